@@ -1,0 +1,51 @@
+"""Paint pictures from sentences with VQGAN and CLIP, in a notebook, a terminal or a program."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vqclip_nb.models import Models, load_models
+    from vqclip_nb.run import Iterate, Result, Run, generate
+    from vqclip_nb.settings import PRESETS, Settings
+    from vqclip_nb.studio import Form
+    from vqclip_nb.sweep import sweep
+
+__version__ = "0.1.0"
+
+# Loaded at first use: a wrong setting is told before torch has been imported.
+_HOMES = {
+    "Form": "studio",
+    "Iterate": "run",
+    "Models": "models",
+    "PRESETS": "settings",
+    "Result": "run",
+    "Run": "run",
+    "Settings": "settings",
+    "generate": "run",
+    "load_models": "models",
+    "sweep": "sweep",
+}
+__all__ = [
+    "PRESETS",
+    "Form",
+    "Iterate",
+    "Models",
+    "Result",
+    "Run",
+    "Settings",
+    "generate",
+    "load_models",
+    "sweep",
+]
+
+
+def __getattr__(name: str):
+    if name not in _HOMES:
+        raise AttributeError(f"vqclip_nb has no {name!r}: it has {', '.join(sorted(_HOMES))}.")
+    value = getattr(import_module(f"vqclip_nb.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -23,6 +23,11 @@ class Network(nn.Module):
 
     config: the `model.params` of a taming yaml: `ddconfig`, `embed_dim`, `n_embed` and, for the
     discriminator, `lossconfig.params`.
+
+    One key of `ddconfig` is ours: `norm_groups`, the number of groups of every GroupNorm (taming's
+    32 where it is missing). The published models have four channels a group at full resolution;
+    a slim one with 32 channels and 32 groups would normalise each channel alone, and could not
+    say how bright or what colour a plain surface is.
     """
 
     def __init__(self, config: dict, *, discriminator: bool) -> None:
@@ -31,6 +36,8 @@ class Network(nn.Module):
         with contextlib.redirect_stdout(io.StringIO()):  # taming's Decoder prints its shape
             self.encoder = Encoder(**shape)
             self.decoder = Decoder(**shape)
+        for norm in (m for m in self.modules() if isinstance(m, nn.GroupNorm)):
+            norm.num_groups = shape.get("norm_groups", norm.num_groups)
         self.quantize = VectorQuantizer2(config["n_embed"], width, beta=0.25)
         self.quant_conv = nn.Conv2d(shape["z_channels"], width, 1)
         self.post_quant_conv = nn.Conv2d(width, shape["z_channels"], 1)

@@ -1,0 +1,101 @@
+"""A picture becomes a batch of crops, so that CLIP judges it from many sides at once.
+
+The random numbers are drawn apart from their use: `apply(x, draws)` is a pure function, which
+makes a run repeatable and lets a test work with draws of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Random numbers for n crops of each of B pictures, item by item: the first axis is B*n.
+
+    theta: [B*n, 2, 3] maps a crop's coordinates to its picture's, both in [-1,1]
+    gain: [B*n, 3, 1, 1] brightness of each channel, around 1
+    noise: [B*n, 3, S, S] what is added to the crop
+    """
+
+    theta: Tensor
+    gain: Tensor
+    noise: Tensor
+
+
+def draw(
+    generators: list[torch.Generator],
+    cutn: int,
+    size: int,
+    shape: tuple[int, int],
+    noise_factor: float,
+) -> Draws:
+    """Draw `cutn` crops of `size` x `size` for each generator's picture of `shape` (H, W).
+
+    A crop is a square whose side is 0.65 to 1.1 of the picture's shorter side, a little turned,
+    mirrored half of the time. noise_factor: the seed's; each crop's noise has a standard deviation
+    drawn between 0 and it.
+    """
+    theta, gain, noise = [], [], []
+    for generator in generators:
+
+        def uniform(low: float, high: float, generator=generator) -> Tensor:
+            return low + (high - low) * torch.rand(cutn, generator=generator)
+
+        theta.append(_crop_maps(uniform, generator, cutn, shape))
+        gain.append(1 + 0.1 * torch.randn(cutn, 3, 1, 1, generator=generator))
+        sigma = noise_factor * uniform(0, 1).view(-1, 1, 1, 1)
+        noise.append(sigma * torch.randn(cutn, 3, size, size, generator=generator))
+    return Draws(torch.cat(theta), torch.cat(gain), torch.cat(noise))
+
+
+def _crop_maps(uniform, generator: torch.Generator, cutn: int, shape: tuple[int, int]) -> Tensor:
+    height, width = shape
+    side = min(height, width)
+    scale = uniform(0.65, 1.1)
+    angle = torch.randn(cutn, generator=generator) * math.radians(7)
+    mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
+    half_x, half_y = scale * side / width, scale * side / height  # in the picture's coordinates
+    # anywhere inside, and up to a tenth of the side beyond the edge
+    x = uniform(-1, 1) * ((1 - half_x).clamp_min(0) + 0.1 * side / width)
+    y = uniform(-1, 1) * ((1 - half_y).clamp_min(0) + 0.1 * side / height)
+    cos, sin = angle.cos(), angle.sin()
+    rows = [
+        torch.stack([half_x * cos * mirror, -half_x * sin, x], 1),
+        torch.stack([half_y * sin * mirror, half_y * cos, y], 1),
+    ]
+    return torch.stack(rows, 1)  # (n, 2, 3)
+
+
+def apply(x: Tensor, draws: Draws) -> Tensor:
+    """Crops [B*n, 3, S, S] of the pictures x [B, 3, H, W]: one sampling, colour gain, noise.
+
+    Where a crop shrinks the picture by more than two, it is sampled from a smaller copy of it.
+    """
+    size = draws.noise.shape[-1]
+    total, copies = len(draws.theta), len(draws.theta) // len(x)
+    shrink = draws.theta.flatten(1)[:, [0, 1, 3, 4]].abs().amax(1) * max(x.shape[-2:]) / size
+    levels = shrink.clamp_min(1).log2().floor().long()  # (B*n,)
+    owner = torch.arange(total) // copies
+    device = x.device
+    parts, places = [], []
+    pyramid = x
+    for level in range(int(levels.max()) + 1):
+        chosen = (levels == level).nonzero()[:, 0]
+        if len(chosen):
+            theta = draws.theta[chosen].to(device)
+            grid = F.affine_grid(theta, [len(chosen), 3, size, size], align_corners=False)
+            source = pyramid[owner[chosen].to(device)]
+            parts.append(
+                F.grid_sample(source, grid, padding_mode="reflection", align_corners=False)
+            )
+            places.append(chosen)
+        pyramid = F.avg_pool2d(pyramid, 2)
+    order = torch.cat(places).argsort().to(device)
+    cuts = torch.cat(parts)[order]
+    return cuts * draws.gain.to(device) + draws.noise.to(device)

@@ -1,0 +1,101 @@
+"""The critic: OpenAI's CLIP, which tells how well a picture fits a sentence.
+
+CLIP: Radford et al., "Learning Transferable Visual Models From Natural Language Supervision",
+arXiv 2103.00020. This is the only module that imports `clip`.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+with warnings.catch_warnings():  # every packaging of clip imports the deprecated pkg_resources
+    warnings.simplefilter("ignore")
+    import clip
+    from clip.model import build_model
+
+_VOCABULARY = 49_408  # rows of CLIP's token table
+_MEAN = (0.48145466, 0.4578275, 0.40821073)
+_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+class Perceptor:
+    """A frozen critic: sentences and pictures to embeddings in one space.
+
+    state: a CLIP state dict with OpenAI's key names
+    words: the words that it has seen in training; empty where nobody knows them
+    """
+
+    def __init__(self, name: str, state: dict[str, Tensor], words: list[str] | None = None) -> None:
+        self.name = name
+        self.model = build_model(_expanded(state)).float().eval().requires_grad_(False)
+        self.input_size: int = self.model.visual.input_resolution
+        self.context_length: int = self.model.context_length
+        self._words = frozenset(words or ())
+        self._mean = torch.tensor(_MEAN).view(1, 3, 1, 1)
+        self._std = torch.tensor(_STD).view(1, 3, 1, 1)
+
+    def to(self, device: torch.device) -> Perceptor:
+        """Move to a device; returns itself."""
+        self.model.to(device)
+        self._mean, self._std = self._mean.to(device), self._std.to(device)
+        return self
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.model.logit_scale.device
+
+    def tokenize(self, text: str | list[str]) -> Tensor:
+        """Token ids [n, context_length]; what is too long is cut, with a warning that shows it."""
+        texts = [text] if isinstance(text, str) else list(text)
+        for sentence in texts:
+            lost = self._lost(sentence)
+            if lost:
+                warnings.warn(
+                    f"{self.name} reads {self.context_length - 2} tokens; lost: {lost!r}.",
+                    stacklevel=2,
+                )
+        return clip.tokenize(texts, context_length=self.context_length, truncate=True)
+
+    def encode_text(self, texts: str | list[str]) -> Tensor:
+        """Sentences to raw embeddings [n, E]."""
+        with torch.no_grad():
+            return self.model.encode_text(self.tokenize(texts).to(self.device))
+
+    def encode_image(self, x: Tensor) -> Tensor:
+        """Pictures [n, 3, H, W] in [0,1] of any size to raw embeddings [n, E]."""
+        size = (self.input_size, self.input_size)
+        if x.shape[-2:] != size:
+            x = F.interpolate(x, size, mode="bicubic", antialias=True, align_corners=False)
+        return self.model.encode_image((x - self._mean) / self._std)
+
+    def known_words(self) -> list[str]:
+        """Words seen in training, sorted; empty if nobody kept a list of them."""
+        return sorted(self._words)
+
+    def unknown_words(self, text: str) -> list[str]:
+        """Words of `text` that were never seen in training; empty where `known_words` is."""
+        if not self._words:
+            return []
+        words = ("".join(c if c.isalnum() or c in "-'’" else " " for c in text.lower())).split()
+        return [word for word in words if word not in self._words]
+
+    def _lost(self, sentence: str) -> str:
+        """The end of a sentence that does not fit into the context."""
+        tokens = clip.clip._tokenizer.encode(sentence)
+        return clip.clip._tokenizer.decode(tokens[self.context_length - 2 :]).strip()
+
+
+def _expanded(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The token table in full, where only the rows that training saw were stored."""
+    state = dict(state)
+    if "token_embedding.rows" in state:
+        rows, ids = state.pop("token_embedding.rows"), state.pop("token_embedding.ids")
+        table = torch.zeros(_VOCABULARY, rows.shape[1], dtype=rows.dtype)
+        table[ids.long()] = rows
+        state["token_embedding.weight"] = table
+    return state

@@ -1,0 +1,303 @@
+"""The loop: a latent is decoded, judged and moved, again and again.
+
+    z -quantize-> z_q -decode-> x -crops-> CLIP -> loss; backward to z alone; one optimizer step.
+
+`Run` iterates and yields; whoever iterates shows, prints or stops. Nothing here does.
+"""
+
+from __future__ import annotations
+
+import platform
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from vqclip_nb import cutouts, latents, prompts
+from vqclip_nb.folder import RunFolder
+from vqclip_nb.losses import objective
+from vqclip_nb.models import Models, find_files, load_models, pick_device, release_memory
+from vqclip_nb.settings import Settings, specs
+
+
+@dataclass(frozen=True)
+class Iterate:
+    """The state of a run after one iteration.
+
+    i, total: this iteration, counted from 1, and the last one
+    loss, parts, similarity: of the picture that this iteration judged, before its step
+    seconds: painting time so far
+    shown: whether this is one of the steps that are kept
+    """
+
+    i: int
+    total: int
+    loss: float
+    parts: dict[str, float]
+    similarity: float
+    seconds: float
+    shown: bool
+    run: Run
+
+    def images(self) -> list[Image.Image]:
+        """The pictures after this iteration's step, while the run has not gone on."""
+        if self.run.i != self.i:
+            raise ValueError(f"The run is at iteration {self.run.i}, past {self.i}: ask in time.")
+        return self.run.images()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run leaves: pictures, latents [B, C, h, w], one dict an iteration, the folder."""
+
+    images: list[Image.Image]
+    latents: Tensor
+    history: list[dict]
+    folder: Path
+
+
+class Run:
+    """Paints while it is iterated; can be changed, extended, saved and resumed.
+
+    settings: what to paint and how
+    models: a loaded pair; by default the one that the settings name
+    out: where the run's new folder goes
+
+    Raises ValueError before any model is loaded where something is wrong.
+    """
+
+    def __init__(
+        self, settings: Settings, *, models: Models | None = None, out: str | Path = "runs"
+    ) -> None:
+        if models is None:
+            find_files(settings.models, settings.clip)
+            pick_device(settings.device)
+        if settings.seed is None:
+            settings = settings.replace(seed=random.SystemRandom().randrange(2**32))
+        folder = RunFolder.create(out, settings)
+        self._begin(settings, models, folder)
+        z = latents.random_codes(
+            self.models.vqgan, settings.seed, settings.batch_size, *self._latent_shape()
+        )
+        self._make_leaf(z)
+        self.save()
+
+    @classmethod
+    def resume(cls, folder: str | Path, *, models: Models | None = None) -> Run:
+        """Go on with the run of `folder`, exactly where its state was last saved."""
+        files = RunFolder(Path(folder))
+        tensors, header = files.load_state()
+        run = cls.__new__(cls)
+        run._begin(Settings.from_dict(header["settings"]), models, files)
+        run.i, run.seconds, run.updates = header["i"], header["seconds"], header["updates"]
+        run.history = files.load_history(run.i) if run.i else []
+        files.forget_after(run.i)
+        run._make_leaf(tensors["z"].to(run.models.device))
+        if "exp_avg" in tensors:
+            run.optimizer.state[run.z] = {
+                "step": tensors["step"],
+                "exp_avg": tensors["exp_avg"].to(run.models.device),
+                "exp_avg_sq": tensors["exp_avg_sq"].to(run.models.device),
+            }
+        return run
+
+    def __iter__(self) -> Iterator[Iterate]:
+        """Paint to the end, an iteration at a time; leaving early keeps what was painted."""
+        try:
+            while self.i < self.settings.total_iter:
+                yield self._iterate()
+        finally:
+            self.finish()
+
+    def update(self, **changes: object) -> None:
+        """Change live settings from the next iteration on; the change is logged.
+
+        Raises ValueError for a field that cannot change while painting.
+        """
+        fixed = [name for name in changes if name in specs() and not specs()[name].live]
+        if fixed:
+            raise ValueError(f"{fixed[0]} cannot change while painting: start a new run.")
+        settings = self.settings.replace(**changes)
+        targets = [prompts.make_target(p, settings) for p in self.models.perceptors]
+        self.settings, self.targets = settings, targets
+        self.updates.append({"iteration": self.i + 1, **changes})
+
+    def extend(self, iterations: int) -> None:
+        """Paint some more iterations than planned."""
+        self.settings = self.settings.replace(total_iter=self.settings.total_iter + iterations)
+
+    def images(self) -> list[Image.Image]:
+        """The current pictures, one per batch item: decode(quantize(z))."""
+        pixels = to_pixels(self._picture()[1])
+        return [Image.fromarray(item) for item in pixels]
+
+    def save(self) -> None:
+        """Write pictures, settings, history and, last, the state that resumes from all of it."""
+        self.folder.save_settings(self.settings, self.updates)
+        self.folder.save_pictures(self.images(), self._metadata())
+        if self.history:
+            self.folder.save_history(self.history)
+            self.folder.save_frames(self.i)
+        moments = self.optimizer.state.get(self.z, {})
+        header = {
+            "settings": self.settings.to_dict(),
+            "updates": self.updates,
+            "i": self.i,
+            "seconds": self.seconds,
+        }
+        self.folder.save_state({"z": self.z, **moments}, header)
+
+    def finish(self) -> None:
+        """Save, make the timelapse and give the memory of the graph back."""
+        self.save()
+        self.folder.save_timelapse()
+        self._forward = None
+        release_memory()
+
+    def result(self) -> Result:
+        """The run so far."""
+        return Result(self.images(), self.z.detach().clone(), self.history, self.folder.path)
+
+    def _begin(self, settings: Settings, models: Models | None, folder: RunFolder) -> None:
+        self.folder = folder
+        self.models = models or load_models(
+            settings.models, clip=settings.clip, device=settings.device
+        )
+        if settings.gan_weight and not self.models.vqgan.has_discriminator:
+            raise ValueError(
+                f"gan_weight is {settings.gan_weight:g}, but {settings.models} has no "
+                "discriminator: set gan_weight to 0."
+            )
+        self.settings = settings
+        self.targets = [prompts.make_target(p, settings) for p in self.models.perceptors]
+        for perceptor in self.models.perceptors:
+            prompts.warn_of_unknown_words(perceptor, settings)
+        self.i, self.seconds = 0, 0.0
+        self.history: list[dict] = []
+        self.updates: list[dict] = []
+        self._forward: tuple[Tensor, Tensor] | None = None
+
+    def _latent_shape(self) -> tuple[int, int]:
+        factor = self.models.vqgan.factor
+        width, height = self.settings.im_shape
+        return height // factor, width // factor
+
+    def _make_leaf(self, z: Tensor) -> None:
+        self.z = z.requires_grad_()
+        self.optimizer = torch.optim.AdamW([self.z], lr=self.settings.learning_rate)
+
+    def _iterate(self) -> Iterate:
+        began = time.perf_counter()
+        parts, similarity = self._step()
+        self.i += 1
+        self.seconds += time.perf_counter() - began
+        loss = sum(parts.values())
+        row = {"iteration": self.i, "seconds": self.seconds, "loss": loss}
+        self.history.append(row | {"similarity": similarity} | parts)
+        shown = self.i % self.settings.show_step == 0 or self.i == self.settings.total_iter
+        # the picture after this step; the next iteration starts from the same decoding
+        self.folder.add_frame(to_pixels(self._picture()[1])[0])
+        if shown:
+            self.folder.save_step(self.i, self.images(), self._metadata(), self.z)
+            self.save()
+        total = self.settings.total_iter
+        return Iterate(self.i, total, loss, parts, similarity, self.seconds, shown, self)
+
+    def _step(self) -> tuple[dict[str, float], float]:
+        """One iteration: judge the current picture, move z, keep it in the box."""
+        settings, vqgan = self.settings, self.models.vqgan
+        z_q, x = self._picture()
+        streams = [
+            latents.stream(settings.seed, item, self.i + 1) for item in range(settings.batch_size)
+        ]
+        pairs = []
+        for perceptor, target in zip(self.models.perceptors, self.targets, strict=True):
+            size, shape = perceptor.input_size, tuple(x.shape[-2:])
+            draws = cutouts.draw(streams, settings.cutn, size, shape, settings.noise_factor)
+            pairs.append((perceptor.encode_image(cutouts.apply(x, draws)), target))
+        parts, similarity = objective(vqgan, settings, pairs, x, self.z, z_q)
+        self._check(parts)
+        # times the batch size: each picture is moved as it would be alone
+        (sum(parts.values()) * settings.batch_size).backward()
+        for group in self.optimizer.param_groups:
+            group["lr"], group["weight_decay"] = settings.learning_rate, settings.wd
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        latents.clamp_to_box(vqgan, self.z)
+        self._forward = None
+        return {name: part.item() for name, part in parts.items()}, similarity.item()
+
+    def _picture(self) -> tuple[Tensor, Tensor]:
+        """z_q and x of the current latent, with their graph; decoded once an iteration."""
+        if self._forward is None:
+            z_q, _ = self.models.vqgan.quantize(self.z)
+            self._forward = z_q, self.models.vqgan.decode(z_q)
+        return self._forward
+
+    def _check(self, parts: dict[str, Tensor]) -> None:
+        for name, part in parts.items():
+            if not torch.isfinite(part):
+                raise FloatingPointError(
+                    f"The {name} term became {part.item()} at iteration {self.i + 1}: "
+                    "lower learning_rate; the last good picture is kept."
+                )
+
+    def _metadata(self) -> dict:
+        """What a picture says of its making: enough to make it again, and no local path."""
+        return {
+            "settings": self.settings.to_dict(),
+            "updates": self.updates,
+            "iteration": self.i,
+            "files": self.models.checksums,
+            "versions": {"python": platform.python_version(), "torch": torch.__version__},
+            "threads": torch.get_num_threads(),
+        }
+
+
+def to_pixels(x: Tensor) -> np.ndarray:
+    """Pictures [B, 3, H, W] in [0,1] to uint8 [B, H, W, 3]."""
+    scaled = x.detach().mul(255).round().clamp(0, 255).to(torch.uint8)
+    return scaled.permute(0, 2, 3, 1).cpu().numpy()
+
+
+def generate(
+    prompt: str | Settings | None = None,
+    *,
+    models: str | Models | None = None,
+    out: str | Path = "runs",
+    show: bool = False,
+    **fields: object,
+) -> Result:
+    """Paint a picture; the fields of `Settings` are keywords.
+
+    prompt: a sentence, or ready settings
+    models: a loaded pair, a model's name or a checkpoint's path
+    out: where the run's new folder goes
+    show: in a notebook the picture inline at every show_step, in a terminal a progress bar
+
+    Interrupting keeps and returns what was painted.
+    """
+    settings = prompt if isinstance(prompt, Settings) else Settings()
+    if isinstance(prompt, str):
+        fields["prompt"] = prompt
+    if isinstance(models, str):
+        fields["models"] = models
+    settings = settings.replace(**fields)
+    run = Run(settings, models=models if isinstance(models, Models) else None, out=out)
+    watched = run
+    if show:
+        from vqclip_nb.show import watch
+
+        watched = watch(run)
+    try:
+        for _ in watched:
+            pass
+    except KeyboardInterrupt:
+        pass  # the run has saved itself
+    return run.result()

@@ -1,0 +1,205 @@
+"""Every parameter of a run, once: default, range, unit, help, and whether it can change live.
+
+The form, the command line, the documentation and the picture's metadata are all made from here.
+Names are those of the seed notebooks and of the field.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import numbers
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+METADATA_KEY = "vqclip_nb"  # the PNG text chunk that carries a picture's settings
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a form, a help text and a check need to know of one field."""
+
+    help: str
+    minimum: float | None = None
+    maximum: float | None = None
+    unit: str = ""
+    choices: tuple[str, ...] = ()
+    live: bool = False
+
+    @property
+    def allowed(self) -> str:
+        """The allowed values in words."""
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        if self.minimum is not None and self.maximum is not None:
+            return f"from {self.minimum:g} to {self.maximum:g}"
+        return f"{self.minimum:g} or more" if self.minimum is not None else "any text"
+
+
+def _field(default: Any, help: str, *limits: float, **more: Any) -> Any:
+    minimum, maximum = (*limits, None, None)[:2]
+    spec = Spec(help, minimum, maximum, **more)
+    return field(default=default, metadata={"spec": spec})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The parameters of a run; checked when made, equal when equal, never changed in place.
+
+    Raises ValueError with one sentence that names the field, the value and what is allowed.
+    """
+
+    prompt: str = _field("a red apple", "What to paint.", live=True)
+    extras: str = _field("", "Style or mood blended into the prompt, e.g. 'night sky'.", live=True)
+    exclude: str = _field("", "What to keep out of the picture.", live=True)
+    w1: float = _field(1.0, "Weight of the prompt in the blend.", -10, 10, live=True)
+    w2: float = _field(0.3, "Weight of the extras in the blend.", -10, 10, live=True)
+    exclude_weight: float = _field(0.5, "How hard to push away from exclude.", 0, 10, live=True)
+    noise_factor: float = _field(0.1, "Noise on the crops that CLIP judges.", 0, 2, live=True)
+    learning_rate: float = _field(0.1, "Step size on the latent.", 0.0001, 10, live=True)
+    wd: float = _field(0.0, "Weight decay of AdamW on the latent.", 0, 1, live=True)
+    total_iter: int = _field(150, "How long to paint.", 1, 100_000, unit="iterations")
+    show_step: int = _field(
+        25, "How often to show and keep a picture.", 1, 100_000, unit="iterations"
+    )
+    batch_size: int = _field(1, "Pictures painted side by side.", 1, 64, unit="pictures")
+    im_shape: tuple[int, int] = _field(
+        (128, 128), "Width and height of the picture.", 32, 4096, unit="pixels"
+    )
+    seed: int | None = _field(
+        None, "Same seed, same picture; empty draws one and records it.", 0, 2**32 - 1
+    )
+    cutn: int = _field(16, "Crops that CLIP judges in each iteration.", 1, 512, unit="crops")
+    vq_weight: float = _field(0.0, "Pull of the latent to its codes.", 0, 100, live=True)
+    gan_weight: float = _field(
+        0.0, "Pull to what the checkpoint's own discriminator finds real.", 0, 100, live=True
+    )
+    models: str = _field("tiny", "Generator: a model's name or a checkpoint's path.")
+    clip: tuple[str, ...] = _field((), "Critics: names or paths; empty takes the model's own.")
+    device: str = _field("auto", "Where to compute.", choices=("auto", "cpu", "cuda", "mps"))
+
+    def __post_init__(self) -> None:
+        for name, check in _CHECKS.items():
+            object.__setattr__(self, name, check(name, getattr(self, name)))
+        if not self.prompt.strip():
+            raise ValueError(f"prompt is {self.prompt!r}: write what to paint, e.g. 'a red apple'.")
+        if self.w1 == 0 and (self.w2 == 0 or not self.extras):
+            raise ValueError(
+                "w1 is 0 and w2 has no extras to weigh: give w1, or w2 and extras, a weight."
+            )
+
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> Settings:
+        """The preset `name` with `changes`; see `PRESETS`."""
+        if name not in PRESETS:
+            raise ValueError(f"preset is {name!r}: allowed is one of {', '.join(PRESETS)}.")
+        return cls.from_dict({**PRESETS[name], **changes})
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Settings:
+        """Settings from names and values, refusing names that are not fields."""
+        unknown = [name for name in values if name not in _CHECKS]
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is no setting: allowed are {', '.join(_CHECKS)}.")
+        return cls(**values)
+
+    @classmethod
+    def from_json(cls, text: str) -> Settings:
+        """Settings from what `to_json` wrote."""
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"These settings are not JSON: {error}.") from None
+        if not isinstance(values, dict):
+            raise ValueError('These settings are no JSON object: expected {"prompt": …}.')
+        return cls.from_dict(values)
+
+    @classmethod
+    def from_png(cls, path: str | Path) -> Settings:
+        """The settings that made a picture, from the picture itself."""
+        from PIL import Image
+
+        with Image.open(path) as image:
+            text = getattr(image, "text", {}).get(METADATA_KEY)
+        if text is None:
+            raise ValueError(f"{path} carries no settings: it was not painted by vqclip_nb.")
+        return cls.from_dict(json.loads(text)["settings"])
+
+    def replace(self, **changes: Any) -> Settings:
+        """A copy with some fields changed."""
+        return type(self).from_dict({**self.to_dict(), **changes})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Names and values, made of plain JSON types."""
+        values = dataclasses.asdict(self)
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+    def to_json(self) -> str:
+        """The settings as JSON text."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+
+
+def specs() -> dict[str, Spec]:
+    """The `Spec` of every field, in the order in which a form should show them."""
+    return {f.name: f.metadata["spec"] for f in dataclasses.fields(Settings)}
+
+
+def _refuse(name: str, value: Any, allowed: str) -> ValueError:
+    return ValueError(f"{name} is {value!r}: allowed is {allowed}.")
+
+
+def _number(name: str, value: Any) -> float:
+    spec = specs()[name]
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not real or not math.isfinite(value) or not spec.minimum <= value <= spec.maximum:
+        raise _refuse(name, value, f"a number {spec.allowed}")
+    return float(value)
+
+
+def _whole(name: str, value: Any) -> int:
+    spec = specs()[name]
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not number or value != value or abs(value) == math.inf or int(value) != value:
+        raise _refuse(name, value, f"a whole number {spec.allowed}")
+    if not spec.minimum <= value <= spec.maximum:
+        raise _refuse(name, value, f"a whole number {spec.allowed}")
+    return int(value)
+
+
+def _seed(name: str, value: Any) -> int | None:
+    return None if value is None else _whole(name, value)
+
+
+def _text(name: str, value: Any) -> str:
+    choices = specs()[name].choices
+    if not isinstance(value, str):
+        raise _refuse(name, value, "text")
+    if choices and value not in choices:
+        raise _refuse(name, value, specs()[name].allowed)
+    return value
+
+
+def _shape(name: str, value: Any) -> tuple[int, int]:
+    rule = "width and height, e.g. (128, 128); a third value must be 3"
+    if isinstance(value, (str, bytes)) or not hasattr(value, "__len__"):
+        raise _refuse(name, value, rule)
+    values = list(value)
+    if len(values) not in (2, 3) or values[2:] not in ([], [3]):
+        raise _refuse(name, value, rule)
+    return _whole(name, values[0]), _whole(name, values[1])
+
+
+def _names(name: str, value: Any) -> tuple[str, ...]:
+    values = (value,) if isinstance(value, str) else value
+    if not isinstance(values, (list, tuple)) or not all(isinstance(v, str) and v for v in values):
+        raise _refuse(name, value, "a list of names or paths")
+    return tuple(values)
+
+
+_KINDS = {"str": _text, "float": _number, "int": _whole, "int | None": _seed}
+_KINDS |= {"tuple[int, int]": _shape, "tuple[str, ...]": _names}
+_CHECKS = {f.name: _KINDS[f.type] for f in dataclasses.fields(Settings)}
+
+PRESETS: dict[str, dict[str, Any]] = {"studio": {}}
