@@ -75,27 +75,38 @@ def _crop_maps(uniform, generator: torch.Generator, cutn: int, shape: tuple[int,
 def apply(x: Tensor, draws: Draws) -> Tensor:
     """Crops [B*n, 3, S, S] of the pictures x [B, 3, H, W]: one sampling, colour gain, noise.
 
-    Where a crop shrinks the picture by more than two, it is sampled from a smaller copy of it.
+    Where a crop shrinks the picture by two or more, it is sampled from a smaller copy of it.
     """
     size = draws.noise.shape[-1]
-    total, copies = len(draws.theta), len(draws.theta) // len(x)
-    shrink = draws.theta.flatten(1)[:, [0, 1, 3, 4]].abs().amax(1) * max(x.shape[-2:]) / size
-    levels = shrink.clamp_min(1).log2().floor().long()  # (B*n,)
-    owner = torch.arange(total) // copies
-    device = x.device
+    cuts = [
+        _sample(picture[None], theta, size)
+        for picture, theta in zip(x, draws.theta.chunk(len(x)), strict=True)
+    ]
+    return torch.cat(cuts) * draws.gain.to(x.device) + draws.noise.to(x.device)
+
+
+def _sample(x: Tensor, theta: Tensor, size: int) -> Tensor:
+    """Crops [n, 3, size, size] of one picture [1, 3, H, W], each from the copy that fits it.
+
+    The crops of a copy are sampled as one tall picture: none is copied n times, and the backward
+    pass adds up in a fixed order (indexing would add up in any), so that runs are repeatable.
+    """
+    height, width = x.shape[-2:]
+    # how many of the picture's pixels lie between two of the crop's, along its own axes
+    axes = theta[:, :, :2] * torch.tensor([width, height]).view(1, 2, 1)
+    levels = (axes.norm(dim=1).amax(1) / size).clamp_min(1).log2().floor().long()  # (n,)
     parts, places = [], []
-    pyramid = x
     for level in range(int(levels.max()) + 1):
         chosen = (levels == level).nonzero()[:, 0]
         if len(chosen):
-            theta = draws.theta[chosen].to(device)
-            grid = F.affine_grid(theta, [len(chosen), 3, size, size], align_corners=False)
-            source = pyramid[owner[chosen].to(device)]
-            parts.append(
-                F.grid_sample(source, grid, padding_mode="reflection", align_corners=False)
-            )
+            shape = [len(chosen), 3, size, size]
+            grid = F.affine_grid(theta[chosen].to(x.device), shape, align_corners=False)
+            tall = F.grid_sample(
+                x, grid.view(1, -1, size, 2), padding_mode="reflection", align_corners=False
+            )  # (1, 3, n*S, S)
+            parts.append(tall.view(3, -1, size, size).transpose(0, 1))
             places.append(chosen)
-        pyramid = F.avg_pool2d(pyramid, 2)
-    order = torch.cat(places).argsort().to(device)
-    cuts = torch.cat(parts)[order]
-    return cuts * draws.gain.to(device) + draws.noise.to(device)
+        x = F.avg_pool2d(x, 2)
+    if len(parts) == 1:
+        return parts[0]
+    return torch.cat(parts).index_select(0, torch.cat(places).argsort().to(x.device))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
@@ -103,3 +106,36 @@ def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
         else:
             lines[-1] = longer
     return lines
+
+
+def plot_history(history: Sequence[dict]):
+    """Loss with its parts, and the similarity, over the iterations; returns the figure."""
+    import matplotlib.pyplot as plt
+
+    steps = [row["iteration"] for row in history]
+    known = {"iteration", "seconds", "loss", "similarity"}
+    parts = list(dict.fromkeys(name for row in history for name in row if name not in known))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 2.8), layout="constrained")
+    left.plot(steps, [row["loss"] for row in history], label="loss", color="black")
+    if len(parts) > 1:
+        for name, style in zip(parts, ("--", ":", "-."), strict=False):
+            left.plot(steps, [row.get(name) for row in history], style, label=name)
+        left.legend()
+    left.set(title="loss (lower is better)", xlabel="iteration")
+    right.plot(steps, [row["similarity"] for row in history], color="tab:blue")
+    right.set(title="similarity to the sentence (higher is better)", xlabel="iteration")
+    plt.close(figure)  # the notebook shows the returned figure, once
+    return figure
+
+
+def offer_download(folder: Path) -> None:
+    """Zip a run's folder; Colab downloads it, other notebooks show a link."""
+    archive = Path(shutil.make_archive(str(folder), "zip", folder))
+    if "google.colab" in sys.modules:
+        from google.colab import files
+
+        files.download(str(archive))
+        return
+    from IPython.display import FileLink, display
+
+    display(FileLink(os.path.relpath(archive)))

@@ -1,0 +1,101 @@
+"""What several tests share: the embedded pair, loaded once, and files of random small models."""
+
+import contextlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import clip.model
+import pytest
+import torch
+import yaml
+from taming.modules.diffusionmodules.model import Decoder, Encoder
+from taming.modules.discriminator.model import NLayerDiscriminator
+from taming.modules.vqvae.quantize import VectorQuantizer2
+
+import vqclip_nb as vq
+
+torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def tiny() -> vq.Models:
+    return vq.load_models("tiny", device="cpu")
+
+
+@pytest.fixture
+def quick(tmp_path) -> dict:
+    """Keyword arguments of a run that takes a second."""
+    return {"total_iter": 6, "show_step": 3, "im_shape": (64, 64), "cutn": 4, "seed": 5} | {
+        "out": tmp_path / "runs",
+        "device": "cpu",
+    }
+
+
+@dataclass
+class TamingByHand:
+    """A whole VQGAN of taming's own modules, put together without this package."""
+
+    encoder: Encoder
+    decoder: Decoder
+    quantize: VectorQuantizer2
+    quant_conv: torch.nn.Conv2d
+    post_quant_conv: torch.nn.Conv2d
+    discriminator: NLayerDiscriminator
+
+    def state_dict(self) -> dict:
+        state = {}
+        for name, module in vars(self).items():
+            prefix = "loss.discriminator." if name == "discriminator" else f"{name}."
+            state |= {prefix + key: value for key, value in module.state_dict().items()}
+        return state
+
+
+@pytest.fixture(scope="session")
+def taming_files(tmp_path_factory) -> tuple[Path, TamingByHand]:
+    """A taming `.ckpt` with its `.yaml`, whole architecture at a small width, and its modules."""
+    torch.manual_seed(7)
+    shape = {"double_z": False, "z_channels": 32, "resolution": 64, "in_channels": 3, "out_ch": 3}
+    shape |= {"ch": 32, "ch_mult": [1, 1, 2], "num_res_blocks": 1, "attn_resolutions": [16]}
+    shape |= {"dropout": 0.0}
+    with contextlib.redirect_stdout(io.StringIO()):
+        hand = TamingByHand(
+            Encoder(**shape),
+            Decoder(**shape),
+            VectorQuantizer2(48, 16, beta=0.25),
+            torch.nn.Conv2d(32, 16, 1),
+            torch.nn.Conv2d(16, 32, 1),
+            NLayerDiscriminator(3, ndf=16, n_layers=2),
+        )
+    hand.quantize.embedding.weight.data.normal_(std=0.3)
+    hand.discriminator.eval()
+    folder = tmp_path_factory.mktemp("taming")
+    loss = {"target": "taming.modules.losses.vqperceptual.VQLPIPSWithDiscriminator"}
+    loss |= {"params": {"disc_num_layers": 2, "disc_ndf": 16, "disc_in_channels": 3}}
+    params = {"embed_dim": 16, "n_embed": 48, "ddconfig": shape, "lossconfig": loss}
+    described = {"model": {"target": "taming.models.vqgan.VQModel", "params": params}}
+    (folder / "model.yaml").write_text(yaml.safe_dump(described))
+    # Lightning's checkpoints hold more than weights; LPIPS weights ride along unused
+    extra = {"loss.perceptual_loss.lin0.model.1.weight": torch.zeros(1, 64, 1, 1)}
+    saved = {"state_dict": hand.state_dict() | extra, "epoch": 3, "global_step": 99}
+    torch.save(saved, folder / "model.ckpt")
+    return folder / "model.ckpt", hand
+
+
+@pytest.fixture(scope="session")
+def clip_model() -> clip.model.CLIP:
+    """A randomly initialised CLIP of OpenAI's architecture, small."""
+    torch.manual_seed(8)
+    model = clip.model.CLIP(
+        embed_dim=64,
+        image_resolution=64,
+        vision_layers=(1, 1, 1, 1),
+        vision_width=16,
+        vision_patch_size=None,
+        context_length=77,
+        vocab_size=49408,
+        transformer_width=64,
+        transformer_heads=1,
+        transformer_layers=2,
+    )
+    return model.eval()

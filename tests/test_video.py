@@ -1,0 +1,75 @@
+"""Videos, read back with ffmpeg: frames, size, codec, pixel format."""
+
+import re
+import subprocess
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+
+import vqclip_nb as vq
+from vqclip_nb.video import join_videos, write_video
+
+
+def _probe(path) -> dict:
+    """What ffmpeg itself says of a file, and its frames."""
+    tool = imageio_ffmpeg.get_ffmpeg_exe()
+    said = subprocess.run([tool, "-i", str(path)], capture_output=True, text=True).stderr
+    stream = re.search(r"Video: (\w+).*?(yuv\w+).*? (\d+)x(\d+).*? ([\d.]+) fps", said, re.DOTALL)
+    width, height = int(stream[3]), int(stream[4])
+    raw = subprocess.run(
+        [tool, "-v", "error", "-i", str(path), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"],
+        capture_output=True,
+        check=True,
+    ).stdout
+    frames = np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3)
+    return {"codec": stream[1], "format": stream[2], "fps": float(stream[5]), "frames": frames}
+
+
+def _grey(levels, height=64, width=64):
+    return [np.full((height, width, 3), level, np.uint8) for level in levels]
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (48, 80), (63, 101), (2, 2)])
+def test_a_video_has_its_frames_at_its_size_up_to_even_numbers(tmp_path, height, width):
+    count = write_video(tmp_path / "a.mp4", _grey(range(0, 200, 20), height, width), fps=25)
+    read = _probe(tmp_path / "a.mp4")
+    assert (read["codec"], read["format"], read["fps"]) == ("h264", "yuv420p", 25)
+    assert read["frames"].shape == (count, height + height % 2, width + width % 2, 3)
+    levels = read["frames"].mean(axis=(1, 2, 3))
+    assert np.abs(levels - np.arange(0, 200, 20)).max() < 3
+
+
+def test_joined_videos_play_one_after_the_other(tmp_path):
+    for name, level in (("a", 30), ("b", 200)):
+        write_video(tmp_path / f"{name}.mp4", _grey([level] * 5))
+    join_videos(tmp_path / "all.mp4", [tmp_path / "a.mp4", tmp_path / "b.mp4"])
+    levels = _probe(tmp_path / "all.mp4")["frames"].mean(axis=(1, 2, 3))
+    assert np.abs(levels - np.repeat([30, 200], 5)).max() < 3
+
+
+def test_no_frames_are_refused_and_leave_no_file(tmp_path):
+    with pytest.raises(ValueError, match=r"empty\.mp4 would have no frames"):
+        write_video(tmp_path / "empty.mp4", [])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_timelapse_has_one_frame_an_iteration_and_ends_with_the_picture(quick, tiny):
+    result = vq.generate("a red apple", models=tiny, **quick)
+    frames = _probe(result.folder / "timelapse.mp4")["frames"]
+    assert len(frames) == 6
+    last = np.asarray(result.images[0], float)
+    assert np.abs(frames[-1] - last).mean() < 6
+
+
+def test_a_resumed_runs_timelapse_has_the_same_frames(quick, tiny):
+    undisturbed = vq.generate("a red apple", models=tiny, **quick)
+    settings = vq.Settings.from_png(undisturbed.folder / "picture.png")
+    run = vq.Run(settings, models=tiny, out=quick["out"])
+    for it in run:
+        if it.i == 3:
+            break
+    resumed = vq.Run.resume(run.folder.path, models=tiny)
+    list(resumed)
+    theirs = _probe(resumed.folder.timelapse)["frames"]
+    assert np.array_equal(_probe(undisturbed.folder / "timelapse.mp4")["frames"], theirs)
