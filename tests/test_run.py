@@ -175,7 +175,7 @@ def test_nothing_is_loaded_before_everything_is_checked(monkeypatch, tmp_path):
         with pytest.raises(ValueError, match=next(iter(bad))):
             vq.generate(**{"prompt": "a cat", "out": tmp_path} | bad)
     (tmp_path / "file").touch()
-    with pytest.raises(ValueError, match="out is .*: allowed is a folder that you may write to"):
+    with pytest.raises(ValueError, match=r"out is .*: allowed is a folder that you may write to"):
         vq.generate("a cat", out=tmp_path / "file")
 
 
@@ -186,7 +186,7 @@ def test_a_generator_without_discriminator_refuses_gan_weight(quick, tiny, tamin
     config = read_yaml(taming_files[0].with_suffix(".yaml"))["model"]["params"]
     bare = VQGAN(Network(config, discriminator=False))
     models = vq.Models("bare", bare, tiny.perceptors, torch.device("cpu"))
-    with pytest.raises(ValueError, match="gan_weight is 0.5, but tiny has no discriminator"):
+    with pytest.raises(ValueError, match=r"gan_weight is 0\.5, but tiny has no discriminator"):
         _paint(quick, models, gan_weight=0.5)
 
 

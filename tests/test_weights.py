@@ -42,9 +42,7 @@ def test_safetensors_give_what_was_saved(tmp_path):
 def test_a_torchscript_archive_is_read_without_torch_jit(tmp_path, clip_model):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        traced = torch.jit.trace(
-            clip_model, (torch.zeros(1, 3, 64, 64), clip.tokenize(["a cat"]))
-        )
+        traced = torch.jit.trace(clip_model, (torch.zeros(1, 3, 64, 64), clip.tokenize(["a cat"])))
         traced.save(str(tmp_path / "clip.pt"))
     read, expected = read_tensors(tmp_path / "clip.pt"), clip_model.state_dict()
     missing = {name for name in expected if name not in read}

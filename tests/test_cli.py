@@ -1,0 +1,101 @@
+"""The command line: paths and scores, one sentence for bad input, exit status 2."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from vqclip_nb.__main__ import main
+from vqclip_nb.settings import Settings, specs
+
+QUICK = ["--total-iter", "4", "--show-step", "2", "--im-shape", "64", "64", "--cutn", "2"]
+QUICK += ["--seed", "3", "--device", "cpu"]
+
+
+def test_json_names_picture_video_and_similarities(tmp_path, capsys):
+    assert main(["a red apple", *QUICK, "--out", str(tmp_path), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert Image.open(facts["picture"]).size == (64, 64)
+    assert Path(facts["video"]).stat().st_size > 0
+    assert -1 <= facts["similarity_start"] <= 1
+    assert -1 <= facts["similarity_end"] <= 1
+    assert facts["seed"] == 3
+
+
+def test_without_json_people_read_the_same(tmp_path, capsys):
+    assert main(["a red apple", *QUICK, "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr()
+    assert "picture " in said.out
+    assert "video " in said.out
+    assert "at the start" in said.out
+    assert "it/s" in said.err
+
+
+@pytest.mark.parametrize("name", [name for name in specs() if name != "prompt"])
+def test_every_field_is_a_flag_that_helps(name, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert stopped.value.code == 0
+    assert "--" + name.replace("_", "-") in said
+    assert specs()[name].help in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([""], "prompt is ''"),
+        (["a cat", "--total-iter", "0"], "total_iter is 0"),
+        (["a cat", "--total-iter", "-3"], "total_iter is -3"),
+        (["a cat", "--total-iter", "many"], "total_iter is 'many'"),
+        (["a cat", "--w1", "nan"], "w1 is nan"),
+        (["a cat", "--im-shape", "64"], "im_shape is [64]"),
+        (["a cat", "--models", "nope"], "models is 'nope': allowed is tiny"),
+        (["a cat", "--preset", "nope"], "preset is 'nope': allowed is one of studio"),
+        (["a cat", "--out", "/dev/null/x"], "out is '/dev/null/x'"),
+        (["sweep", "/nowhere.txt"], "/nowhere.txt"),
+    ],
+)
+def test_bad_input_gets_one_sentence_and_status_2(arguments, sentence, capsys):
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert said.count("\n") == 1
+
+
+def test_a_process_prints_no_traceback_and_loads_no_torch_for_bad_input():
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "vqclip_nb", "a cat", "--w2", "inf"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "w2 is inf: allowed is a number from -10 to 10." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "torch" not in done.stderr
+
+
+def test_flags_become_settings(tmp_path, capsys):
+    flags = ["--extras", "the sun", "--w2", "0.5", "--out", str(tmp_path), "--json"]
+    main(["a cat", *QUICK, *flags])
+    picture = json.loads(capsys.readouterr().out)["picture"]
+    settings = Settings.from_png(picture)
+    assert (settings.extras, settings.w2, settings.im_shape) == ("the sun", 0.5, (64, 64))
+
+
+def test_sweep_paints_every_line_and_a_sheet(tmp_path, capsys):
+    (tmp_path / "prompts.txt").write_text("# fruit\na red apple\n\na lemon\n")
+    arguments = ["sweep", str(tmp_path / "prompts.txt"), *QUICK, "--out", str(tmp_path / "sheet")]
+    assert main([*arguments, "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert [Settings.from_png(p).prompt for p in facts["pictures"]] == ["a red apple", "a lemon"]
+    assert Image.open(facts["sheet"]).width > 128
+
+
+def test_a_file_without_prompts_is_refused(tmp_path, capsys):
+    (tmp_path / "empty.txt").write_text("# nothing\n")
+    assert main(["sweep", str(tmp_path / "empty.txt")]) == 2
+    assert "holds no prompt" in capsys.readouterr().err

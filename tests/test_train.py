@@ -1,0 +1,153 @@
+"""The recipe on artwork that the test draws itself: scenes, losses that fall, resume, files."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+import torch
+
+import vqclip_nb as vq
+from vqclip_nb.train.artwork import Artwork
+from vqclip_nb.train.critic import CriticTrainer
+from vqclip_nb.train.generator import CodebookAverages, GeneratorTrainer
+from vqclip_nb.train.scenes import COLOURS, Composer, vocabulary
+
+RECIPE = Path(vq.__file__).parent / "train" / "tiny.toml"
+
+
+@pytest.fixture(scope="module")
+def artwork() -> Artwork:
+    """Eight plain squares of different colours, named after them."""
+    names = ["red", "green", "blue", "yellow", "black", "white", "pink", "orange"]
+    drawings = torch.zeros(8, 4, 128, 128, dtype=torch.uint8)
+    for drawing, name in zip(drawings, names, strict=True):
+        drawing[:3, 16:112, 16:112] = (torch.tensor(COLOURS[name]) * 255).byte().view(3, 1, 1)
+        drawing[3, 16:112, 16:112] = 255
+    titles = [f"{name} box" for name in names]
+    return Artwork(drawings, torch.arange(8), titles, [["box"]] * 8, torch.ones(8))
+
+
+@pytest.fixture(scope="module")
+def recipe() -> dict:
+    recipe = tomllib.loads(RECIPE.read_text())
+    recipe["critic"] |= {"batch": 8, "radius": 0.5}
+    recipe["generator"] |= {"batch": 4, "large_batch": 1}
+    return recipe
+
+
+def test_scenes_repeat_with_the_generators_state_and_differ_without(artwork):
+    def scenes(seed):
+        return Composer(artwork, torch.Generator().manual_seed(seed)).scenes(8, 64)
+
+    first, again, other = scenes(0), scenes(0), scenes(1)
+    assert torch.equal(first.x, again.x)
+    assert first.captions == again.captions
+    assert not torch.equal(first.x, other.x)
+    assert first.x.shape == (8, 3, 64, 64)
+    assert 0 <= first.x.min() <= first.x.max() <= 1
+
+
+def test_a_batch_shows_different_concepts_and_captions_name_them(artwork):
+    scenes = Composer(artwork, torch.Generator().manual_seed(2)).scenes(8, 64)
+    assert sorted(scenes.concepts.tolist()) == list(range(8))
+    assert all("box" in caption for caption in scenes.captions)
+
+
+def test_every_word_of_every_caption_is_in_the_vocabulary(artwork):
+    composer = Composer(artwork, torch.Generator().manual_seed(3))
+    said = {w for _ in range(40) for c in composer.scenes(8, 16).captions for w in c.split()}
+    assert said <= set(vocabulary(artwork))
+
+
+def test_the_named_background_is_the_one_that_is_painted(artwork):
+    composer = Composer(artwork, torch.Generator().manual_seed(4))
+    checked = 0
+    for _ in range(30):
+        scenes = composer.scenes(8, 64)
+        for x, caption in zip(scenes.x, scenes.captions, strict=True):
+            for name, colour in COLOURS.items():
+                if caption.endswith(f"on a {name} background"):
+                    corners = torch.stack([x[:, 0, 0], x[:, 0, -1], x[:, -1, 0], x[:, -1, -1]])
+                    distance = (corners - torch.tensor(colour)).abs().amax(1)
+                    assert distance.min() < 0.2
+                    checked += 1
+    assert checked > 20
+
+
+def test_the_attack_stays_in_its_ball_and_raises_the_loss(artwork, recipe):
+    trainer = CriticTrainer(recipe["critic"], artwork)
+    x = trainer.composer.scenes(8, 64).x
+    text = torch.nn.functional.normalize(torch.randn(8, 256), dim=1)
+    same = torch.eye(8)
+    attacked, _ = trainer._attacked(x, text, same, 0.5)
+    assert (attacked - x).flatten(1).norm(dim=1).max() <= 0.5 + 1e-4
+    trainer.model.eval()
+
+    def loss(pictures):
+        logits = trainer._logits(pictures, text)
+        return torch.nn.functional.cross_entropy(logits, same).item()
+
+    assert loss(attacked) > loss(x)
+
+
+def test_encoding_text_up_to_the_longest_caption_is_clips_own_encoding(artwork, recipe):
+    import clip
+
+    trainer = CriticTrainer(recipe["critic"], artwork)
+    captions = ["a red box on a blue background", "box"]
+    ours = trainer._encode_text(captions)
+    model = trainer.model
+    for block in model.transformer.resblocks:
+        block.attn_mask = model.build_attention_mask()
+    tokens = trainer.rows[clip.tokenize(captions, context_length=32)].clamp_min(0)
+    ends = clip.tokenize(captions, context_length=32).argmax(-1)
+    x = model.token_embedding(tokens) + model.positional_embedding
+    x = model.ln_final(model.transformer(x.permute(1, 0, 2)).permute(1, 0, 2))
+    expected = x[torch.arange(2), ends] @ model.text_projection
+    torch.testing.assert_close(ours, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_averaged_codes_end_where_the_latents_are():
+    torch.manual_seed(0)
+    centres = torch.randn(6, 4) * 4
+    codebook = torch.zeros(24, 4)
+    codes = CodebookAverages(codebook, 0.8, 5, torch.Generator().manual_seed(0))
+    for _ in range(200):
+        z = centres[torch.randint(6, (64,))] + 0.05 * torch.randn(64, 4)
+        codes(z.T.reshape(1, 4, 8, 8))
+    nearest = torch.cdist(centres, codebook).amin(1)
+    assert nearest.max() < 0.2
+
+
+@pytest.mark.slow
+def test_the_whole_recipe_trains_resumes_and_writes_what_the_package_loads(
+    tmp_path, artwork, recipe, monkeypatch
+):
+    from vqclip_nb.train import __main__ as program
+
+    monkeypatch.setattr(program, "_artwork", lambda *_: artwork)
+    monkeypatch.setattr(program.tomllib, "loads", lambda _: recipe)
+    common = ["tiny", "--work", str(tmp_path / "work"), "--to", str(tmp_path / "to")]
+    for minutes in ("0.25", "0.4"):  # the second goes on where the first stopped
+        assert program.main([*common, "--minutes", minutes]) == 0
+    saved = torch.load(tmp_path / "work" / "generator.pt", weights_only=True)
+    assert 0.4 * 60 <= saved["seconds"] < 0.4 * 60 + 10
+    models = vq.load_models(
+        str(tmp_path / "to" / "vqgan.safetensors"), clip=[str(tmp_path / "to" / "clip.safetensors")]
+    )
+    assert models.vqgan.has_discriminator
+    assert "box" in models.perceptors[0].known_words()
+    x = torch.rand(1, 3, 64, 64)
+    assert models.vqgan.decode(models.vqgan.encode(x)).shape == x.shape
+
+
+def test_one_step_of_each_player_moves_what_it_should(artwork, recipe):
+    trainer = GeneratorTrainer(recipe["generator"], artwork)
+    before = {k: v.clone() for k, v in trainer.network.state_dict().items()}
+    shown = trainer._step(progress=0.5)
+    moved = {k for k, v in trainer.network.state_dict().items() if not torch.equal(v, before[k])}
+    assert {"l1", "perceptual", "vq", "gan", "weight", "critic", "psnr", "codes"} == shown.keys()
+    assert any(k.startswith("encoder.") for k in moved)
+    assert any(k.startswith("decoder.") for k in moved)
+    assert any(k.startswith("loss.discriminator.") for k in moved)
+    assert "quantize.embedding.weight" in moved
