@@ -185,9 +185,17 @@ def test_a_generator_without_discriminator_refuses_gan_weight(quick, tiny, tamin
 
     config = read_yaml(taming_files[0].with_suffix(".yaml"))["model"]["params"]
     bare = VQGAN(Network(config, discriminator=False))
-    models = vq.Models("bare", bare, tiny.perceptors, torch.device("cpu"))
-    with pytest.raises(ValueError, match=r"gan_weight is 0\.5, but tiny has no discriminator"):
+    models = vq.Models("bare", (), bare, tiny.perceptors, torch.device("cpu"))
+    with pytest.raises(ValueError, match=r"gan_weight is 0\.5, but bare has no discriminator"):
         _paint(quick, models, gan_weight=0.5)
+    assert list(quick["out"].iterdir()) == []  # a run that never began leaves no folder
+
+
+def test_a_size_that_cannot_be_drawn_is_rounded_down_with_a_warning(quick, tiny):
+    with pytest.warns(UserWarning, match=r"no multiple of 8: painting \(72, 64\)"):
+        result = _paint(quick, tiny, im_shape=(77, 64), total_iter=1)
+    assert result.images[0].size == (72, 64)
+    assert vq.Settings.from_png(result.folder / "picture.png").im_shape == (72, 64)
 
 
 def test_an_interrupt_returns_what_was_painted(quick, tiny, monkeypatch):

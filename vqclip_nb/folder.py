@@ -53,6 +53,11 @@ class RunFolder:
                 raise _unwritable(out, error) from None
         raise ValueError(f"out is {str(out)!r}, which holds a thousand runs of this second.")
 
+    def discard(self) -> None:
+        """Remove the folder of a run that never began."""
+        for folder in (self.path / "steps", self.path / "frames", self.path):
+            folder.rmdir()
+
     @property
     def picture(self) -> Path:
         """The latest picture of the first batch item."""

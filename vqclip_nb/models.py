@@ -24,10 +24,12 @@ _REGISTRY = tomllib.loads((_PACKAGE / "registry.toml").read_text(encoding="utf-8
 class Models:
     """A generator and its critics on one device.
 
+    name, clip: what they were loaded by, as `Settings` has them
     checksums: sha256 of each file that was loaded, by its name
     """
 
     name: str
+    clip: tuple[str, ...]
     vqgan: VQGAN
     perceptors: list[Perceptor]
     device: torch.device
@@ -52,12 +54,11 @@ def load_models(
     """
     where = pick_device(device)
     files = find_files(name, clip)
-    vqgan = _load_vqgan(files[0])
-    vqgan.network.to(where)
+    vqgan = VQGAN(_load_network(files[0]).to(where))
     critics = [_load_perceptor(file).to(where) for file in files[1:]]
+    named = (clip,) if isinstance(clip, str) else tuple(clip)
     sums = {file.name: _sha256(file) for file in files}
-    # the box of the codebook was made on the CPU
-    return Models(name, VQGAN(vqgan.network), critics, where, sums)
+    return Models(name, named, vqgan, critics, where, sums)
 
 
 def find_files(name: str, clip: str | Sequence[str] = ()) -> list[Path]:
@@ -101,7 +102,7 @@ def _find(setting: str, name: str, kind: str) -> Path:
     )
 
 
-def _load_vqgan(file: Path) -> VQGAN:
+def _load_network(file: Path) -> Network:
     config = _vqgan_config(file)
     tensors = read_tensors(file)
     kept = ("encoder.", "decoder.", "quantize.", "quant_conv.", "post_quant_conv.")
@@ -109,7 +110,7 @@ def _load_vqgan(file: Path) -> VQGAN:
     state = {k: v.float() for k, v in tensors.items() if k.startswith((*kept, critic))}
     network = Network(config, discriminator=any(k.startswith(critic) for k in state))
     _fill(network, state, file)
-    return VQGAN(network)
+    return network
 
 
 def _vqgan_config(file: Path) -> dict:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import platform
 import random
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +82,11 @@ class Run:
         if settings.seed is None:
             settings = settings.replace(seed=random.SystemRandom().randrange(2**32))
         folder = RunFolder.create(out, settings)
-        self._begin(settings, models, folder)
+        try:
+            self._begin(settings, models, folder)
+        except BaseException:  # an interrupt too leaves no empty folder
+            folder.discard()
+            raise
         z = latents.random_codes(
             self.models.vqgan, settings.seed, settings.batch_size, *self._latent_shape()
         )
@@ -171,10 +176,14 @@ class Run:
         )
         if settings.gan_weight and not self.models.vqgan.has_discriminator:
             raise ValueError(
-                f"gan_weight is {settings.gan_weight:g}, but {settings.models} has no "
+                f"gan_weight is {settings.gan_weight:g}, but {self.models.name} has no "
                 "discriminator: set gan_weight to 0."
             )
-        self.settings = settings
+        self.settings = settings.replace(
+            models=self.models.name,
+            clip=self.models.clip,
+            im_shape=_drawable(settings.im_shape, self.models.vqgan.factor),
+        )
         self.targets = [prompts.make_target(p, settings) for p in self.models.perceptors]
         for perceptor in self.models.perceptors:
             prompts.warn_of_unknown_words(perceptor, settings)
@@ -258,6 +267,17 @@ class Run:
             "versions": {"python": platform.python_version(), "torch": torch.__version__},
             "threads": torch.get_num_threads(),
         }
+
+
+def _drawable(im_shape: tuple[int, int], factor: int) -> tuple[int, int]:
+    """The size rounded down to multiples of the generator's factor, with a warning."""
+    width, height = (side // factor * factor for side in im_shape)
+    if (width, height) != im_shape:
+        warnings.warn(
+            f"im_shape {im_shape} is no multiple of {factor}: painting {(width, height)}.",
+            stacklevel=4,
+        )
+    return width, height
 
 
 def to_pixels(x: Tensor) -> np.ndarray:

@@ -1,0 +1,91 @@
+"""The project as a stranger meets it: what it asks for, what it carries, what it says."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+
+# Colab's runtime of 2026-08 and the oldest one still offered, from Colab's published package lists.
+COLAB = {
+    "2026.08": {"torch": "2.11.0", "torchvision": "0.26.0", "numpy": "2.1.3", "pillow": "11.3.0"}
+    | {"matplotlib": "3.10.0", "ipywidgets": "7.7.1", "ipykernel": "6.17.1", "tqdm": "4.67.3"}
+    | {"safetensors": "0.8.0", "imageio-ffmpeg": "0.6.0", "requests": "2.32.4"}
+    | {"setuptools": "75.2.0", "einops": "0.8.2"},
+    "2025.07": {"torch": "2.6.0", "numpy": "2.0.2", "ipywidgets": "7.7.1"},
+}
+
+
+def _requirements() -> list[Requirement]:
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    wanted = [line.partition("#")[0].strip() for line in lines]
+    return [Requirement(line) for line in wanted if line]
+
+
+@pytest.mark.parametrize("runtime", COLAB)
+def test_nothing_that_colab_has_is_moved(runtime):
+    there = COLAB[runtime]
+    moved = [r for r in _requirements() if r.name in there and there[r.name] not in r.specifier]
+    assert moved == []
+
+
+def test_every_requirement_says_why_it_is_there():
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    assert [line for line in lines if line and "#" not in line] == []
+
+
+def test_the_top_level_holds_only_what_belongs_there():
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    top = {name.split("/")[0] for name in listed}
+    allowed = {"notebooks", "vqclip_nb", "tests", "requirements.txt", "setup.sh", "README.md"}
+    allowed |= {"pyproject.toml", "LICENSE", ".ci", "assets", ".gitignore"}
+    assert top <= allowed
+
+
+def test_the_embedded_pair_fits_into_its_24_mib():
+    files = (ROOT / "vqclip_nb" / "tiny").iterdir()
+    assert sum(file.stat().st_size for file in files) <= 24 * 2**20
+
+
+@pytest.mark.parametrize("module", ["run", "models", "folder", "video", "losses", "cutouts"])
+def test_the_engine_imports_no_notebook_and_no_figures(module):
+    program = (
+        f"import sys, vqclip_nb.{module};"
+        "print([m for m in ('IPython', 'ipywidgets', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_importing_prints_and_warns_nothing():
+    program = "import vqclip_nb as vq; vq.load_models('tiny', device='cpu')"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_every_file_that_the_readme_names_is_there():
+    text = (ROOT / "README.md").read_text()
+    linked = re.findall(r"\]\(([^)#:]+)\)", text) + re.findall(r'src="([^":]+)"', text)
+    assert linked
+    assert [name for name in linked if not (ROOT / name).exists()] == []
+
+
+def test_the_readmes_python_example_is_allowed(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "README.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    shortened = re.sub(r"total_iter=\d+", "total_iter=2, im_shape=(64, 64), cutn=2", example)
+    exec(compile(shortened, "README.md", "exec"), {})
+    assert list((tmp_path / "runs").glob("*/picture.png"))
+
+
+def test_the_command_is_installed_under_its_name():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["scripts"] == {"vqclip": "vqclip_nb.__main__:main"}
