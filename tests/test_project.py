@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+import vqclip_nb as vq
+from vqclip_nb.settings import specs
+
 ROOT = Path(__file__).parents[1]
 
 # Colab's runtime of 2026-08 and the oldest one still offered, from Colab's published package lists.
@@ -75,6 +78,17 @@ def test_every_file_that_the_readme_names_is_there():
     linked = re.findall(r"\]\(([^)#:]+)\)", text) + re.findall(r'src="([^":]+)"', text)
     assert linked
     assert [name for name in linked if not (ROOT / name).exists()] == []
+
+
+def test_the_readmes_table_is_the_settings_own():
+    defaults, rows = vq.Settings(), []
+    for name, spec in specs().items():
+        value = getattr(defaults, name)
+        shown = " × ".join(map(str, value)) if isinstance(value, tuple) else value
+        note = " Can change live." if spec.live else ""
+        unit = f" {spec.unit}" if spec.unit and shown else ""
+        rows.append(f"| `{name}` | {'' if shown is None else shown}{unit} | {spec.help}{note} |")
+    assert "\n".join(rows) in (ROOT / "README.md").read_text(), "\n" + "\n".join(rows)
 
 
 def test_the_readmes_python_example_is_allowed(monkeypatch, tmp_path):
