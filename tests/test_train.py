@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 import vqclip_nb as vq
 from vqclip_nb.train.artwork import Artwork
 from vqclip_nb.train.critic import CriticTrainer
 from vqclip_nb.train.generator import CodebookAverages, GeneratorTrainer
+from vqclip_nb.train.rivals import Rivals
 from vqclip_nb.train.scenes import COLOURS, Composer, vocabulary
 
 RECIPE = Path(vq.__file__).parent / "train" / "tiny.toml"
@@ -31,6 +33,7 @@ def artwork() -> Artwork:
 def recipe() -> dict:
     recipe = tomllib.loads(RECIPE.read_text())
     recipe["critic"] |= {"batch": 8, "radius": 0.5}
+    recipe["critic"]["rivals"] |= {"pool": 4, "batch": 3, "steps": 12, "size": 64}
     recipe["generator"] |= {"batch": 4, "large_batch": 1}
     return recipe
 
@@ -74,8 +77,8 @@ def test_the_named_background_is_the_one_that_is_painted(artwork):
     assert checked > 20
 
 
-def test_the_attack_stays_in_its_ball_and_raises_the_loss(artwork, recipe):
-    trainer = CriticTrainer(recipe["critic"], artwork)
+def test_the_attack_stays_in_its_ball_and_raises_the_loss(artwork, recipe, tiny):
+    trainer = CriticTrainer(recipe["critic"], artwork, tiny.vqgan)
     x = trainer.composer.scenes(8, 64).x
     text = torch.nn.functional.normalize(torch.randn(8, 256), dim=1)
     same = torch.eye(8)
@@ -90,10 +93,10 @@ def test_the_attack_stays_in_its_ball_and_raises_the_loss(artwork, recipe):
     assert loss(attacked) > loss(x)
 
 
-def test_encoding_text_up_to_the_longest_caption_is_clips_own_encoding(artwork, recipe):
+def test_encoding_text_up_to_the_longest_caption_is_clips_own_encoding(artwork, recipe, tiny):
     import clip
 
-    trainer = CriticTrainer(recipe["critic"], artwork)
+    trainer = CriticTrainer(recipe["critic"], artwork, tiny.vqgan)
     captions = ["a red box on a blue background", "box"]
     ours = trainer._encode_text(captions)
     model = trainer.model
@@ -105,6 +108,42 @@ def test_encoding_text_up_to_the_longest_caption_is_clips_own_encoding(artwork, 
     x = model.ln_final(model.transformer(x.permute(1, 0, 2)).permute(1, 0, 2))
     expected = x[torch.arange(2), ends] @ model.text_projection
     torch.testing.assert_close(ours, expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.fixture
+def rivals(artwork, recipe, tiny) -> Rivals:
+    random = torch.Generator().manual_seed(6)
+    return Rivals(recipe["critic"]["rivals"], tiny.vqgan, Composer(artwork, random), random)
+
+
+def test_rivals_come_nearer_to_their_captions_while_they_are_painted(rivals, tiny):
+    def embed(x):
+        return F.normalize(tiny.perceptors[0].encode_image(x), dim=1)
+
+    paintings = rivals.chosen()
+    text = F.normalize(tiny.perceptors[0].encode_text([p.caption for p in paintings]), dim=1)
+    similarity = []
+    for _ in range(12):
+        scenes, painted = rivals.paint(paintings, text, embed)
+        assert scenes.shape == painted.shape == (3, 3, 64, 64)
+        similarity.append((embed(painted) * text).sum(1).mean().item())
+    assert sum(similarity[-4:]) > sum(similarity[:4]) + 0.4
+
+
+def test_a_finished_rival_is_begun_anew(rivals):
+    for painting in rivals.pool:
+        painting.age = 12
+    chosen = rivals.chosen()
+    assert len({id(painting) for painting in chosen}) == 3
+    assert all(painting.age == 0 for painting in chosen)
+    assert sum(painting.age == 12 for painting in rivals.pool) == 1
+
+
+def test_rivals_join_in_the_last_part_of_the_critics_training(artwork, recipe, tiny):
+    trainer = CriticTrainer(recipe["critic"], artwork, tiny.vqgan)
+    assert "ranked" not in trainer._step(progress=0.1)
+    assert 0 <= trainer._step(progress=0.9)["ranked"] <= 1
+    assert sum(painting.age for painting in trainer.rivals.pool) == 3  # one step of each chosen
 
 
 def test_averaged_codes_end_where_the_latents_are():

@@ -54,7 +54,7 @@ def load_models(
     """
     where = pick_device(device)
     files = find_files(name, clip)
-    vqgan = VQGAN(_load_network(files[0]).to(where))
+    vqgan = VQGAN(load_network(files[0]).to(where))
     critics = [_load_perceptor(file).to(where) for file in files[1:]]
     named = (clip,) if isinstance(clip, str) else tuple(clip)
     sums = {file.name: _sha256(file) for file in files}
@@ -102,7 +102,11 @@ def _find(setting: str, name: str, kind: str) -> Path:
     )
 
 
-def _load_network(file: Path) -> Network:
+def load_network(file: Path) -> Network:
+    """A VQGAN's parts from its weights and the yaml beside them.
+
+    Raises WeightsError where the files are not what they should be or do not fit each other.
+    """
     config = _vqgan_config(file)
     tensors = read_tensors(file)
     kept = ("encoder.", "decoder.", "quantize.", "quant_conv.", "post_quant_conv.")

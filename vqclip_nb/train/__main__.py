@@ -13,6 +13,8 @@ import yaml
 from safetensors.torch import save
 
 from vqclip_nb.folder import write_file
+from vqclip_nb.models import load_network
+from vqclip_nb.vqgan import VQGAN
 
 _SETTINGS = Path(__file__).with_name("tiny.toml")
 _PACKAGE = Path(__file__).parents[1] / "tiny"
@@ -23,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     settings = tomllib.loads(options.settings.read_text(encoding="utf-8"))
     torch.set_num_threads(options.threads or torch.get_num_threads())
-    for part in ["critic", "generator"] if options.part == "both" else [options.part]:
+    for part in ["generator", "critic"] if options.part == "both" else [options.part]:
         minutes = settings[part]["minutes"] if options.minutes is None else options.minutes
         _PARTS[part](settings, options.work, options.to, minutes)
     return 0
@@ -32,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m vqclip_nb.train", description=__doc__)
     parser.add_argument("model", choices=["tiny"])
-    parser.add_argument("--part", choices=["both", "critic", "generator"], default="both")
+    parser.add_argument("--part", choices=["both", "generator", "critic"], default="both")
     parser.add_argument("--minutes", type=float, help="time budget of each part (default: recipe)")
     parser.add_argument("--settings", type=Path, default=_SETTINGS, help="the recipe, a toml file")
     parser.add_argument("--work", type=Path, default=Path("runs/train-tiny"), help="where to go on")
@@ -51,7 +53,7 @@ def _artwork(settings: dict, work: Path):
 def _critic(settings: dict, work: Path, to: Path, minutes: float) -> None:
     from vqclip_nb.train.critic import CriticTrainer
 
-    trainer = CriticTrainer(settings["critic"], _artwork(settings, work))
+    trainer = CriticTrainer(settings["critic"], _artwork(settings, work), _trained(to))
     trainer.train(work / "critic.pt", minutes)
     _write(to / "clip.safetensors", trainer.state_dict())
     words = json.dumps(trainer.words, ensure_ascii=False, indent=0)
@@ -67,6 +69,14 @@ def _generator(settings: dict, work: Path, to: Path, minutes: float) -> None:
     model = {"target": "taming.models.vqgan.VQModel", "params": trainer.config}
     text = yaml.safe_dump({"model": model}, sort_keys=False)
     write_file(to / "vqgan.yaml", text.encode())
+
+
+def _trained(to: Path) -> VQGAN:
+    """The generator as the package reads it, which the critic's rivals are painted with."""
+    path = to / "vqgan.safetensors"
+    if not path.exists():
+        raise SystemExit(f"{path} is missing: train the generator first (--part generator).")
+    return VQGAN(load_network(path))
 
 
 _PARTS = {"critic": _critic, "generator": _generator}

@@ -4,7 +4,8 @@ A critic trained on clean pictures alone is fooled by the painter, which finds c
 that scores well and shows nothing. One L2 gradient step on the pixels before each weight step
 (Madry et al., arXiv 1706.06083; fast variant with a random start, Wong et al., 2001.03994) makes
 the critic's gradient with respect to the picture look like the thing itself (Engstrom et al.,
-1906.00945; for CLIP: Ganz & Elad, 2312.05225), and that gradient is what paints.
+1906.00945; for CLIP: Ganz & Elad, 2312.05225), and that gradient is what paints. In the last part
+of the training the critic also learns from paintings made with it, see `rivals`.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from clip import tokenize
 from clip.model import CLIP
 
 from vqclip_nb.train.artwork import Artwork
+from vqclip_nb.train.rivals import Rivals
 from vqclip_nb.train.scenes import Composer, vocabulary
 from vqclip_nb.train.session import Session
+from vqclip_nb.vqgan import VQGAN
 
 VOCABULARY = 49408  # rows of OpenAI's BPE table
 _MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073]).view(1, 3, 1, 1)
@@ -27,10 +30,14 @@ _STD = torch.tensor([0.26862954, 0.26130258, 0.27577711]).view(1, 3, 1, 1)
 
 
 class CriticTrainer:
-    """The contrastive objective of CLIP (Radford et al., 2103.00020, figure 3) on scenes."""
+    """The contrastive objective of CLIP (Radford et al., 2103.00020, figure 3) on scenes.
 
-    def __init__(self, settings: dict, artwork: Artwork) -> None:
-        self.settings = settings
+    vqgan: the trained generator, with which the critic's rivals are painted
+    """
+
+    def __init__(self, settings: dict, artwork: Artwork, vqgan: VQGAN) -> None:
+        self.settings, self.vqgan = settings, vqgan
+        self.rivals: Rivals | None = None
         torch.manual_seed(settings["seed"])
         self.generator = torch.Generator().manual_seed(settings["seed"])
         self.composer = Composer(artwork, self.generator)
@@ -54,17 +61,15 @@ class CriticTrainer:
         """Train until `minutes` are spent, going on from `file` where it exists."""
         parts = {"model": self.model, "optimizer": self.optimizer}
         session = Session(file, minutes, parts, [self.generator])
-        accuracy = clean = 0.0
+        shown: dict[str, float] = {}
         for step, bar in session.steps("critic"):
             self._schedule(session.progress)
-            loss, right, right_clean = self._step(self._radius(session.progress))
-            accuracy += (right - accuracy) * (0.02 if step > 50 else 1 / step)
-            clean += (right_clean - clean) * (0.02 if step > 50 else 1 / step)
-            bar.set_postfix_str(
-                f"step {step} loss {loss:.3f} right {accuracy:.3f} clean {clean:.3f} "
-                f"scale {self.model.logit_scale.exp():.1f} r {self._radius(session.progress):.2f}",
-                refresh=False,
-            )
+            for name, value in self._step(session.progress).items():
+                before = shown.get(name, value)
+                shown[name] = before + (value - before) * 0.02
+            words = " ".join(f"{name} {value:.3f}" for name, value in shown.items())
+            scale = self.model.logit_scale.exp()
+            bar.set_postfix_str(f"step {step} {words} scale {scale:.1f}", refresh=False)
         self.model.eval()
 
     def _schedule(self, progress: float) -> None:
@@ -76,38 +81,66 @@ class CriticTrainer:
     def _radius(self, progress: float) -> float:
         return self.settings["radius"] * min(1.0, progress / self.settings["radius_ramp"])
 
-    def _step(self, radius: float) -> tuple[float, float, float]:
+    def _step(self, progress: float) -> dict[str, float]:
+        """One weight step; what it measured, the shares of right answers among them."""
         scenes = self.composer.scenes(self.settings["batch"], self.model.visual.input_resolution)
-        x = self._disturbed(scenes.x)
-        text = F.normalize(self._encode_text(scenes.captions), dim=1)  # (B, E)
+        paintings = self._paintings(progress)
+        captions = scenes.captions + [painting.caption for painting in paintings]
+        text = F.normalize(self._encode_text(captions), dim=1)  # (B + P, E)
+        text, rival_text = text[: len(scenes.captions)], text[len(scenes.captions) :]
         same = _same(scenes.captions)
-        x, clean = self._attacked(x, text.detach(), same, radius)
-        self.model.train()
-        logits = self._logits(x, text)
+        x = self._disturbed(scenes.x)
+        self.model.eval().requires_grad_(False)  # the critic as it will be used
+        x, clean = self._attacked(x, text.detach(), same, self._radius(progress))
+        pairs = [x]
+        if paintings:
+            pairs += self.rivals.paint(paintings, rival_text.detach(), self._embed)
+        self.model.requires_grad_(True).train()
+        emb = self._embed(torch.cat(pairs))  # (B + 2P, E)
+        logits = self._scale() * emb[: len(x)] @ text.T
         loss = _contrastive(logits, same)
+        measured = {"loss": loss.item(), "right": _right(logits, same), "clean": clean}
+        if paintings:
+            shown, painted = (emb[len(x) :].view(2, -1, emb.shape[1]) * rival_text).sum(-1)
+            # the scene before its rival: Bradley-Terry, as in relativistic GANs (1807.00734)
+            loss = loss + F.softplus(self._scale() * (painted - shown)).mean()
+            measured |= {"ranked": (shown > painted).float().mean().item()}
+            measured |= {"shown": shown.mean().item(), "painted": painted.mean().item()}
+        self._descend(loss)
+        return measured
+
+    def _paintings(self, progress: float) -> list:
+        """The rivals of this step; none before their share of the training begins."""
+        settings = self.settings["rivals"]
+        if progress < settings["start"]:
+            return []
+        if self.rivals is None:
+            self.rivals = Rivals(settings, self.vqgan, self.composer, self.generator)
+        return self.rivals.chosen()
+
+    def _descend(self, loss: torch.Tensor) -> None:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         with torch.no_grad():
             self.model.logit_scale.clamp_(max=math.log(100))
-        return loss.item(), _right(logits, same), clean
+
+    def _embed(self, x: torch.Tensor) -> torch.Tensor:
+        return F.normalize(self.model.visual((x - _MEAN) / _STD), dim=1)  # (B, E)
+
+    def _scale(self) -> torch.Tensor:
+        return self.model.logit_scale.exp()
 
     def _logits(self, x: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
-        emb = F.normalize(self.model.visual((x - _MEAN) / _STD), dim=1)  # (B, E)
-        return self.model.logit_scale.exp() * emb @ text.T  # (B, B)
+        return self._scale() * self._embed(x) @ text.T  # (B, B)
 
     def _attacked(self, x, text, same, radius: float) -> tuple[torch.Tensor, float]:
-        """Pictures moved by one gradient step inside an L2 ball, to where the critic errs most.
-
-        The gradient is that of the critic as it will be used: batch norm on its running means.
-        """
+        """Pictures moved by one gradient step inside an L2 ball, to where the critic errs most."""
         noise = torch.randn(x.shape, generator=self.generator)
         start = (x + noise * (0.5 * radius / noise[0].numel() ** 0.5)).requires_grad_()
-        self.model.eval().requires_grad_(False)
         logits = self._logits(start, text)
         (gradient,) = torch.autograd.grad(_contrastive(logits, same), start)
-        self.model.requires_grad_(True)
         length = gradient.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, 1, 1, 1)
         delta = start.detach() + gradient * (1.25 * radius / length) - x
         norm = delta.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, 1, 1, 1)

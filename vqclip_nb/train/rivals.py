@@ -1,0 +1,96 @@
+"""Paintings in progress that the critic must learn to rank below decoded drawings.
+
+A critic that never saw what its own gradient paints is content with a blob of the right colours.
+So a pool of paintings is kept going with the critic as it is now, as a run of the package would,
+and each is compared with a decoded scene of the same caption: contrastive divergence with a
+persistent chain (Tieleman, ICML 2008; for pictures Du & Mordatch, 1903.08689), the critic's
+similarity being the negative energy. Both sides come from the same decoder through the same crop,
+so that nothing but what they show tells them apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vqclip_nb import cutouts
+from vqclip_nb.latents import clamp_to_box
+from vqclip_nb.losses import great_circle
+from vqclip_nb.train.scenes import Composer
+from vqclip_nb.vqgan import VQGAN
+
+
+@dataclass
+class Painting:
+    """One chain: z [1, C, h, w], its optimizer, its caption, and the scene [3, S, S] it rivals."""
+
+    z: Tensor
+    optimizer: torch.optim.Optimizer
+    caption: str
+    scene: Tensor
+    age: int = 0
+
+
+class Rivals:
+    """A pool of paintings, each of its own age, from random codes to `steps` iterations.
+
+    settings: `pool`, `batch`, `steps`, `learning_rate`, `cutn`, `noise_factor` and `size`
+    """
+
+    def __init__(
+        self, settings: dict, vqgan: VQGAN, composer: Composer, generator: torch.Generator
+    ) -> None:
+        self.settings, self.vqgan = settings, vqgan
+        self.composer, self.generator = composer, generator
+        self.pool = self._begun(settings["pool"])
+
+    def chosen(self) -> list[Painting]:
+        """`batch` different paintings of the pool; those that were finished are begun anew."""
+        order = torch.randperm(len(self.pool), generator=self.generator)
+        places = order[: self.settings["batch"]].tolist()
+        old = [place for place in places if self.pool[place].age >= self.settings["steps"]]
+        for place, painting in zip(old, self._begun(len(old)), strict=True):
+            self.pool[place] = painting
+        return [self.pool[place] for place in places]
+
+    def paint(self, paintings: list[Painting], text: Tensor, embed) -> tuple[Tensor, Tensor]:
+        """One iteration of each painting; a crop [n, 3, s, s] of each scene and each painting.
+
+        text: unit embeddings [n, E] of the captions; embed: crops to unit embeddings. The crops
+        are those of the paintings before this step, which is what the step was judged by.
+        """
+        n, cutn = len(paintings), self.settings["cutn"]
+        z_q, _ = self.vqgan.quantize(torch.cat([painting.z for painting in paintings]))
+        x = self.vqgan.decode(z_q)
+        draws = cutouts.draw(
+            [self.generator] * n, cutn, 64, tuple(x.shape[-2:]), self.settings["noise_factor"]
+        )
+        crops = cutouts.apply(x, draws)
+        great_circle(embed(crops), text.repeat_interleave(cutn, 0)).mul(1 / cutn).sum().backward()
+        for painting in paintings:
+            painting.optimizer.step()
+            painting.optimizer.zero_grad()
+            clamp_to_box(self.vqgan, painting.z)
+            painting.age += 1
+        scenes = cutouts.apply(torch.stack([p.scene for p in paintings]), draws)
+        return scenes[::cutn].clamp(0, 1), crops.detach()[::cutn].clamp(0, 1)
+
+    @torch.no_grad()
+    def _begun(self, number: int) -> list[Painting]:
+        """New paintings of new captions, at random codes."""
+        size, paintings = self.settings["size"], []
+        side = size // self.vqgan.factor
+        for _ in range(number):
+            made = self.composer.scenes(1, size)
+            z_q, _ = self.vqgan.quantize(self.vqgan.encode(made.x))
+            scene = self.vqgan.decode(z_q)[0]
+            shape = (1, side, side)
+            codes = torch.randint(len(self.vqgan.codebook), shape, generator=self.generator)
+            z = F.embedding(codes, self.vqgan.codebook).permute(0, 3, 1, 2).contiguous()
+            z.requires_grad_()
+            optimizer = torch.optim.AdamW([z], self.settings["learning_rate"], weight_decay=0)
+            paintings.append(Painting(z, optimizer, made.captions[0], scene))
+        return paintings
