@@ -58,8 +58,12 @@ def test_the_timelapse_has_one_frame_an_iteration_and_ends_with_the_picture(quic
     result = vq.generate("a red apple", models=tiny, **quick)
     frames = _probe(result.folder / "timelapse.mp4")["frames"]
     assert len(frames) == 6
-    last = np.asarray(result.images[0], float)
-    assert np.abs(frames[-1] - last).mean() < 6
+    # in patches of 4x4: yuv420p keeps one colour for each 2x2
+    last, shown = (
+        np.asarray(picture, float).reshape(16, 4, 16, 4, 3).mean((1, 3))
+        for picture in (result.images[0], frames[-1])
+    )
+    assert np.abs(shown - last).mean() < 5
 
 
 def test_a_resumed_runs_timelapse_has_the_same_frames(quick, tiny):
