@@ -37,7 +37,7 @@ def draw(
 ) -> Draws:
     """Draw `cutn` crops of `size` x `size` for each generator's picture of `shape` (H, W).
 
-    A crop is a square whose side is 0.65 to 1.1 of the picture's shorter side, a little turned,
+    A crop is a square whose side is 0.8 to 1.1 of the picture's shorter side, a little turned,
     mirrored half of the time. noise_factor: the seed's; each crop's noise has a standard deviation
     drawn between 0 and it.
     """
@@ -57,7 +57,7 @@ def draw(
 def _crop_maps(uniform, generator: torch.Generator, cutn: int, shape: tuple[int, int]) -> Tensor:
     height, width = shape
     side = min(height, width)
-    scale = uniform(0.65, 1.1)
+    scale = uniform(0.8, 1.1)
     angle = torch.randn(cutn, generator=generator) * math.radians(7)
     mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
     half_x, half_y = scale * side / width, scale * side / height  # in the picture's coordinates
