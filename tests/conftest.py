@@ -14,6 +14,8 @@ from taming.modules.discriminator.model import NLayerDiscriminator
 from taming.modules.vqvae.quantize import VectorQuantizer2
 
 import vqclip_nb as vq
+from vqclip_nb.train.artwork import Artwork
+from vqclip_nb.train.captions import COLOURS
 
 torch.set_num_threads(2)
 
@@ -30,6 +32,18 @@ def quick(tmp_path) -> dict:
         "out": tmp_path / "runs",
         "device": "cpu",
     }
+
+
+@pytest.fixture(scope="session")
+def artwork() -> Artwork:
+    """Eight plain squares of different colours, named after them."""
+    names = ["red", "green", "blue", "yellow", "black", "white", "pink", "orange"]
+    drawings = torch.zeros(8, 4, 128, 128, dtype=torch.uint8)
+    for drawing, name in zip(drawings, names, strict=True):
+        drawing[:3, 16:112, 16:112] = (torch.tensor(COLOURS[name]) * 255).byte().view(3, 1, 1)
+        drawing[3, 16:112, 16:112] = 255
+    titles = [f"{name} box" for name in names]
+    return Artwork(drawings, torch.arange(8), titles, [["box"]] * 8, torch.ones(8))
 
 
 @dataclass

@@ -8,25 +8,13 @@ import torch
 from torch.nn import functional as F
 
 import vqclip_nb as vq
-from vqclip_nb.train.artwork import Artwork
 from vqclip_nb.train.critic import CriticTrainer
 from vqclip_nb.train.generator import CodebookAverages, GeneratorTrainer
 from vqclip_nb.train.rivals import Rivals
-from vqclip_nb.train.scenes import COLOURS, Composer, vocabulary
+from vqclip_nb.train.scenes import Composer
+from vqclip_nb.train.towers import SmallCLIP, contrastive, same_captions
 
 RECIPE = Path(vq.__file__).parent / "train" / "tiny.toml"
-
-
-@pytest.fixture(scope="module")
-def artwork() -> Artwork:
-    """Eight plain squares of different colours, named after them."""
-    names = ["red", "green", "blue", "yellow", "black", "white", "pink", "orange"]
-    drawings = torch.zeros(8, 4, 128, 128, dtype=torch.uint8)
-    for drawing, name in zip(drawings, names, strict=True):
-        drawing[:3, 16:112, 16:112] = (torch.tensor(COLOURS[name]) * 255).byte().view(3, 1, 1)
-        drawing[3, 16:112, 16:112] = 255
-    titles = [f"{name} box" for name in names]
-    return Artwork(drawings, torch.arange(8), titles, [["box"]] * 8, torch.ones(8))
 
 
 @pytest.fixture(scope="module")
@@ -38,75 +26,50 @@ def recipe() -> dict:
     return recipe
 
 
-def test_scenes_repeat_with_the_generators_state_and_differ_without(artwork):
-    def scenes(seed):
-        return Composer(artwork, torch.Generator().manual_seed(seed)).scenes(8, 64)
-
-    first, again, other = scenes(0), scenes(0), scenes(1)
-    assert torch.equal(first.x, again.x)
-    assert first.captions == again.captions
-    assert not torch.equal(first.x, other.x)
-    assert first.x.shape == (8, 3, 64, 64)
-    assert 0 <= first.x.min() <= first.x.max() <= 1
-
-
-def test_a_batch_shows_different_concepts_and_captions_name_them(artwork):
-    scenes = Composer(artwork, torch.Generator().manual_seed(2)).scenes(8, 64)
-    assert sorted(scenes.concepts.tolist()) == list(range(8))
-    assert all("box" in caption for caption in scenes.captions)
-
-
-def test_every_word_of_every_caption_is_in_the_vocabulary(artwork):
-    composer = Composer(artwork, torch.Generator().manual_seed(3))
-    said = {w for _ in range(40) for c in composer.scenes(8, 16).captions for w in c.split()}
-    assert said <= set(vocabulary(artwork))
-
-
-def test_the_named_background_is_the_one_that_is_painted(artwork):
-    composer = Composer(artwork, torch.Generator().manual_seed(4))
-    checked = 0
-    for _ in range(30):
-        scenes = composer.scenes(8, 64)
-        for x, caption in zip(scenes.x, scenes.captions, strict=True):
-            for name, colour in COLOURS.items():
-                if caption.endswith(f"on a {name} background"):
-                    corners = torch.stack([x[:, 0, 0], x[:, 0, -1], x[:, -1, 0], x[:, -1, -1]])
-                    distance = (corners - torch.tensor(colour)).abs().amax(1)
-                    assert distance.min() < 0.2
-                    checked += 1
-    assert checked > 20
-
-
 def test_the_attack_stays_in_its_ball_and_raises_the_loss(artwork, recipe, tiny):
     trainer = CriticTrainer(recipe["critic"], artwork, tiny.vqgan)
+    trainer.model.eval().requires_grad_(False)
     x = trainer.composer.scenes(8, 64).x
-    text = torch.nn.functional.normalize(torch.randn(8, 256), dim=1)
-    same = torch.eye(8)
+    text = F.normalize(torch.randn(16, 256), dim=1)
+    same = torch.eye(8, 16)
     attacked, _ = trainer._attacked(x, text, same, 0.5)
     assert (attacked - x).flatten(1).norm(dim=1).max() <= 0.5 + 1e-4
-    trainer.model.eval()
 
     def loss(pictures):
-        logits = trainer._logits(pictures, text)
-        return torch.nn.functional.cross_entropy(logits, same).item()
+        logits = trainer.model.scale * trainer.model.embed(pictures) @ text.T
+        return contrastive(logits, same).item()
 
     assert loss(attacked) > loss(x)
 
 
-def test_encoding_text_up_to_the_longest_caption_is_clips_own_encoding(artwork, recipe, tiny):
+def test_without_false_captions_the_objective_is_clips_own():
+    torch.manual_seed(0)
+    logits = torch.randn(5, 5)
+    same = same_captions(list("abcde"), list("abcde"))
+    target = torch.arange(5)
+    expected = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+    torch.testing.assert_close(contrastive(logits, same), expected)
+
+
+def test_equal_captions_share_their_probability():
+    same = same_captions(["cat", "dog", "cat"], ["cat", "dog", "cat", "cow", "cat", "owl"])
+    expected = [[1 / 3, 0, 1 / 3, 0, 1 / 3, 0], [0, 1, 0, 0, 0, 0], [1 / 3, 0, 1 / 3, 0, 1 / 3, 0]]
+    torch.testing.assert_close(same, torch.tensor(expected))
+
+
+def test_encoding_text_up_to_the_longest_caption_is_clips_own_encoding(recipe):
     import clip
 
-    trainer = CriticTrainer(recipe["critic"], artwork, tiny.vqgan)
-    captions = ["a red box on a blue background", "box"]
-    ours = trainer._encode_text(captions)
-    model = trainer.model
-    for block in model.transformer.resblocks:
-        block.attn_mask = model.build_attention_mask()
-    tokens = trainer.rows[clip.tokenize(captions, context_length=32)].clamp_min(0)
+    model = SmallCLIP(recipe["critic"]["architecture"], ["a", "red", "box", "on", "blue"])
+    captions = ["a red box on a blue box", "box"]
+    ours, own = model.encode_text(captions), model.clip
+    for block in own.transformer.resblocks:
+        block.attn_mask = own.build_attention_mask()
+    tokens = model.rows[clip.tokenize(captions, context_length=32)].clamp_min(0)
     ends = clip.tokenize(captions, context_length=32).argmax(-1)
-    x = model.token_embedding(tokens) + model.positional_embedding
-    x = model.ln_final(model.transformer(x.permute(1, 0, 2)).permute(1, 0, 2))
-    expected = x[torch.arange(2), ends] @ model.text_projection
+    x = own.token_embedding(tokens) + own.positional_embedding
+    x = own.ln_final(own.transformer(x.permute(1, 0, 2)).permute(1, 0, 2))
+    expected = x[torch.arange(2), ends] @ own.text_projection
     torch.testing.assert_close(ours, expected, atol=1e-5, rtol=1e-4)
 
 

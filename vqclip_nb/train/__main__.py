@@ -13,7 +13,7 @@ import yaml
 from safetensors.torch import save
 
 from vqclip_nb.folder import write_file
-from vqclip_nb.models import load_network
+from vqclip_nb.models import load_network, pick_device
 from vqclip_nb.vqgan import VQGAN
 
 _SETTINGS = Path(__file__).with_name("tiny.toml")
@@ -53,17 +53,20 @@ def _artwork(settings: dict, work: Path):
 def _critic(settings: dict, work: Path, to: Path, minutes: float) -> None:
     from vqclip_nb.train.critic import CriticTrainer
 
-    trainer = CriticTrainer(settings["critic"], _artwork(settings, work), _trained(to))
+    vqgan = _trained(to)
+    trainer = CriticTrainer(
+        settings["critic"], _artwork(settings, work), vqgan, device=vqgan.device
+    )
     trainer.train(work / "critic.pt", minutes)
-    _write(to / "clip.safetensors", trainer.state_dict())
-    words = json.dumps(trainer.words, ensure_ascii=False, indent=0)
+    _write(to / "clip.safetensors", trainer.model.published())
+    words = json.dumps(trainer.model.words, ensure_ascii=False, indent=0)
     write_file(to / "clip.words.json", words.encode())
 
 
 def _generator(settings: dict, work: Path, to: Path, minutes: float) -> None:
     from vqclip_nb.train.generator import GeneratorTrainer
 
-    trainer = GeneratorTrainer(settings["generator"], _artwork(settings, work))
+    trainer = GeneratorTrainer(settings["generator"], _artwork(settings, work), pick_device("auto"))
     trainer.train(work / "generator.pt", minutes)
     _write(to / "vqgan.safetensors", trainer.state_dict())
     model = {"target": "taming.models.vqgan.VQModel", "params": trainer.config}
@@ -76,7 +79,7 @@ def _trained(to: Path) -> VQGAN:
     path = to / "vqgan.safetensors"
     if not path.exists():
         raise SystemExit(f"{path} is missing: train the generator first (--part generator).")
-    return VQGAN(load_network(path))
+    return VQGAN(load_network(path).to(pick_device("auto")))
 
 
 _PARTS = {"critic": _critic, "generator": _generator}

@@ -45,6 +45,10 @@ class Artwork:
     tags: list[list[str]]
     weights: torch.Tensor
 
+    def phrases(self) -> list[str]:
+        """Every name and tag."""
+        return [*self.names, *(tag for tags in self.tags for tag in tags)]
+
 
 def load_artwork(packages: list[str], names: str, size: int, cache: Path) -> Artwork:
     """Fetch, rasterise and name the drawings of `packages`; cached in the folder `cache`."""

@@ -14,62 +14,66 @@ import math
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
-from clip import tokenize
-from clip.model import CLIP
+from torch import Tensor
+from torch.nn import functional as F
 
 from vqclip_nb.train.artwork import Artwork
-from vqclip_nb.train.rivals import Rivals
-from vqclip_nb.train.scenes import Composer, vocabulary
+from vqclip_nb.train.captions import PAIR, Wording, vocabulary
+from vqclip_nb.train.rivals import Painting, Rivals
+from vqclip_nb.train.scenes import Composer, Scenes
 from vqclip_nb.train.session import Session
+from vqclip_nb.train.styles import STYLES
+from vqclip_nb.train.towers import (
+    SmallCLIP,
+    contrastive,
+    optimizer_for,
+    same_captions,
+    share_right,
+)
 from vqclip_nb.vqgan import VQGAN
-
-VOCABULARY = 49408  # rows of OpenAI's BPE table
-_MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073]).view(1, 3, 1, 1)
-_STD = torch.tensor([0.26862954, 0.26130258, 0.27577711]).view(1, 3, 1, 1)
 
 
 class CriticTrainer:
     """The contrastive objective of CLIP (Radford et al., 2103.00020, figure 3) on scenes.
 
-    vqgan: the trained generator, with which the critic's rivals are painted
+    settings: the recipe's; a `radius` of 0 trains without attacks
+    vqgan: the trained generator, with which the critic's rivals are painted; None trains without
+    wording: whose templates the captions use
     """
 
-    def __init__(self, settings: dict, artwork: Artwork, vqgan: VQGAN) -> None:
-        self.settings, self.vqgan = settings, vqgan
+    def __init__(
+        self,
+        settings: dict,
+        artwork: Artwork,
+        vqgan: VQGAN | None,
+        *,
+        wording: Wording = PAIR,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        self.settings, self.vqgan, self.device = settings, vqgan, torch.device(device)
         self.rivals: Rivals | None = None
         torch.manual_seed(settings["seed"])
         self.generator = torch.Generator().manual_seed(settings["seed"])
-        self.composer = Composer(artwork, self.generator)
-        self.words = vocabulary(artwork)
-        self.ids = token_ids(self.words)
-        self.rows = torch.full((VOCABULARY,), -1).scatter(0, self.ids, torch.arange(len(self.ids)))
-        shape = dict(settings["architecture"], vision_patch_size=None, vocab_size=len(self.ids))
-        self.model = CLIP(**dict(shape, vision_layers=tuple(shape["vision_layers"])))
-        matrices = [p for p in self.model.parameters() if p.ndim > 1]
-        others = [p for p in self.model.parameters() if p.ndim <= 1]
-        self.optimizer = torch.optim.AdamW(
-            [
-                {"params": matrices, "weight_decay": settings["weight_decay"]},
-                {"params": others, "weight_decay": 0.0},
-            ],
-            lr=settings["learning_rate"],
-            betas=(0.9, 0.98),
+        self.noise = torch.Generator(self.device).manual_seed(settings["seed"])
+        self.composer = Composer(artwork, self.generator, wording=wording, device=self.device)
+        words = vocabulary(artwork.phrases(), STYLES, wording)
+        self.model = SmallCLIP(settings["architecture"], words).to(self.device)
+        self.optimizer = optimizer_for(
+            self.model, settings["learning_rate"], settings["weight_decay"]
         )
 
     def train(self, file: Path, minutes: float) -> None:
         """Train until `minutes` are spent, going on from `file` where it exists."""
         parts = {"model": self.model, "optimizer": self.optimizer}
-        session = Session(file, minutes, parts, [self.generator])
+        session = Session(file, minutes, parts, [self.generator, self.noise])
         shown: dict[str, float] = {}
-        for step, bar in session.steps("critic"):
+        for step, bar in session.steps(file.stem):
             self._schedule(session.progress)
             for name, value in self._step(session.progress).items():
                 before = shown.get(name, value)
                 shown[name] = before + (value - before) * 0.02
             words = " ".join(f"{name} {value:.3f}" for name, value in shown.items())
-            scale = self.model.logit_scale.exp()
-            bar.set_postfix_str(f"step {step} {words} scale {scale:.1f}", refresh=False)
+            bar.set_postfix_str(f"step {step} {words} scale {self.model.scale:.1f}", refresh=False)
         self.model.eval()
 
     def _schedule(self, progress: float) -> None:
@@ -79,41 +83,63 @@ class CriticTrainer:
             group["lr"] = self.settings["learning_rate"] * warm * cosine
 
     def _radius(self, progress: float) -> float:
-        return self.settings["radius"] * min(1.0, progress / self.settings["radius_ramp"])
+        ramp = min(1.0, progress / self.settings["radius_ramp"]) if self.settings["radius"] else 0.0
+        return self.settings["radius"] * ramp
 
     def _step(self, progress: float) -> dict[str, float]:
         """One weight step; what it measured, the shares of right answers among them."""
-        scenes = self.composer.scenes(self.settings["batch"], self.model.visual.input_resolution)
+        scenes = self.composer.scenes(self.settings["batch"], self.model.size)
         paintings = self._paintings(progress)
-        captions = scenes.captions + [painting.caption for painting in paintings]
-        text = F.normalize(self._encode_text(captions), dim=1)  # (B + P, E)
-        text, rival_text = text[: len(scenes.captions)], text[len(scenes.captions) :]
-        same = _same(scenes.captions)
+        text, rival_text = self._texts(scenes, paintings)
+        same = same_captions(scenes.captions, scenes.captions + scenes.false_captions)
+        same = same.to(self.device)
         x = self._disturbed(scenes.x)
         self.model.eval().requires_grad_(False)  # the critic as it will be used
-        x, clean = self._attacked(x, text.detach(), same, self._radius(progress))
+        measured = {}
+        if radius := self._radius(progress):
+            x, measured["clean"] = self._attacked(x, text.detach(), same, radius)
         pairs = [x]
         if paintings:
-            pairs += self.rivals.paint(paintings, rival_text.detach(), self._embed)
+            pairs += self.rivals.paint(paintings, rival_text.detach(), self.model.embed)
         self.model.requires_grad_(True).train()
-        emb = self._embed(torch.cat(pairs))  # (B + 2P, E)
-        logits = self._scale() * emb[: len(x)] @ text.T
-        loss = _contrastive(logits, same)
-        measured = {"loss": loss.item(), "right": _right(logits, same), "clean": clean}
+        emb = self.model.embed(torch.cat(pairs))  # (B + 2P, E)
+        logits = self.model.scale * emb[: len(x)] @ text.T  # (B, 2B)
+        loss = contrastive(logits, same)
+        measured |= {"loss": loss.item(), "right": share_right(logits, same)}
         if paintings:
             shown, painted = (emb[len(x) :].view(2, -1, emb.shape[1]) * rival_text).sum(-1)
             # the scene before its rival: Bradley-Terry, as in relativistic GANs (1807.00734)
-            loss = loss + F.softplus(self._scale() * (painted - shown)).mean()
+            loss = loss + F.softplus(self.model.scale * (painted - shown)).mean()
             measured |= {"ranked": (shown > painted).float().mean().item()}
             measured |= {"shown": shown.mean().item(), "painted": painted.mean().item()}
         self._descend(loss)
         return measured
 
-    def _paintings(self, progress: float) -> list:
+    def _texts(self, scenes: Scenes, paintings: list[Painting]) -> tuple[Tensor, Tensor]:
+        """Unit embeddings of true and false captions [2B, E], and of the paintings' [P, E].
+
+        Some captions are replaced by the painter's blend of a prompt and its extras, so that
+        blends mean what the whole sentence means.
+        """
+        captions = scenes.captions + scenes.false_captions
+        blends = [i for i, blend in enumerate(scenes.blends) if blend is not None]
+        sentences = captions + [painting.caption for painting in paintings]
+        sentences += [scenes.blends[i][part] for part in (0, 1) for i in blends]
+        text = self.model.encode_text(sentences)
+        if blends:
+            prompt, extras = text[-2 * len(blends) :].chunk(2)
+            weight = 0.2 + 0.5 * torch.rand(len(blends), 1, generator=self.generator)
+            blended = prompt + weight.to(self.device) * extras
+            text = text[: -2 * len(blends)].index_copy(
+                0, torch.tensor(blends, device=self.device), blended
+            )
+        return F.normalize(text, dim=1).split([len(captions), len(paintings)])
+
+    def _paintings(self, progress: float) -> list[Painting]:
         """The rivals of this step; none before their share of the training begins."""
-        settings = self.settings["rivals"]
-        if progress < settings["start"]:
+        if self.vqgan is None or progress < self.settings["rivals"]["start"]:
             return []
+        settings = self.settings["rivals"]
         if self.rivals is None:
             self.rivals = Rivals(settings, self.vqgan, self.composer, self.generator)
         return self.rivals.chosen()
@@ -124,83 +150,32 @@ class CriticTrainer:
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         with torch.no_grad():
-            self.model.logit_scale.clamp_(max=math.log(100))
+            self.model.clip.logit_scale.clamp_(max=math.log(100))
 
-    def _embed(self, x: torch.Tensor) -> torch.Tensor:
-        return F.normalize(self.model.visual((x - _MEAN) / _STD), dim=1)  # (B, E)
-
-    def _scale(self) -> torch.Tensor:
-        return self.model.logit_scale.exp()
-
-    def _logits(self, x: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
-        return self._scale() * self._embed(x) @ text.T  # (B, B)
-
-    def _attacked(self, x, text, same, radius: float) -> tuple[torch.Tensor, float]:
+    def _attacked(self, x, text, same, radius: float) -> tuple[Tensor, float]:
         """Pictures moved by one gradient step inside an L2 ball, to where the critic errs most."""
-        noise = torch.randn(x.shape, generator=self.generator)
+        noise = self._normal(x.shape)
         start = (x + noise * (0.5 * radius / noise[0].numel() ** 0.5)).requires_grad_()
-        logits = self._logits(start, text)
-        (gradient,) = torch.autograd.grad(_contrastive(logits, same), start)
+        logits = self.model.scale * self.model.embed(start) @ text.T
+        (gradient,) = torch.autograd.grad(contrastive(logits, same), start)
         length = gradient.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, 1, 1, 1)
         delta = start.detach() + gradient * (1.25 * radius / length) - x
         norm = delta.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, 1, 1, 1)
-        return (x + delta * (radius / norm).clamp(max=1)).clamp(0, 1), _right(logits, same)
+        moved = (x + delta * (radius / norm).clamp(max=1)).clamp(0, 1)
+        return moved, share_right(logits, same)
 
-    def _disturbed(self, x: torch.Tensor) -> torch.Tensor:
+    def _normal(self, shape: torch.Size) -> Tensor:
+        return torch.randn(shape, generator=self.noise, device=self.device)
+
+    def _disturbed(self, x: Tensor) -> Tensor:
         """Blur, contrast, brightness and noise, so that the painter's crops are no surprise."""
         size = (len(x), 1, 1, 1)
 
-        def uniform() -> torch.Tensor:
-            return torch.rand(size, generator=self.generator)
+        def uniform() -> Tensor:
+            return torch.rand(size, generator=self.noise, device=self.device)
 
         blurred = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
         x = torch.where(uniform() < 0.3, blurred, x)
         x = (x - 0.5) * (0.75 + 0.5 * uniform()) + 0.5 + (uniform() - 0.5) * 0.16
         sigma = 0.12 * uniform() * (uniform() < 0.6)
-        return (x + sigma * torch.randn(x.shape, generator=self.generator)).clamp(0, 1)
-
-    def _encode_text(self, captions: list[str]) -> torch.Tensor:
-        """CLIP's encode_text, cut at the longest caption: attention is causal, so it is the same."""
-        model = self.model
-        tokens = tokenize(captions, context_length=model.context_length, truncate=True)
-        length = int(tokens.argmax(dim=-1).max()) + 1
-        x = model.token_embedding(self.rows[tokens[:, :length]].clamp_min(0))  # (B, T, W)
-        x = (x + model.positional_embedding[:length]).permute(1, 0, 2)  # (T, B, W)
-        for block in model.transformer.resblocks:
-            block.attn_mask = model.build_attention_mask()[:length, :length]
-            x = block(x)
-        x = model.ln_final(x.permute(1, 0, 2))
-        return x[torch.arange(len(x)), tokens.argmax(dim=-1)] @ model.text_projection  # (B, E)
-
-    def state_dict(self) -> dict[str, torch.Tensor]:
-        """The critic with OpenAI's key names; of the token table only the rows that were trained.
-
-        `token_embedding.ids` [n] says which rows of the full table `token_embedding.rows` [n, W]
-        are; all others are zero.
-        """
-        state = {k: v for k, v in self.model.state_dict().items() if "num_batches" not in k}
-        state["token_embedding.rows"] = state.pop("token_embedding.weight")
-        state["token_embedding.ids"] = self.ids.to(torch.int32)
-        return state
-
-
-def token_ids(words: list[str]) -> torch.Tensor:
-    """Sorted ids of every token that the words can produce, start, end and padding included."""
-    return torch.unique(torch.cat([tokenize(word).flatten() for word in words]))
-
-
-def _same(captions: list[str]) -> torch.Tensor:
-    """[B, B]: share of the probability that belongs to equal captions."""
-    index = {caption: i for i, caption in enumerate(dict.fromkeys(captions))}
-    number = torch.tensor([index[caption] for caption in captions])
-    equal = (number[:, None] == number[None, :]).float()
-    return equal / equal.sum(1, keepdim=True)
-
-
-def _contrastive(logits: torch.Tensor, same: torch.Tensor) -> torch.Tensor:
-    return (F.cross_entropy(logits, same) + F.cross_entropy(logits.T, same)) / 2
-
-
-def _right(logits: torch.Tensor, same: torch.Tensor) -> float:
-    best = logits.detach().argmax(1, keepdim=True)
-    return (same.gather(1, best) > 0).float().mean().item()
+        return (x + sigma * self._normal(x.shape)).clamp(0, 1)

@@ -25,13 +25,15 @@ from vqclip_nb.vqgan import Network
 class GeneratorTrainer:
     """The two players of a VQGAN and the bookkeeping of its codebook."""
 
-    def __init__(self, settings: dict, artwork: Artwork) -> None:
-        self.settings = settings
+    def __init__(
+        self, settings: dict, artwork: Artwork, device: str | torch.device = "cpu"
+    ) -> None:
+        self.settings, self.device = settings, torch.device(device)
         torch.manual_seed(settings["seed"])
         self.generator = torch.Generator().manual_seed(settings["seed"])
-        self.composer = Composer(artwork, self.generator)
+        self.composer = Composer(artwork, self.generator, device=self.device)
         self.config = taming_config(settings)
-        self.network = Network(self.config, discriminator=True)
+        self.network = Network(self.config, discriminator=True).to(self.device)
         self.discriminator = self.network.loss.discriminator.apply(weights_init)
         self.network.quantize.embedding.requires_grad_(False)  # moved by averages, not gradients
         self.codes = CodebookAverages(
@@ -40,7 +42,7 @@ class GeneratorTrainer:
             settings["dead_after"],
             self.generator,
         )
-        self.perceptual = ImageNetDistance()
+        self.perceptual = ImageNetDistance().to(self.device)
         painter = [p for n, p in self.network.named_parameters() if not n.startswith("loss.")]
         painter = [p for p in painter if p.requires_grad]
         self.optimizer = torch.optim.Adam(painter, betas=(0.5, 0.9))
@@ -134,9 +136,10 @@ class CodebookAverages:
     ) -> None:
         self.codebook, self.decay, self.dead_after = codebook, decay, dead_after
         self.generator = generator
-        self.size = torch.zeros(len(codebook))
+        self.size = torch.zeros_like(codebook[:, 0])
         self.sum = torch.zeros_like(codebook)
-        self.idle = torch.full((len(codebook),), dead_after)  # at first every code is free
+        # at first every code is free
+        self.idle = torch.full((len(codebook),), dead_after, device=codebook.device)
 
     @torch.no_grad()
     def __call__(self, z: Tensor) -> tuple[Tensor, float]:
@@ -159,7 +162,9 @@ class CodebookAverages:
         """Move codes that nobody uses onto latents of this batch."""
         dead = (self.idle >= self.dead_after).nonzero()[:, 0][: len(flat) // 4]
         if len(dead):
-            chosen = torch.randperm(len(flat), generator=self.generator)[: len(dead)]
+            chosen = torch.randperm(len(flat), generator=self.generator)[: len(dead)].to(
+                flat.device
+            )
             self.codebook[dead] = flat[chosen]
             self.sum[dead], self.size[dead], self.idle[dead] = flat[chosen] * 0.1, 0.1, 0
 
@@ -169,7 +174,9 @@ class CodebookAverages:
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Take up the averages of an earlier session."""
-        self.size, self.sum, self.idle = state["size"], state["sum"], state["idle"]
+        self.size, self.sum, self.idle = (
+            state[name].to(self.codebook.device) for name in ("size", "sum", "idle")
+        )
 
 
 class ImageNetDistance(nn.Module):

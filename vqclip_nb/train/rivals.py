@@ -89,6 +89,7 @@ class Rivals:
             scene = self.vqgan.decode(z_q)[0]
             shape = (1, side, side)
             codes = torch.randint(len(self.vqgan.codebook), shape, generator=self.generator)
+            codes = codes.to(self.vqgan.device)
             z = F.embedding(codes, self.vqgan.codebook).permute(0, 3, 1, 2).contiguous()
             z.requires_grad_()
             optimizer = torch.optim.AdamW([z], self.settings["learning_rate"], weight_decay=0)

@@ -1,175 +1,299 @@
-"""Compositions: drawings placed on backgrounds, with a caption that says what is to be seen.
+"""Compositions: drawings placed on backgrounds, in a style, with a caption that says what is seen.
 
-A scene is made on the fly, so no two batches are alike: which drawing, how large, where, turned
-or mirrored, on which colours, and which words of the caption mention which of these.
+A scene is made on the fly, so no two batches are alike: which drawings, how many, how large, where,
+turned or mirrored, in which colours, in which style, and what of this the caption mentions.
 """
 
 from __future__ import annotations
 
 import math
+import random
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 
 from vqclip_nb.train.artwork import Artwork
+from vqclip_nb.train.captions import (
+    COLOURS,
+    PAIR,
+    Description,
+    Thing,
+    Wording,
+    kinds_of_error,
+    split,
+    without_colours,
+    word,
+    wrong,
+)
+from vqclip_nb.train.styles import COLOURLESS, STYLES
 
-COLOURS = {
-    "red": (0.86, 0.15, 0.16),
-    "orange": (0.97, 0.55, 0.13),
-    "yellow": (0.98, 0.85, 0.20),
-    "green": (0.20, 0.66, 0.30),
-    "dark green": (0.08, 0.36, 0.18),
-    "turquoise": (0.20, 0.75, 0.73),
-    "light blue": (0.60, 0.82, 0.95),
-    "blue": (0.16, 0.40, 0.85),
-    "dark blue": (0.07, 0.13, 0.42),
-    "purple": (0.50, 0.22, 0.65),
-    "pink": (0.97, 0.60, 0.74),
-    "brown": (0.48, 0.30, 0.17),
-    "beige": (0.93, 0.86, 0.72),
-    "grey": (0.55, 0.56, 0.58),
-    "black": (0.06, 0.06, 0.07),
-    "white": (0.97, 0.97, 0.97),
+# Where the copies of one thing stand, in a frame from -1 to 1.
+_ROWS = {
+    2: ([(-0.48, 0), (0.48, 0)], [(0, -0.48), (0, 0.48)], [(-0.45, -0.42), (0.45, 0.42)]),
+    3: (
+        [(-0.64, 0), (0, 0), (0.64, 0)],
+        [(0, -0.45), (-0.48, 0.45), (0.48, 0.45)],
+        [(0, 0.45), (-0.48, -0.45), (0.48, -0.45)],
+    ),
+    4: ([(-0.47, -0.47), (0.47, -0.47), (-0.47, 0.47), (0.47, 0.47)],),
+    5: (
+        [(-0.6, -0.6), (0.6, -0.6), (0, 0), (-0.6, 0.6), (0.6, 0.6)],
+        [(-0.62, -0.4), (0, -0.4), (0.62, -0.4), (-0.35, 0.42), (0.35, 0.42)],
+    ),
 }
-_NAMES = list(COLOURS)
-_PLAIN = ("{thing}", "a picture of {thing}", "a drawing of {thing}", "an image of {thing}")
-_ON_ONE = (
-    "{thing} on a {colour} background",
-    "{thing} on {colour}",
-    "{thing} in front of a {colour} background",
-    "a drawing of {thing} on a {colour} background",
-)
-_ON_TWO = (
-    "{thing} on a {colour} and {other} background",
-    "{thing} in front of {colour} and {other}",
-)
-_SIZES = ((0.42, ("small", "tiny")), (0.95, ("large", "big")))
+_WIDTHS = {2: 0.46, 3: 0.34, 4: 0.43, 5: 0.31}  # of a copy, as a share of the frame's
 
 
 @dataclass(frozen=True)
 class Scenes:
-    """A batch of compositions: x float [B, 3, S, S] in [0,1], captions, and the concept of each."""
+    """A batch of compositions.
+
+    x: float [B, 3, S, S] in [0,1]
+    captions: what they show; false_captions: the same with one word wrong
+    blends: for some the caption in two parts, prompt and extras; None for the others
+    descriptions, errors: what the captions say, and the kind of error in the false ones
+    concepts: int64 [B], the (first) thing of each
+    """
 
     x: torch.Tensor
     captions: list[str]
+    false_captions: list[str]
+    blends: list[tuple[str, str] | None]
+    descriptions: list[Description]
+    errors: list[str]
     concepts: torch.Tensor
 
 
-class Composer:
-    """Draws random scenes from artwork; the same generator state gives the same scenes."""
+@dataclass
+class _Layer:
+    """One drawing in a frame from -1 to 1: width as a share of the frame's, place, turn, tint."""
 
-    def __init__(self, artwork: Artwork, generator: torch.Generator) -> None:
-        self.artwork = artwork
-        self.generator = generator
-        self._mips = _mips(artwork.drawings)
+    drawing: int
+    width: float
+    x: float
+    y: float
+    angle: float
+    mirror: bool
+    tint: str | None
+
+
+@dataclass
+class _Plan:
+    """A scene before it is drawn."""
+
+    layers: list[_Layer]
+    background: tuple[str, str]
+    kind: str  # plain, graded or cloudy
+    style: str | None
+    description: Description
+
+
+class Composer:
+    """Draws random scenes from artwork; the same generator state gives the same scenes.
+
+    wording: whose templates the captions use
+    styled: share of the scenes that a style is laid over
+    """
+
+    def __init__(
+        self,
+        artwork: Artwork,
+        generator: torch.Generator,
+        *,
+        wording: Wording = PAIR,
+        styled: float = 0.3,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        self.artwork, self.generator, self.wording = artwork, generator, wording
+        self.styled, self.device = styled, device
+        self._mips = [mip.to(device) for mip in _mips(artwork.drawings)]
         self._drawings_of = [[] for _ in artwork.names]
         for drawing, concept in enumerate(artwork.concept.tolist()):
             self._drawings_of[concept].append(drawing)
+        self._weights = artwork.weights.tolist()
         counts: dict[str, int] = {}
         for tags in artwork.tags:
             for tag in tags:
                 counts[tag] = counts.get(tag, 0) + 1
-        self._tag_weights = [torch.tensor([1.0 / counts[t] for t in ts]) for ts in artwork.tags]
+        self._tag_weights = [[1.0 / counts[tag] for tag in tags] for tags in artwork.tags]
 
     def scenes(self, batch: int, size: int) -> Scenes:
-        """`batch` scenes of different concepts at `size` x `size` pixels."""
+        """`batch` scenes whose (first) things differ, at `size` x `size` pixels."""
+        rng = random.Random(int(torch.randint(2**62, (), generator=self.generator)))
         concepts = torch.multinomial(self.artwork.weights, batch, generator=self.generator)
-        drawings = torch.tensor([self._pick(self._drawings_of[c]) for c in concepts.tolist()])
-        # widths as a share of the frame's; most things fill about two thirds of it
-        scale = 0.32 + 0.78 * self._uniform(batch).pow(0.8)
-        layers = self._placed(drawings, scale, size)
-        backgrounds, colours = self._backgrounds(batch, size)
-        x = layers[:, :3] + backgrounds * (1 - layers[:, 3:])
-        captions = [
-            self._caption(concept, width, pair)
-            for concept, width, pair in zip(concepts.tolist(), scale.tolist(), colours, strict=True)
-        ]
-        return Scenes(x.clamp(0, 1), captions, concepts)
+        plans = [self._plan(concept, rng) for concept in concepts.tolist()]
+        captions, false_captions, blends, errors = [], [], [], []
+        for plan in plans:
+            said = plan.description
+            errors.append(rng.choice(kinds_of_error(said)))
+            other = wrong(said, errors[-1], self.artwork.names, STYLES, rng)
+            seed = rng.getrandbits(62)
+            captions.append(word(said, self.wording, random.Random(seed)))
+            false_captions.append(word(other, self.wording, random.Random(seed)))
+            parts = split(said) if rng.random() < 0.3 else None
+            blends.append(parts and tuple(word(part, self.wording, rng) for part in parts))
+        x = self._drawn(plans, size)
+        descriptions = [plan.description for plan in plans]
+        return Scenes(x, captions, false_captions, blends, descriptions, errors, concepts)
 
-    def _uniform(self, *shape: int) -> torch.Tensor:
-        return torch.rand(*shape, generator=self.generator)
+    def _plan(self, concept: int, rng: random.Random) -> _Plan:
+        style = rng.choice(list(STYLES)) if rng.random() < self.styled else None
+        coloured = style not in COLOURLESS
+        kind = rng.choices(("plain", "graded", "cloudy"), (0.6, 0.25, 0.15))[0]
+        first, second = rng.choice(list(COLOURS)), rng.choice(list(COLOURS))
+        colours = (first,) if kind == "plain" or first == second else (first, second)
+        if rng.random() < 0.5:
+            colours = colours[::-1]
+        told = colours if coloured and rng.random() < 0.5 else ()
+        layout = rng.choices(("one", "many", "two"), (0.64, 0.16, 0.2))[0]
+        layers, things, number, place = _LAYOUTS[layout](self, concept, coloured, rng)
+        chance = rng.random()
+        if chance < 0.04 and style is not None:  # a caption of the style alone: it is an extra
+            things, number, place, told = (), None, None, ()
+        elif chance < 0.06 and told:
+            things, number, place, told = (), None, None, told[:1]
+        shown_style = style if style is None or not things or rng.random() < 0.85 else None
+        said = Description(things, place, number, told, shown_style if things or not told else None)
+        return _Plan(layers, (first, second), kind, style, said)
 
-    def _pick(self, items):
-        return items[int(torch.randint(len(items), (), generator=self.generator))]
-
-    def _chance(self, probability: float) -> bool:
-        return bool(self._uniform(1) < probability)
-
-    def _placed(self, drawings: torch.Tensor, scale: torch.Tensor, size: int) -> torch.Tensor:
-        """Premultiplied RGBA [B, 4, size, size] of the drawings, scaled, turned, moved, mirrored."""
-        batch = len(drawings)
-        source = next((m for m in reversed(self._mips) if m.shape[-1] >= size), self._mips[0])
-        rgba = source[drawings].float() / 255
-        angle = torch.randn(batch, generator=self.generator) * 0.16
-        mirror = torch.where(self._uniform(batch) < 0.4, -1.0, 1.0)
+    def _one(self, concept: int, coloured: bool, rng: random.Random):
+        """One thing anywhere; most fill about two thirds of the frame."""
+        width = 0.32 + 0.78 * rng.random() ** 0.8
         # a small thing may stand anywhere inside, a large one may stick out a little
-        room = (1 - scale).abs() * 0.9 + 0.08
-        dx, dy = ((self._uniform(batch) * 2 - 1) * room for _ in range(2))
-        cos, sin = angle.cos() / scale, angle.sin() / scale
-        # affine_grid maps output coordinates to the drawing's
-        theta = torch.stack(
-            [
-                torch.stack([cos * mirror, sin * mirror, -(cos * dx + sin * dy) * mirror], 1),
-                torch.stack([-sin, cos, sin * dx - cos * dy], 1),
-            ],
-            1,
-        )  # [B, 2, 3]
-        grid = F.affine_grid(theta, [batch, 4, size, size], align_corners=False)
+        room = abs(1 - width) * 0.9 + 0.08
+        x, y = (rng.uniform(-room, room) for _ in range(2))
+        tint = self._tint(coloured, rng)
+        layer = self._layer(concept, width, x, y, tint, rng)
+        size = None
+        if rng.random() < 0.5:
+            sizes = self.wording.small if width < 0.42 else self.wording.large
+            size = rng.choice(sizes) if width < 0.42 or width > 0.95 else None
+        return [layer], (self._thing(concept, tint, size, rng),), None, None
+
+    def _many(self, concept: int, coloured: bool, rng: random.Random):
+        """Two to five copies of one thing in one of a few arrangements."""
+        number = rng.choice(list(_ROWS))
+        tint = self._tint(coloured, rng)
+        width = _WIDTHS[number] * rng.uniform(0.8, 1.05)
+        drawing = rng.choice(self._drawings_of[concept])
+        layers = []
+        for x, y in rng.choice(_ROWS[number]):
+            x, y = x + rng.gauss(0, 0.03), y + rng.gauss(0, 0.03)
+            layer = self._layer(concept, width * rng.uniform(0.92, 1.08), x, y, tint, rng)
+            layer.drawing = drawing
+            layers.append(layer)
+        return layers, (self._thing(concept, tint, None, rng),), number, None
+
+    def _two(self, concept: int, coloured: bool, rng: random.Random):
+        """Two different things side by side or one above the other."""
+        others = range(len(self._weights))
+        other = concept
+        while other == concept:
+            other = rng.choices(others, self._weights)[0]
+        gap, shift = rng.uniform(0.42, 0.52), rng.uniform(-0.2, 0.2)
+        place = rng.choice(("next to", "next to", "above", "below"))
+        if place == "next to":
+            side = rng.choice((-1, 1))
+            spots = [(-side * gap, shift), (side * gap, -shift)]
+        else:
+            up = -1 if place == "above" else 1  # y points down
+            spots = [(shift, up * gap), (-shift, -up * gap)]
+        layers, things = [], []
+        for each, (x, y) in zip((concept, other), spots, strict=True):
+            tint = self._tint(coloured, rng)
+            layers.append(self._layer(each, rng.uniform(0.38, 0.52), x, y, tint, rng))
+            things.append(self._thing(each, tint, None, rng))
+        return layers, tuple(things), None, place
+
+    def _layer(self, concept: int, width: float, x: float, y: float, tint, rng) -> _Layer:
+        drawing = rng.choice(self._drawings_of[concept])
+        return _Layer(drawing, width, x, y, rng.gauss(0, 0.16), rng.random() < 0.4, tint)
+
+    def _tint(self, coloured: bool, rng: random.Random) -> str | None:
+        return rng.choice(list(COLOURS)) if coloured and rng.random() < 0.15 else None
+
+    def _thing(self, concept: int, tint: str | None, size: str | None, rng: random.Random) -> Thing:
+        """Name or tag, as a person would say it."""
+        name, weights = self.artwork.names[concept], self._tag_weights[concept]
+        if weights and rng.random() < 0.2:
+            name = rng.choices(self.artwork.tags[concept], weights)[0]
+        if name.endswith(" face") and rng.random() < 0.3:
+            name = name.removesuffix(" face")  # "a cat" for "cat face"
+        if tint is not None:
+            name = without_colours(name) or "thing"
+        return Thing(name, tint, size)
+
+    def _drawn(self, plans: list[_Plan], size: int) -> torch.Tensor:
+        x = self._backgrounds(plans, size)
+        for depth in range(max(len(plan.layers) for plan in plans)):
+            scenes = [i for i, plan in enumerate(plans) if len(plan.layers) > depth]
+            rgba = self._placed([plans[i].layers[depth] for i in scenes], size)
+            x[scenes] = rgba[:, :3] + x[scenes] * (1 - rgba[:, 3:])
+        x = x.clamp(0, 1)
+        for style, apply in STYLES.items():
+            scenes = [i for i, plan in enumerate(plans) if plan.style == style]
+            if scenes:
+                x[scenes] = apply(x[scenes], self.generator)
+        return x
+
+    def _placed(self, layers: list[_Layer], size: int) -> torch.Tensor:
+        """Premultiplied RGBA [n, 4, size, size] of drawings, scaled, turned, moved and tinted."""
+        pixels = size * sum(layer.width for layer in layers) / len(layers)
+        source = next((m for m in reversed(self._mips) if m.shape[-1] >= pixels), self._mips[0])
+        rgba = source[[layer.drawing for layer in layers]].float() / 255
+        rgba = _tinted(rgba, [layer.tint for layer in layers])
+        rows = []
+        for layer in layers:  # affine_grid maps the frame's coordinates to the drawing's
+            cos, sin = math.cos(layer.angle) / layer.width, math.sin(layer.angle) / layer.width
+            side = -1 if layer.mirror else 1
+            rows.append(
+                [
+                    [cos * side, sin * side, -(cos * layer.x + sin * layer.y) * side],
+                    [-sin, cos, sin * layer.x - cos * layer.y],
+                ]
+            )
+        theta = torch.tensor(rows, device=self.device)
+        grid = F.affine_grid(theta, [len(layers), 4, size, size], align_corners=False)
         return F.grid_sample(rgba, grid, align_corners=False, padding_mode="zeros")
 
-    def _backgrounds(self, batch: int, size: int) -> tuple[torch.Tensor, list[tuple[str, ...]]]:
-        """Plain, graded or cloudy backgrounds [B, 3, size, size] and their colours' names."""
-        table = torch.tensor([COLOURS[name] for name in _NAMES])
-        pick = torch.randint(len(_NAMES), (batch, 2), generator=self.generator)
+    def _backgrounds(self, plans: list[_Plan], size: int) -> torch.Tensor:
+        """Plain, graded or cloudy backgrounds [B, 3, size, size]."""
+        batch = len(plans)
+        table = torch.tensor([[COLOURS[name] for name in plan.background] for plan in plans])
         jitter = torch.randn(batch, 2, 3, generator=self.generator) * 0.035
-        first, second = (table[pick] + jitter).clamp(0, 1).unbind(1)  # [B, 3] each
-        kind = self._uniform(batch)
-        plain, cloudy = kind < 0.6, kind > 0.85
-        angle = self._uniform(batch) * 2 * math.pi
+        first, second = (table + jitter).clamp(0, 1).to(self.device)[..., None, None].unbind(1)
+        angle = torch.rand(batch, 1, 1, generator=self.generator) * 2 * math.pi
         axis = torch.linspace(-1, 1, size)
-        ramp = axis[None, None, :] * angle.cos()[:, None, None]
-        ramp = ramp + axis[None, :, None] * angle.sin()[:, None, None]
+        ramp = axis[None, None, :] * angle.cos() + axis[None, :, None] * angle.sin()
         cells = torch.randn(batch, 1, 5, 5, generator=self.generator) * 0.8
         clouds = F.interpolate(cells, size=(size, size), mode="bicubic", align_corners=False)[:, 0]
-        mix = torch.where(cloudy[:, None, None], clouds, ramp) * 0.5 + 0.5
-        mix = torch.where(plain[:, None, None], torch.zeros_like(mix), mix).clamp(0, 1)[:, None]
-        x = first[:, :, None, None] * (1 - mix) + second[:, :, None, None] * mix
-        names = [
-            (_NAMES[a],) if single or a == b else (_NAMES[a], _NAMES[b])
-            for (a, b), single in zip(pick.tolist(), plain.tolist(), strict=True)
-        ]
-        return x, names
+        cloudy = torch.tensor([plan.kind == "cloudy" for plan in plans])[:, None, None]
+        plain = torch.tensor([plan.kind == "plain" for plan in plans])[:, None, None]
+        mix = torch.where(cloudy, clouds, ramp) * 0.5 + 0.5
+        mix = torch.where(plain, torch.zeros_like(mix), mix).clamp(0, 1)[:, None].to(self.device)
+        return first * (1 - mix) + second * mix
 
-    def _caption(self, concept: int, scale: float, colours: tuple[str, ...]) -> str:
-        thing = self._thing(concept, scale)
-        if self._chance(0.45):
-            return self._pick(_PLAIN).format(thing=thing)
-        if len(colours) == 1:
-            return self._pick(_ON_ONE).format(thing=thing, colour=colours[0])
-        first, second = colours if self._chance(0.5) else colours[::-1]
-        return self._pick(_ON_TWO).format(thing=thing, colour=first, other=second)
 
-    def _thing(self, concept: int, scale: float) -> str:
-        """Name or tag with a size and an article, as a person would write it, or bare."""
-        words = self.artwork.names[concept]
-        weights = self._tag_weights[concept]
-        if len(weights) and self._chance(0.2):
-            words = self.artwork.tags[concept][
-                int(torch.multinomial(weights, 1, generator=self.generator))
-            ]
-        if words.endswith(" face") and self._chance(0.3):
-            words = words.removesuffix(" face")  # "a cat" for "cat face"
-        small, large = _SIZES
-        if scale < small[0] and self._chance(0.5):
-            words = f"{self._pick(small[1])} {words}"
-        if scale > large[0] and self._chance(0.5):
-            words = f"{self._pick(large[1])} {words}"
-        if words.endswith("s") or self._chance(0.15):
-            return words
-        if self._chance(0.15):
-            return f"the {words}"
-        return f"an {words}" if words[0] in "aeiou" else f"a {words}"
+_LAYOUTS = {"one": Composer._one, "many": Composer._many, "two": Composer._two}
+
+
+def _tinted(rgba: torch.Tensor, tints: list[str | None]) -> torch.Tensor:
+    """Drawings in one named colour, their light and dark kept; None leaves a drawing as it is."""
+    chosen = [i for i, tint in enumerate(tints) if tint]
+    if not chosen:
+        return rgba
+    colour = rgba.new_tensor([COLOURS[tints[i]] for i in chosen])[..., None, None]  # (n, 3, 1, 1)
+    alpha = rgba[chosen, 3:]
+    luma = rgba.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+    light = (rgba[chosen, :3] * luma).sum(1, keepdim=True) / alpha.clamp_min(1e-3)
+    middle = (light * alpha).sum((2, 3), keepdim=True) / alpha.sum((2, 3), keepdim=True).clamp_min(
+        1
+    )
+    shade = 1 + 0.9 * (light - middle)  # the mean tone is the colour's own
+    painted = rgba.clone()
+    painted[chosen, :3] = (colour * shade).clamp(0, 1) * alpha
+    return painted
 
 
 def _mips(drawings: torch.Tensor) -> list[torch.Tensor]:
@@ -180,12 +304,3 @@ def _mips(drawings: torch.Tensor) -> list[torch.Tensor]:
     for _ in range(2):
         mips.append(F.avg_pool2d(mips[-1].float(), 2).round().to(torch.uint8))
     return mips
-
-
-def vocabulary(artwork: Artwork) -> list[str]:
-    """Every word that a caption can hold, sorted: names, tags, colours, sizes and small words."""
-    phrases = [*artwork.names, *(tag for tags in artwork.tags for tag in tags), *COLOURS]
-    phrases += [word for _, words in _SIZES for word in words] + ["a", "an", "the"]
-    for template in (*_PLAIN, *_ON_ONE, *_ON_TWO):
-        phrases.append(template.format(thing="", colour="", other=""))
-    return sorted({word for phrase in phrases for word in phrase.split()})

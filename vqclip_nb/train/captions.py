@@ -1,0 +1,229 @@
+"""What a caption says of a scene, the words it uses, and how one word of it can be made wrong.
+
+The pair and the judge word the same scenes by different templates, so that the judge cannot know
+the pair's habits.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import inflect
+
+COLOURS = {
+    "red": (0.86, 0.15, 0.16),
+    "orange": (0.97, 0.55, 0.13),
+    "yellow": (0.98, 0.85, 0.20),
+    "green": (0.20, 0.66, 0.30),
+    "dark green": (0.08, 0.36, 0.18),
+    "turquoise": (0.20, 0.75, 0.73),
+    "light blue": (0.60, 0.82, 0.95),
+    "blue": (0.16, 0.40, 0.85),
+    "dark blue": (0.07, 0.13, 0.42),
+    "purple": (0.50, 0.22, 0.65),
+    "pink": (0.97, 0.60, 0.74),
+    "brown": (0.48, 0.30, 0.17),
+    "beige": (0.93, 0.86, 0.72),
+    "grey": (0.55, 0.56, 0.58),
+    "black": (0.06, 0.06, 0.07),
+    "white": (0.97, 0.97, 0.97),
+}
+# Pairs that a viewer may call by either name: never exchanged for each other.
+_NEAR = [{"green", "dark green"}, {"light blue", "blue", "turquoise"}, {"blue", "dark blue"}]
+_NEAR += [{"white", "beige"}, {"orange", "yellow"}, {"brown", "orange"}, {"black", "dark blue"}]
+_NEAR += [{"pink", "red"}, {"green", "turquoise"}, {"purple", "dark blue"}, {"red", "orange"}]
+_NEAR += [{"pink", "beige"}, {"purple", "pink"}, {"yellow", "beige"}]
+
+NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five"}
+PLACES = ("next to", "above", "below")
+_GRAMMAR = inflect.engine()
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A thing as the caption speaks of it: its name and, where said, its colour and size."""
+
+    name: str
+    colour: str | None = None
+    size: str | None = None
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a caption says of a scene; what is None or empty is left out, though it may be seen.
+
+    things: none (the caption speaks of the style or the background alone), one, or two with a
+        `place`, one of `PLACES`
+    number: how many of the one thing, 2 to 5
+    background: no, one or two names of colours
+    style: one of `styles.STYLES`
+    """
+
+    things: tuple[Thing, ...] = ()
+    place: str | None = None
+    number: int | None = None
+    background: tuple[str, ...] = ()
+    style: str | None = None
+
+
+@dataclass(frozen=True)
+class Wording:
+    """Templates of one author."""
+
+    plain: tuple[str, ...]
+    on_one: tuple[str, ...]
+    on_two: tuple[str, ...]
+    styled: tuple[str, ...]
+    bare_style: tuple[str, ...]
+    bare_background: tuple[str, ...]
+    small: tuple[str, ...]
+    large: tuple[str, ...]
+
+
+PAIR = Wording(
+    plain=("{thing}", "{thing}", "a picture of {thing}", "a drawing of {thing}"),
+    on_one=(
+        "{thing} on a {colour} background",
+        "{thing} on {colour}",
+        "{thing} in front of a {colour} background",
+    ),
+    on_two=(
+        "{thing} on a {colour} and {other} background",
+        "{thing} in front of {colour} and {other}",
+    ),
+    styled=("{scene}, {style}", "{scene} in {style} style", "{scene} in {style}"),
+    bare_style=("{style}", "{style} style", "in {style} style"),
+    bare_background=("on a {colour} background", "a {colour} background", "{colour}"),
+    small=("small", "tiny"),
+    large=("large", "big"),
+)
+JUDGE = Wording(
+    plain=("{thing}", "this shows {thing}", "an illustration with {thing}", "look, {thing}"),
+    on_one=("{thing}, {colour} background", "{thing} against {colour}", "{colour} behind {thing}"),
+    on_two=("{thing} against {colour} and {other}", "{thing}, {colour} and {other} background"),
+    styled=("{style}: {scene}", "{scene} ({style})", "{scene} drawn as {style}"),
+    bare_style=("{style}", "drawn as {style}"),
+    bare_background=("{colour} background", "all {colour}"),
+    small=("little", "small"),
+    large=("huge", "large"),
+)
+
+
+def word(description: Description, wording: Wording, rng: random.Random) -> str:
+    """The sentence of a description; the same state of `rng` chooses the same templates."""
+    one = wording.on_one if description.things else wording.bare_background
+    two = wording.on_two if description.things else wording.bare_background
+    templates = {0: wording.plain, 1: one, 2: two}[len(description.background)]
+    template, styled = rng.choice(templates), rng.choice(wording.styled)
+    bare_style, bare = rng.choice(wording.bare_style), rng.random()
+    if not description.things and not description.background:
+        return bare_style.format(style=description.style)
+    colours = (*description.background, "", "")
+    scene = template.format(
+        thing=_things(description, bare), colour=colours[0], other=colours[1]
+    ).strip()
+    if description.style is None:
+        return scene
+    return styled.format(scene=scene, style=description.style)
+
+
+def _things(description: Description, bare: float) -> str:
+    """The noun phrase; `bare`, uniform in [0,1], decides on the article."""
+    nouns = []
+    for thing in description.things:
+        words = " ".join(part for part in (thing.size, thing.colour, thing.name) if part)
+        if description.number is not None:
+            nouns.append(f"{NUMBERS[description.number]} {plural(words)}")
+        elif words.endswith("s") or bare < 0.1:
+            nouns.append(words)
+        elif bare < 0.2:
+            nouns.append(f"the {words}")
+        else:
+            nouns.append(_GRAMMAR.a(words))
+    return f" {description.place} ".join(nouns)
+
+
+def plural(words: str) -> str:
+    """Several of what the words name; words that are plural already stay."""
+    return words if words.endswith("s") else _GRAMMAR.plural(words)
+
+
+def without_colours(name: str) -> str:
+    """A thing's name without the colours in it, "apple" for "green apple"; empty if none is left."""
+    return " ".join(part for part in name.split() if part not in COLOURS)
+
+
+def kinds_of_error(description: Description) -> list[str]:
+    """What could be said wrongly: of "thing", "colour", "background", "count", "place", "style"."""
+    kinds = []
+    if description.things:
+        kinds.append("thing")
+    if any(thing.colour for thing in description.things):
+        kinds.append("colour")
+    if description.background:
+        kinds.append("background")
+    if description.number is not None:
+        kinds.append("count")
+    if description.place is not None:
+        kinds.append("place")
+    if description.style is not None:
+        kinds.append("style")
+    return kinds
+
+
+def wrong(
+    description: Description, kind: str, names: list[str], styles: Iterable[str], rng: random.Random
+) -> Description:
+    """The description with one thing said wrongly; `names` are those that things may have."""
+    if kind == "background":
+        first = _other_colour(description.background, rng)
+        return replace(description, background=(first, *description.background[1:]))
+    if kind == "count":
+        others = [number for number in NUMBERS if number != description.number]
+        return replace(description, number=rng.choice(others))
+    if kind == "place":
+        others = [place for place in PLACES if place != description.place]
+        return replace(description, place=rng.choice(others))
+    if kind == "style":
+        return replace(description, style=rng.choice([s for s in styles if s != description.style]))
+    things = list(description.things)
+    if kind == "colour":
+        index = rng.choice([i for i, thing in enumerate(things) if thing.colour])
+        colour = _other_colour((things[index].colour,), rng)
+        things[index] = replace(things[index], colour=colour)
+    else:
+        index = rng.randrange(len(things))
+        things[index] = replace(things[index], name=rng.choice(names))
+    return replace(description, things=tuple(things))
+
+
+def split(description: Description) -> tuple[Description, Description] | None:
+    """Things in one part, style or else background in the other; None where there is no such two."""
+    if not description.things:
+        return None
+    if description.style is not None:
+        return replace(description, style=None), Description(style=description.style)
+    if len(description.background) == 1:
+        return replace(description, background=()), Description(background=description.background)
+    return None
+
+
+def _other_colour(colours: tuple[str, ...], rng: random.Random) -> str:
+    """A colour that nobody would take for one of those given."""
+    near = set(colours).union(*(group for group in _NEAR if group & set(colours)))
+    return rng.choice([name for name in COLOURS if name not in near])
+
+
+def vocabulary(names: Iterable[str], styles: Iterable[str], wording: Wording) -> list[str]:
+    """Every word that a caption can hold, sorted: names and their plurals, colours, small words."""
+    phrases = [*names, *(plural(name) for name in names), *COLOURS, *PLACES, *NUMBERS.values()]
+    phrases += [*styles, *wording.small, *wording.large, "a", "an", "the"]
+    for group in (wording.plain, wording.on_one, wording.on_two, wording.styled):
+        phrases += group
+    phrases += [*wording.bare_style, *wording.bare_background]
+    blanks = re.compile(r"{\w+}")
+    spoken = re.compile(r"[^\s,:()]+")  # words without punctuation marks
+    return sorted({w for phrase in phrases for w in spoken.findall(blanks.sub(" ", phrase))})

@@ -1,0 +1,123 @@
+"""OpenAI's CLIP at a small size, with a token table of only those rows that captions can reach."""
+
+from __future__ import annotations
+
+import torch
+from clip import tokenize
+from clip.model import CLIP
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+VOCABULARY = 49408  # rows of OpenAI's BPE table
+_MARKS = ",:()"  # punctuation of the captions
+
+
+class SmallCLIP(nn.Module):
+    """A CLIP to be trained on captions that are made of `words`.
+
+    architecture: the arguments of `clip.model.CLIP`, without its vocabulary
+    """
+
+    def __init__(self, architecture: dict, words: list[str]) -> None:
+        super().__init__()
+        self.words = words
+        ids = token_ids(words)
+        layers = architecture["vision_layers"]
+        shape = dict(architecture, vocab_size=len(ids))
+        shape["vision_layers"] = tuple(layers) if isinstance(layers, list) else layers
+        self.clip = CLIP(**{"vision_patch_size": None} | shape)
+        self.register_buffer("ids", ids, persistent=False)
+        rows = torch.full((VOCABULARY,), -1).scatter(0, ids, torch.arange(len(ids)))
+        self.register_buffer("rows", rows, persistent=False)
+        mean, std = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+
+    @property
+    def size(self) -> int:
+        """Pixels a side of the pictures that it takes."""
+        return self.clip.visual.input_resolution
+
+    @property
+    def scale(self) -> Tensor:
+        """What cosines are multiplied with to be logits."""
+        return self.clip.logit_scale.exp()
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Pictures [B, 3, S, S] in [0,1] to unit embeddings [B, E]."""
+        return F.normalize(self.clip.visual((x - self.mean) / self.std).float(), dim=1)
+
+    def encode_text(self, captions: list[str]) -> Tensor:
+        """CLIP's raw text embeddings [n, E].
+
+        Cut at the longest caption: attention is causal, so that changes nothing but the time.
+        """
+        model = self.clip
+        tokens = tokenize(captions, context_length=model.context_length, truncate=True)
+        ends = tokens.argmax(dim=-1)
+        length = int(ends.max()) + 1
+        rows = self.rows[tokens[:, :length].to(self.rows.device)].clamp_min(0)
+        x = model.token_embedding(rows) + model.positional_embedding[:length]  # (n, T, W)
+        mask = model.build_attention_mask()[:length, :length].to(x.device)
+        x = x.permute(1, 0, 2)
+        for block in model.transformer.resblocks:
+            block.attn_mask = mask
+            x = block(x)
+        x = model.ln_final(x.permute(1, 0, 2))
+        picked = x[torch.arange(len(x)), ends.to(x.device)]
+        return (picked @ model.text_projection).float()
+
+    def published(self) -> dict[str, Tensor]:
+        """The weights under OpenAI's key names; of the token table only the trained rows.
+
+        `token_embedding.ids` [n] says which rows of the full table `token_embedding.rows` [n, W]
+        are; all others are zero.
+        """
+        state = {k: v for k, v in self.clip.state_dict().items() if "num_batches" not in k}
+        state["token_embedding.rows"] = state.pop("token_embedding.weight")
+        state["token_embedding.ids"] = self.ids.to(torch.int32)
+        return state
+
+
+def token_ids(words: list[str]) -> Tensor:
+    """Sorted ids of all tokens that words and marks can produce; start, end, padding included."""
+    return torch.unique(torch.cat([tokenize(word).flatten() for word in [*words, *_MARKS]]))
+
+
+def optimizer_for(model: SmallCLIP, learning_rate: float, weight_decay: float):
+    """AdamW that decays matrices, not biases, gains or the temperature."""
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim <= 1]
+    return torch.optim.AdamW(
+        [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0}],
+        lr=learning_rate,
+        betas=(0.9, 0.98),
+    )
+
+
+def same_captions(captions: list[str], among: list[str]) -> Tensor:
+    """[B, M]: the probability that caption i gives to text j, shared between equal texts."""
+    number = {text: i for i, text in enumerate(dict.fromkeys([*captions, *among]))}
+    rows = torch.tensor([number[text] for text in captions])
+    columns = torch.tensor([number[text] for text in among])
+    equal = (rows[:, None] == columns[None, :]).float()
+    return equal / equal.sum(1, keepdim=True)
+
+
+def contrastive(logits: Tensor, same: Tensor) -> Tensor:
+    """CLIP's symmetric cross-entropy; columns beyond the B-th are false captions of the pictures.
+
+    logits: [B, M] of pictures and texts, the first B texts being the pictures' own
+    same: [B, M], see `same_captions`
+    False captions are texts that no picture has to find (Yuksekgonul et al., 2210.01936).
+    """
+    own = logits[:, : len(logits)]
+    shared = same[:, : len(logits)]
+    shared = shared / shared.sum(1, keepdim=True)
+    return (F.cross_entropy(logits, same) + F.cross_entropy(own.T, shared)) / 2
+
+
+def share_right(logits: Tensor, same: Tensor) -> float:
+    """How many pictures have one of their own captions first."""
+    best = logits.detach().argmax(1, keepdim=True)
+    return (same.gather(1, best) > 0).float().mean().item()
