@@ -205,13 +205,14 @@ class Run:
         began = time.perf_counter()
         parts, similarity = self._step()
         self.i += 1
+        # the picture after this step; the next iteration starts from the same decoding
+        frame = to_pixels(self._picture()[1])[0]
         self.seconds += time.perf_counter() - began
         loss = sum(parts.values())
         row = {"iteration": self.i, "seconds": self.seconds, "loss": loss}
         self.history.append(row | {"similarity": similarity} | parts)
         shown = self.i % self.settings.show_step == 0 or self.i == self.settings.total_iter
-        # the picture after this step; the next iteration starts from the same decoding
-        self.folder.add_frame(to_pixels(self._picture()[1])[0])
+        self.folder.add_frame(frame)
         if shown:
             self.folder.save_step(self.i, self.images(), self._metadata(), self.z)
             self.save()
