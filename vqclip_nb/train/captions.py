@@ -1,8 +1,4 @@
-"""What a caption says of a scene, the words it uses, and how one word of it can be made wrong.
-
-The pair and the judge word the same scenes by different templates, so that the judge cannot know
-the pair's habits.
-"""
+"""What a caption says of a scene, the words it uses, and how one word of it can be made wrong."""
 
 from __future__ import annotations
 
@@ -31,7 +27,7 @@ COLOURS = {
     "black": (0.06, 0.06, 0.07),
     "white": (0.97, 0.97, 0.97),
 }
-# Pairs that a viewer may call by either name: never exchanged for each other.
+# Colours that viewers call by each other's names: never exchanged for one another.
 _NEAR = [{"green", "dark green"}, {"light blue", "blue", "turquoise"}, {"blue", "dark blue"}]
 _NEAR += [{"white", "beige"}, {"orange", "yellow"}, {"brown", "orange"}, {"black", "dark blue"}]
 _NEAR += [{"pink", "red"}, {"green", "turquoise"}, {"purple", "dark blue"}, {"red", "orange"}]
@@ -99,16 +95,6 @@ PAIR = Wording(
     bare_background=("on a {colour} background", "a {colour} background", "{colour}"),
     small=("small", "tiny"),
     large=("large", "big"),
-)
-JUDGE = Wording(
-    plain=("{thing}", "this shows {thing}", "an illustration with {thing}", "look, {thing}"),
-    on_one=("{thing}, {colour} background", "{thing} against {colour}", "{colour} behind {thing}"),
-    on_two=("{thing} against {colour} and {other}", "{thing}, {colour} and {other} background"),
-    styled=("{style}: {scene}", "{scene} ({style})", "{scene} drawn as {style}"),
-    bare_style=("{style}", "drawn as {style}"),
-    bare_background=("{colour} background", "all {colour}"),
-    small=("little", "small"),
-    large=("huge", "large"),
 )
 
 
@@ -225,5 +211,5 @@ def vocabulary(names: Iterable[str], styles: Iterable[str], wording: Wording) ->
         phrases += group
     phrases += [*wording.bare_style, *wording.bare_background]
     blanks = re.compile(r"{\w+}")
-    spoken = re.compile(r"[^\s,:()]+")  # words without punctuation marks
+    spoken = re.compile(r"[^\s,]+")  # words without punctuation marks
     return sorted({w for phrase in phrases for w in spoken.findall(blanks.sub(" ", phrase))})

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vqclip_nb.train.artwork import Artwork
-from vqclip_nb.train.captions import PAIR, Wording, vocabulary
+from vqclip_nb.train.captions import PAIR, vocabulary
 from vqclip_nb.train.rivals import Painting, Rivals
 from vqclip_nb.train.scenes import Composer, Scenes
 from vqclip_nb.train.session import Session
@@ -36,18 +36,14 @@ from vqclip_nb.vqgan import VQGAN
 class CriticTrainer:
     """The contrastive objective of CLIP (Radford et al., 2103.00020, figure 3) on scenes.
 
-    settings: the recipe's; a `radius` of 0 trains without attacks
-    vqgan: the trained generator, with which the critic's rivals are painted; None trains without
-    wording: whose templates the captions use
+    vqgan: the trained generator, with which the critic's rivals are painted
     """
 
     def __init__(
         self,
         settings: dict,
         artwork: Artwork,
-        vqgan: VQGAN | None,
-        *,
-        wording: Wording = PAIR,
+        vqgan: VQGAN,
         device: str | torch.device = "cpu",
     ) -> None:
         self.settings, self.vqgan, self.device = settings, vqgan, torch.device(device)
@@ -55,8 +51,8 @@ class CriticTrainer:
         torch.manual_seed(settings["seed"])
         self.generator = torch.Generator().manual_seed(settings["seed"])
         self.noise = torch.Generator(self.device).manual_seed(settings["seed"])
-        self.composer = Composer(artwork, self.generator, wording=wording, device=self.device)
-        words = vocabulary(artwork.phrases(), STYLES, wording)
+        self.composer = Composer(artwork, self.generator, device=self.device)
+        words = vocabulary(artwork.phrases(), STYLES, PAIR)
         self.model = SmallCLIP(settings["architecture"], words).to(self.device)
         self.optimizer = optimizer_for(
             self.model, settings["learning_rate"], settings["weight_decay"]
@@ -83,8 +79,7 @@ class CriticTrainer:
             group["lr"] = self.settings["learning_rate"] * warm * cosine
 
     def _radius(self, progress: float) -> float:
-        ramp = min(1.0, progress / self.settings["radius_ramp"]) if self.settings["radius"] else 0.0
-        return self.settings["radius"] * ramp
+        return self.settings["radius"] * min(1.0, progress / self.settings["radius_ramp"])
 
     def _step(self, progress: float) -> dict[str, float]:
         """One weight step; what it measured, the shares of right answers among them."""
@@ -95,9 +90,7 @@ class CriticTrainer:
         same = same.to(self.device)
         x = self._disturbed(scenes.x)
         self.model.eval().requires_grad_(False)  # the critic as it will be used
-        measured = {}
-        if radius := self._radius(progress):
-            x, measured["clean"] = self._attacked(x, text.detach(), same, radius)
+        x, clean = self._attacked(x, text.detach(), same, self._radius(progress))
         pairs = [x]
         if paintings:
             pairs += self.rivals.paint(paintings, rival_text.detach(), self.model.embed)
@@ -105,7 +98,7 @@ class CriticTrainer:
         emb = self.model.embed(torch.cat(pairs))  # (B + 2P, E)
         logits = self.model.scale * emb[: len(x)] @ text.T  # (B, 2B)
         loss = contrastive(logits, same)
-        measured |= {"loss": loss.item(), "right": share_right(logits, same)}
+        measured = {"loss": loss.item(), "right": share_right(logits, same), "clean": clean}
         if paintings:
             shown, painted = (emb[len(x) :].view(2, -1, emb.shape[1]) * rival_text).sum(-1)
             # the scene before its rival: Bradley-Terry, as in relativistic GANs (1807.00734)
@@ -137,7 +130,7 @@ class CriticTrainer:
 
     def _paintings(self, progress: float) -> list[Painting]:
         """The rivals of this step; none before their share of the training begins."""
-        if self.vqgan is None or progress < self.settings["rivals"]["start"]:
+        if progress < self.settings["rivals"]["start"]:
             return []
         settings = self.settings["rivals"]
         if self.rivals is None:

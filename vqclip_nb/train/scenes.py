@@ -19,7 +19,6 @@ from vqclip_nb.train.captions import (
     PAIR,
     Description,
     Thing,
-    Wording,
     kinds_of_error,
     split,
     without_colours,
@@ -92,7 +91,6 @@ class _Plan:
 class Composer:
     """Draws random scenes from artwork; the same generator state gives the same scenes.
 
-    wording: whose templates the captions use
     styled: share of the scenes that a style is laid over
     """
 
@@ -101,11 +99,10 @@ class Composer:
         artwork: Artwork,
         generator: torch.Generator,
         *,
-        wording: Wording = PAIR,
         styled: float = 0.3,
         device: str | torch.device = "cpu",
     ) -> None:
-        self.artwork, self.generator, self.wording = artwork, generator, wording
+        self.artwork, self.generator = artwork, generator
         self.styled, self.device = styled, device
         self._mips = [mip.to(device) for mip in _mips(artwork.drawings)]
         self._drawings_of = [[] for _ in artwork.names]
@@ -129,10 +126,10 @@ class Composer:
             errors.append(rng.choice(kinds_of_error(said)))
             other = wrong(said, errors[-1], self.artwork.names, STYLES, rng)
             seed = rng.getrandbits(62)
-            captions.append(word(said, self.wording, random.Random(seed)))
-            false_captions.append(word(other, self.wording, random.Random(seed)))
+            captions.append(word(said, PAIR, random.Random(seed)))
+            false_captions.append(word(other, PAIR, random.Random(seed)))
             parts = split(said) if rng.random() < 0.3 else None
-            blends.append(parts and tuple(word(part, self.wording, rng) for part in parts))
+            blends.append(parts and tuple(word(part, PAIR, rng) for part in parts))
         x = self._drawn(plans, size)
         descriptions = [plan.description for plan in plans]
         return Scenes(x, captions, false_captions, blends, descriptions, errors, concepts)
@@ -167,7 +164,7 @@ class Composer:
         layer = self._layer(concept, width, x, y, tint, rng)
         size = None
         if rng.random() < 0.5:
-            sizes = self.wording.small if width < 0.42 else self.wording.large
+            sizes = PAIR.small if width < 0.42 else PAIR.large
             size = rng.choice(sizes) if width < 0.42 or width > 0.95 else None
         return [layer], (self._thing(concept, tint, size, rng),), None, None
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 VOCABULARY = 49408  # rows of OpenAI's BPE table
-_MARKS = ",:()"  # punctuation of the captions
+_MARKS = ","  # punctuation of the captions
 
 
 class SmallCLIP(nn.Module):
