@@ -12,6 +12,7 @@ from vqclip_nb.train.critic import CriticTrainer
 from vqclip_nb.train.generator import CodebookAverages, GeneratorTrainer
 from vqclip_nb.train.rivals import Rivals
 from vqclip_nb.train.scenes import Composer
+from vqclip_nb.train.sketch import Sketch, decoded, train_sketch
 from vqclip_nb.train.towers import SmallCLIP, contrastive, same_captions
 
 RECIPE = Path(vq.__file__).parent / "train" / "tiny.toml"
@@ -21,7 +22,8 @@ RECIPE = Path(vq.__file__).parent / "train" / "tiny.toml"
 def recipe() -> dict:
     recipe = tomllib.loads(RECIPE.read_text())
     recipe["critic"] |= {"batch": 8, "radius": 0.5}
-    recipe["critic"]["rivals"] |= {"pool": 4, "batch": 3, "steps": 12, "size": 64}
+    recipe["critic"]["rivals"] |= {"pool": 4, "batch": 3, "steps": 12, "cutn": 4}
+    recipe["critic"]["rivals"]["sketch"] |= {"steps": 150, "pool": 128, "batch": 16}
     recipe["generator"] |= {"batch": 4, "large_batch": 1}
     return recipe
 
@@ -73,10 +75,23 @@ def test_encoding_text_up_to_the_longest_caption_is_clips_own_encoding(recipe):
     torch.testing.assert_close(ours, expected, atol=1e-5, rtol=1e-4)
 
 
+@pytest.fixture(scope="module")
+def sketch(artwork, recipe, tiny) -> Sketch:
+    composer = Composer(artwork, torch.Generator().manual_seed(5))
+    return train_sketch(recipe["critic"]["rivals"]["sketch"], tiny.vqgan, composer, 128)
+
+
+def test_a_sketch_resembles_what_the_decoder_makes_of_new_scenes(sketch, artwork, tiny):
+    z_q, x = decoded(32, tiny.vqgan, Composer(artwork, torch.Generator().manual_seed(9)), 128)
+    assert sketch(z_q).shape == x.shape == (32, 3, 64, 64)
+    flat = x.mean((2, 3), keepdim=True)  # a guess that knows each picture's mean colour
+    assert (sketch(z_q) - x).square().mean() < 0.5 * (flat - x).square().mean()
+
+
 @pytest.fixture
-def rivals(artwork, recipe, tiny) -> Rivals:
-    random = torch.Generator().manual_seed(6)
-    return Rivals(recipe["critic"]["rivals"], tiny.vqgan, Composer(artwork, random), random)
+def rivals(artwork, recipe, tiny, sketch) -> Rivals:
+    composer = Composer(artwork, torch.Generator().manual_seed(6))
+    return Rivals(recipe["critic"]["rivals"], tiny.vqgan, sketch, composer)
 
 
 def test_rivals_come_nearer_to_their_captions_while_they_are_painted(rivals, tiny):
@@ -102,8 +117,9 @@ def test_a_finished_rival_is_begun_anew(rivals):
     assert sum(painting.age == 12 for painting in rivals.pool) == 1
 
 
-def test_rivals_join_in_the_last_part_of_the_critics_training(artwork, recipe, tiny):
+def test_rivals_join_in_the_last_part_of_the_critics_training(artwork, recipe, tiny, sketch):
     trainer = CriticTrainer(recipe["critic"], artwork, tiny.vqgan)
+    trainer.sketch = sketch
     assert "ranked" not in trainer._step(progress=0.1)
     assert 0 <= trainer._step(progress=0.9)["ranked"] <= 1
     assert sum(painting.age for painting in trainer.rivals.pool) == 3  # one step of each chosen

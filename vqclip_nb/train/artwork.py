@@ -19,10 +19,12 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-# emojibase's numbers for groups and subgroups. Flags, keycaps and signs are mostly text, which a
-# 64-pixel critic cannot read; of the symbols only the plain coloured shapes are kept.
-_GROUPS = {0: 1.0, 1: 0.3, 3: 1.5, 4: 1.5, 5: 1.2, 6: 1.2, 7: 1.0, 8: 1.0}
-_SYMBOLS_KEPT = {96}
+# How often drawings of emojibase's groups and subgroups are shown: what people ask painters for
+# comes first (animals and plants 3, food 4, places and weather 5), faces and signs last. Flags,
+# keycaps and most symbols are text, which a 64-pixel critic cannot read; hearts (14) and plain
+# coloured shapes (96) are kept.
+_GROUPS = {0: 0.3, 1: 0.1, 3: 3.0, 4: 3.0, 5: 2.0, 6: 1.0, 7: 0.7}
+_SUBGROUPS = {14: 1.5, 58: 0.4, 96: 1.5}
 _CLOCK_FACES = ("o’clock", "o'clock", "thirty")
 # "woman teacher", "man teacher", "teacher": variants of one drawing share one concept's attention.
 _VARIANTS = ("man ", "woman ", "men ", "women ", "family", "couple", "kiss ", "mx ")
@@ -105,12 +107,12 @@ def _concepts(folder: Path) -> dict[str, tuple[str, list[str], float]]:
     concepts = {}
     for entry in json.loads((folder / "en" / "data.json").read_text()):
         group, name = entry.get("group"), _clean(entry["label"])
-        if group not in _GROUPS or any(word in name for word in _CLOCK_FACES):
-            continue
-        if group == 8 and entry["subgroup"] not in _SYMBOLS_KEPT:
+        weight = _SUBGROUPS.get(entry.get("subgroup"), _GROUPS.get(group))
+        if weight is None or any(word in name for word in _CLOCK_FACES):
             continue
         tags = [tag for tag in map(_clean, entry.get("tags", [])) if len(tag) > 2 and tag != name]
-        weight = 0.1 if name.startswith(_VARIANTS) else _GROUPS[group]
+        if name.startswith(_VARIANTS):
+            weight = min(weight, 0.05)
         concepts[_key(entry["hexcode"])] = (name, tags, weight)
     return concepts
 

@@ -14,14 +14,17 @@ import math
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save
 from torch import Tensor
 from torch.nn import functional as F
 
+from vqclip_nb.folder import write_file
 from vqclip_nb.train.artwork import Artwork
 from vqclip_nb.train.captions import PAIR, vocabulary
 from vqclip_nb.train.rivals import Painting, Rivals
 from vqclip_nb.train.scenes import Composer, Scenes
 from vqclip_nb.train.session import Session
+from vqclip_nb.train.sketch import Sketch, train_sketch
 from vqclip_nb.train.styles import STYLES
 from vqclip_nb.train.towers import (
     SmallCLIP,
@@ -47,19 +50,22 @@ class CriticTrainer:
         device: str | torch.device = "cpu",
     ) -> None:
         self.settings, self.vqgan, self.device = settings, vqgan, torch.device(device)
+        self.sketch: Sketch | None = None
         self.rivals: Rivals | None = None
         torch.manual_seed(settings["seed"])
         self.generator = torch.Generator().manual_seed(settings["seed"])
         self.noise = torch.Generator(self.device).manual_seed(settings["seed"])
         self.composer = Composer(artwork, self.generator, device=self.device)
         words = vocabulary(artwork.phrases(), STYLES, PAIR)
-        self.model = SmallCLIP(settings["architecture"], words).to(self.device)
+        self.model = SmallCLIP(settings["architecture"], words)
+        self.model.to(self.device, memory_format=torch.channels_last)
         self.optimizer = optimizer_for(
             self.model, settings["learning_rate"], settings["weight_decay"]
         )
 
     def train(self, file: Path, minutes: float) -> None:
         """Train until `minutes` are spent, going on from `file` where it exists."""
+        self._learn_to_sketch(file.with_name("sketch.safetensors"))
         parts = {"model": self.model, "optimizer": self.optimizer}
         session = Session(file, minutes, parts, [self.generator, self.noise])
         shown: dict[str, float] = {}
@@ -71,6 +77,18 @@ class CriticTrainer:
             words = " ".join(f"{name} {value:.3f}" for name, value in shown.items())
             bar.set_postfix_str(f"step {step} {words} scale {self.model.scale:.1f}", refresh=False)
         self.model.eval()
+
+    def _learn_to_sketch(self, file: Path) -> None:
+        """The stand-in for the decoder, from its file or trained now."""
+        rivals = self.settings["rivals"]
+        if file.exists():
+            state = load_file(file)
+            self.sketch = Sketch(self.vqgan.codebook.shape[1]).eval().requires_grad_(False)
+            self.sketch.load_state_dict(state)
+            self.sketch.to(self.device)
+        else:
+            self.sketch = train_sketch(rivals["sketch"], self.vqgan, self.composer, rivals["size"])
+            write_file(file, save(self.sketch.state_dict()))
 
     def _schedule(self, progress: float) -> None:
         warm = min(1.0, progress / 0.02 + 0.01)
@@ -85,48 +103,49 @@ class CriticTrainer:
         """One weight step; what it measured, the shares of right answers among them."""
         scenes = self.composer.scenes(self.settings["batch"], self.model.size)
         paintings = self._paintings(progress)
-        text, rival_text = self._texts(scenes, paintings)
-        same = same_captions(scenes.captions, scenes.captions + scenes.false_captions)
-        same = same.to(self.device)
+        captions = scenes.captions + [painting.caption for painting in paintings]
+        text = self._texts(scenes, captions)  # (B + P + B, E)
+        same = same_captions(captions, captions + scenes.false_captions).to(self.device)
+        batch, rival_text = len(scenes.captions), text[len(scenes.captions) : len(captions)]
         x = self._disturbed(scenes.x)
         self.model.eval().requires_grad_(False)  # the critic as it will be used
-        x, clean = self._attacked(x, text.detach(), same, self._radius(progress))
-        pairs = [x]
+        x, clean = self._attacked(x, text.detach(), same[:batch], self._radius(progress))
+        pictures = [x]
         if paintings:
-            pairs += self.rivals.paint(paintings, rival_text.detach(), self.model.embed)
+            pictures += self.rivals.paint(paintings, rival_text.detach(), self.model.embed)
         self.model.requires_grad_(True).train()
-        emb = self.model.embed(torch.cat(pairs))  # (B + 2P, E)
-        logits = self.model.scale * emb[: len(x)] @ text.T  # (B, 2B)
+        emb = self.model.embed(torch.cat(pictures))  # (B + 2P, E)
+        emb, painted = emb.split([len(captions), len(paintings)])
+        logits = self.model.scale * emb @ text.T  # (B + P, B + P + B)
         loss = contrastive(logits, same)
-        measured = {"loss": loss.item(), "right": share_right(logits, same), "clean": clean}
+        right = share_right(logits[:batch], same[:batch])
+        measured = {"loss": loss.item(), "right": right, "clean": clean}
         if paintings:
-            shown, painted = (emb[len(x) :].view(2, -1, emb.shape[1]) * rival_text).sum(-1)
+            real, painted = ((e * rival_text).sum(1) for e in (emb[batch:], painted))
             # the scene before its rival: Bradley-Terry, as in relativistic GANs (1807.00734)
-            loss = loss + F.softplus(self.model.scale * (painted - shown)).mean()
-            measured |= {"ranked": (shown > painted).float().mean().item()}
-            measured |= {"shown": shown.mean().item(), "painted": painted.mean().item()}
+            loss = loss + F.softplus(self.model.scale * (painted - real)).mean()
+            measured |= {"ranked": (real > painted).float().mean().item()}
+            measured |= {"real": real.mean().item(), "painted": painted.mean().item()}
         self._descend(loss)
         return measured
 
-    def _texts(self, scenes: Scenes, paintings: list[Painting]) -> tuple[Tensor, Tensor]:
-        """Unit embeddings of true and false captions [2B, E], and of the paintings' [P, E].
+    def _texts(self, scenes: Scenes, captions: list[str]) -> Tensor:
+        """Unit embeddings of the captions, the scenes' first, and of the scenes' false captions.
 
         Some captions are replaced by the painter's blend of a prompt and its extras, so that
         blends mean what the whole sentence means.
         """
-        captions = scenes.captions + scenes.false_captions
         blends = [i for i, blend in enumerate(scenes.blends) if blend is not None]
-        sentences = captions + [painting.caption for painting in paintings]
+        sentences = captions + scenes.false_captions
         sentences += [scenes.blends[i][part] for part in (0, 1) for i in blends]
         text = self.model.encode_text(sentences)
         if blends:
             prompt, extras = text[-2 * len(blends) :].chunk(2)
             weight = 0.2 + 0.5 * torch.rand(len(blends), 1, generator=self.generator)
             blended = prompt + weight.to(self.device) * extras
-            text = text[: -2 * len(blends)].index_copy(
-                0, torch.tensor(blends, device=self.device), blended
-            )
-        return F.normalize(text, dim=1).split([len(captions), len(paintings)])
+            places = torch.tensor(blends, device=self.device)
+            text = text[: -2 * len(blends)].index_copy(0, places, blended)
+        return F.normalize(text, dim=1)
 
     def _paintings(self, progress: float) -> list[Painting]:
         """The rivals of this step; none before their share of the training begins."""
@@ -134,7 +153,7 @@ class CriticTrainer:
             return []
         settings = self.settings["rivals"]
         if self.rivals is None:
-            self.rivals = Rivals(settings, self.vqgan, self.composer, self.generator)
+            self.rivals = Rivals(settings, self.vqgan, self.sketch, self.composer)
         return self.rivals.chosen()
 
     def _descend(self, loss: torch.Tensor) -> None:

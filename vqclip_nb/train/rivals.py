@@ -4,8 +4,8 @@ A critic that never saw what its own gradient paints is content with a blob of t
 So a pool of paintings is kept going with the critic as it is now, as a run of the package would,
 and each is compared with a decoded scene of the same caption: contrastive divergence with a
 persistent chain (Tieleman, ICML 2008; for pictures Du & Mordatch, 1903.08689), the critic's
-similarity being the negative energy. Both sides come from the same decoder through the same crop,
-so that nothing but what they show tells them apart.
+similarity being the negative energy. Both sides come from the same decoder, a `sketch` of the
+VQGAN's, through the same crop, so that nothing but what they show tells them apart.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from vqclip_nb import cutouts
 from vqclip_nb.latents import clamp_to_box
 from vqclip_nb.losses import great_circle
 from vqclip_nb.train.scenes import Composer
-from vqclip_nb.vqgan import VQGAN
+from vqclip_nb.train.sketch import Sketch
+from vqclip_nb.vqgan import VQGAN, clamp_with_grad
 
 
 @dataclass
@@ -40,11 +41,9 @@ class Rivals:
     settings: `pool`, `batch`, `steps`, `learning_rate`, `cutn`, `noise_factor` and `size`
     """
 
-    def __init__(
-        self, settings: dict, vqgan: VQGAN, composer: Composer, generator: torch.Generator
-    ) -> None:
-        self.settings, self.vqgan = settings, vqgan
-        self.composer, self.generator = composer, generator
+    def __init__(self, settings: dict, vqgan: VQGAN, sketch: Sketch, composer: Composer) -> None:
+        self.settings, self.vqgan, self.sketch = settings, vqgan, sketch
+        self.composer, self.generator = composer, composer.generator
         self.pool = self._begun(settings["pool"])
 
     def chosen(self) -> list[Painting]:
@@ -64,7 +63,7 @@ class Rivals:
         """
         n, cutn = len(paintings), self.settings["cutn"]
         z_q, _ = self.vqgan.quantize(torch.cat([painting.z for painting in paintings]))
-        x = self.vqgan.decode(z_q)
+        x = clamp_with_grad(self.sketch(z_q))
         draws = cutouts.draw(
             [self.generator] * n, cutn, 64, tuple(x.shape[-2:]), self.settings["noise_factor"]
         )
@@ -81,17 +80,16 @@ class Rivals:
     @torch.no_grad()
     def _begun(self, number: int) -> list[Painting]:
         """New paintings of new captions, at random codes."""
-        size, paintings = self.settings["size"], []
-        side = size // self.vqgan.factor
-        for _ in range(number):
-            made = self.composer.scenes(1, size)
-            z_q, _ = self.vqgan.quantize(self.vqgan.encode(made.x))
-            scene = self.vqgan.decode(z_q)[0]
-            shape = (1, side, side)
-            codes = torch.randint(len(self.vqgan.codebook), shape, generator=self.generator)
-            codes = codes.to(self.vqgan.device)
-            z = F.embedding(codes, self.vqgan.codebook).permute(0, 3, 1, 2).contiguous()
-            z.requires_grad_()
+        if number == 0:
+            return []
+        made = self.composer.scenes(number, self.settings["size"])
+        z_q, codes = self.vqgan.quantize(self.vqgan.encode(made.x))
+        scenes = self.sketch(z_q).clamp(0, 1)
+        codes = torch.randint(len(self.vqgan.codebook), codes.shape, generator=self.generator)
+        starts = F.embedding(codes.to(self.vqgan.device), self.vqgan.codebook).permute(0, 3, 1, 2)
+        paintings = []
+        for start, caption, scene in zip(starts, made.captions, scenes, strict=True):
+            z = start[None].contiguous().requires_grad_()
             optimizer = torch.optim.AdamW([z], self.settings["learning_rate"], weight_decay=0)
-            paintings.append(Painting(z, optimizer, made.captions[0], scene))
+            paintings.append(Painting(z, optimizer, caption, scene))
         return paintings

@@ -99,7 +99,7 @@ class Composer:
         artwork: Artwork,
         generator: torch.Generator,
         *,
-        styled: float = 0.3,
+        styled: float = 0.25,
         device: str | torch.device = "cpu",
     ) -> None:
         self.artwork, self.generator = artwork, generator
@@ -143,7 +143,7 @@ class Composer:
         if rng.random() < 0.5:
             colours = colours[::-1]
         told = colours if coloured and rng.random() < 0.5 else ()
-        layout = rng.choices(("one", "many", "two"), (0.64, 0.16, 0.2))[0]
+        layout = rng.choices(("one", "many", "two"), (0.7, 0.13, 0.17))[0]
         layers, things, number, place = _LAYOUTS[layout](self, concept, coloured, rng)
         chance = rng.random()
         if chance < 0.04 and style is not None:  # a caption of the style alone: it is an extra
@@ -213,8 +213,11 @@ class Composer:
     def _thing(self, concept: int, tint: str | None, size: str | None, rng: random.Random) -> Thing:
         """Name or tag, as a person would say it."""
         name, weights = self.artwork.names[concept], self._tag_weights[concept]
-        if weights and rng.random() < 0.2:
+        noun, chance = name.split()[-1], rng.random()
+        if weights and chance < 0.2:
             name = rng.choices(self.artwork.tags[concept], weights)[0]
+        elif chance < 0.35 and noun in self.artwork.tags[concept]:
+            name = noun  # "a tree" for "deciduous tree", but never "a dog" for "hot dog"
         if name.endswith(" face") and rng.random() < 0.3:
             name = name.removesuffix(" face")  # "a cat" for "cat face"
         if tint is not None:

@@ -1,0 +1,80 @@
+"""A small stand-in for the decoder, so that thousands of rivals can be painted in the time of one.
+
+The embedded VQGAN's decoder is the dearest part of a painting's iteration. Where only the gist of
+a picture counts, a handful of convolutions that imitate it are enough, an idea known from the tiny
+autoencoders of latent diffusion models.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from vqclip_nb.train.scenes import Composer
+from vqclip_nb.vqgan import VQGAN
+
+_CHUNK = 8  # pictures decoded at a time
+
+
+class Sketch(nn.Sequential):
+    """Quantised latents [B, C, h, w] of an f=8 VQGAN to its pictures at half size, [B, 3, 4h, 4w].
+
+    Half size, because a critic of 64x64 sees no more of a picture of 128x128.
+    """
+
+    def __init__(self, channels: int, width: int = 64) -> None:
+        half = width // 2
+        super().__init__(
+            nn.Conv2d(channels, width, 3, padding=1),
+            nn.GroupNorm(8, width),
+            nn.SiLU(),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(width, 4 * half, 1),
+            nn.PixelShuffle(2),
+            nn.Conv2d(half, half, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(half, 4 * 3, 1),
+            nn.PixelShuffle(2),
+        )
+
+
+def train_sketch(settings: dict, vqgan: VQGAN, composer: Composer, size: int) -> Sketch:
+    """Teach a sketch what the decoder makes of the codes of scenes, and of codes gone astray.
+
+    settings: `steps`, `pool` (pictures that it learns from), `batch`, `learning_rate`
+    size: pixels a side of the decoder's pictures
+    """
+    generator = composer.generator
+    z_q, x = decoded(settings["pool"], vqgan, composer, size)
+    sketch = Sketch(z_q.shape[1]).to(z_q.device)
+    optimizer = torch.optim.Adam(sketch.parameters(), settings["learning_rate"])
+    bar = tqdm(range(settings["steps"]), "sketch", mininterval=10)
+    for step in bar:
+        optimizer.param_groups[0]["lr"] = settings["learning_rate"] * (1 - step / bar.total)
+        chosen = torch.randint(len(z_q), (settings["batch"],), generator=generator)
+        loss = F.mse_loss(sketch(z_q[chosen]), x[chosen])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        bar.set_postfix_str(f"{-10 * math.log10(loss.item()):.1f} dB", refresh=False)
+    return sketch.eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def decoded(number: int, vqgan: VQGAN, composer: Composer, size: int) -> tuple[Tensor, Tensor]:
+    """Codes of scenes, half of them with some random ones, and their pictures at half size."""
+    generator, latents, pictures = composer.generator, [], []
+    for _ in range(number // _CHUNK):
+        _, codes = vqgan.quantize(vqgan.encode(composer.scenes(_CHUNK, size).x))
+        astray = torch.rand(_CHUNK, 1, 1, generator=generator) * 2 - 1
+        chosen = torch.rand(codes.shape, generator=generator) < astray
+        other = torch.randint(len(vqgan.codebook), codes.shape, generator=generator)
+        codes = torch.where(chosen.to(codes.device), other.to(codes.device), codes)
+        latents.append(F.embedding(codes, vqgan.codebook).permute(0, 3, 1, 2))
+        pictures.append(F.avg_pool2d(vqgan.decode(latents[-1]), 2))
+    return torch.cat(latents), torch.cat(pictures)
