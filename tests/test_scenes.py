@@ -48,13 +48,36 @@ def test_the_named_background_is_the_one_that_is_painted(artwork):
     composer, checked = _composer(artwork, 4, styled=0.0), 0
     for _ in range(40):
         scenes = composer.scenes(8, 64)
-        for x, said in zip(scenes.x, scenes.descriptions, strict=True):
-            if len(said.background) == 1 and said.place is None:
+        for x, said, plan in zip(scenes.x, scenes.descriptions, scenes.plans, strict=True):
+            covered = any(layer.width > 0.8 for layer in plan.layers)
+            if len(said.background) == 1 and said.place is None and not covered:
                 corners = torch.stack([x[:, 0, 0], x[:, 0, -1], x[:, -1, 0], x[:, -1, -1]])
                 distance = (corners - torch.tensor(COLOURS[said.background[0]])).abs().amax(1)
                 assert distance.min() < 0.2
                 checked += 1
     assert checked > 40
+
+
+def test_a_small_thing_is_always_called_small(artwork):
+    composer, told = _composer(artwork, 5), []
+    for _ in range(40):
+        scenes = composer.scenes(8, 64)
+        for said, plan in zip(scenes.descriptions, scenes.plans, strict=True):
+            if len(plan.layers) == 1 and plan.layers[0].width < 0.5 and said.things:
+                told.append(said.things[0].size in PAIR.small)
+    assert len(told) > 10
+    assert all(told)
+
+
+def test_a_scene_drawn_anew_differs_and_keeps_its_colours(artwork):
+    composer = _composer(artwork, 6, styled=0.0)
+    scenes = composer.scenes(8, 64)
+    other = composer.redrawn(scenes.plans, 64)
+    assert other.shape == scenes.x.shape
+    assert (other - scenes.x).abs().amax((1, 2, 3)).min() > 0.1
+    own = (other - scenes.x).mean((2, 3)).abs().sum(1)
+    anothers = (other - scenes.x.roll(1, 0)).mean((2, 3)).abs().sum(1)
+    assert own.mean() < 0.5 * anothers.mean()
 
 
 def _spots(mask: torch.Tensor) -> torch.Tensor:

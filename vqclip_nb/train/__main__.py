@@ -58,8 +58,8 @@ def _critic(settings: dict, work: Path, to: Path, minutes: float) -> None:
         settings["critic"], _artwork(settings, work), vqgan, device=vqgan.device
     )
     trainer.train(work / "critic.pt", minutes)
-    _write(to / "clip.safetensors", trainer.model.published())
-    words = json.dumps(trainer.model.words, ensure_ascii=False, indent=0)
+    _write(to / "clip.safetensors", trainer.average.published())
+    words = json.dumps(trainer.average.words, ensure_ascii=False, indent=0)
     write_file(to / "clip.words.json", words.encode())
 
 

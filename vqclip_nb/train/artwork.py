@@ -26,6 +26,10 @@ from tqdm import tqdm
 _GROUPS = {0: 0.3, 1: 0.1, 3: 3.0, 4: 3.0, 5: 2.0, 6: 1.0, 7: 0.7}
 _SUBGROUPS = {14: 1.5, 58: 0.4, 96: 1.5}
 _CLOCK_FACES = ("o’clock", "o'clock", "thirty")
+# A name of one word is what people call a thing first (Rosch's basic level: "penguin", "house");
+# "snow-capped mountain" or "man in manual wheelchair" are asked for far less often.
+_PLAIN_WORDS = {"face", "red", "orange", "yellow", "green", "blue", "purple", "brown", "black"}
+_PLAIN_WORDS |= {"white", "baby", "full", "crescent", "deciduous", "evergreen", "hot"}
 # "woman teacher", "man teacher", "teacher": variants of one drawing share one concept's attention.
 _VARIANTS = ("man ", "woman ", "men ", "women ", "family", "couple", "kiss ", "mx ")
 
@@ -113,6 +117,8 @@ def _concepts(folder: Path) -> dict[str, tuple[str, list[str], float]]:
         tags = [tag for tag in map(_clean, entry.get("tags", [])) if len(tag) > 2 and tag != name]
         if name.startswith(_VARIANTS):
             weight = min(weight, 0.05)
+        elif len([word for word in name.split() if word not in _PLAIN_WORDS]) > 1:
+            weight *= 0.1
         concepts[_key(entry["hexcode"])] = (name, tags, weight)
     return concepts
 

@@ -10,6 +10,7 @@ of the training the critic also learns from paintings made with it, see `rivals`
 
 from __future__ import annotations
 
+import copy
 import math
 from pathlib import Path
 
@@ -40,6 +41,7 @@ class CriticTrainer:
     """The contrastive objective of CLIP (Radford et al., 2103.00020, figure 3) on scenes.
 
     vqgan: the trained generator, with which the critic's rivals are painted
+    `average` has the moving average of the weights over the training: the critic to publish.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class CriticTrainer:
         words = vocabulary(artwork.phrases(), STYLES, PAIR)
         self.model = SmallCLIP(settings["architecture"], words)
         self.model.to(self.device, memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.model).eval()
         self.optimizer = optimizer_for(
             self.model, settings["learning_rate"], settings["weight_decay"]
         )
@@ -66,7 +69,7 @@ class CriticTrainer:
     def train(self, file: Path, minutes: float) -> None:
         """Train until `minutes` are spent, going on from `file` where it exists."""
         self._learn_to_sketch(file.with_name("sketch.safetensors"))
-        parts = {"model": self.model, "optimizer": self.optimizer}
+        parts = {"model": self.model, "average": self.average, "optimizer": self.optimizer}
         session = Session(file, minutes, parts, [self.generator, self.noise])
         shown: dict[str, float] = {}
         for step, bar in session.steps(file.stem):
@@ -76,7 +79,6 @@ class CriticTrainer:
                 shown[name] = before + (value - before) * 0.02
             words = " ".join(f"{name} {value:.3f}" for name, value in shown.items())
             bar.set_postfix_str(f"step {step} {words} scale {self.model.scale:.1f}", refresh=False)
-        self.model.eval()
 
     def _learn_to_sketch(self, file: Path) -> None:
         """The stand-in for the decoder, from its file or trained now."""
@@ -91,10 +93,9 @@ class CriticTrainer:
             write_file(file, save(self.sketch.state_dict()))
 
     def _schedule(self, progress: float) -> None:
-        warm = min(1.0, progress / 0.02 + 0.01)
-        cosine = 0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2
+        warm_up, last = progress / 0.02 + 0.01, (1 - progress) / 0.2 + 0.01
         for group in self.optimizer.param_groups:
-            group["lr"] = self.settings["learning_rate"] * warm * cosine
+            group["lr"] = self.settings["learning_rate"] * min(1.0, warm_up, last)
 
     def _radius(self, progress: float) -> float:
         return self.settings["radius"] * min(1.0, progress / self.settings["radius_ramp"])
@@ -102,41 +103,48 @@ class CriticTrainer:
     def _step(self, progress: float) -> dict[str, float]:
         """One weight step; what it measured, the shares of right answers among them."""
         scenes = self.composer.scenes(self.settings["batch"], self.model.size)
-        paintings = self._paintings(progress)
-        captions = scenes.captions + [painting.caption for painting in paintings]
-        text = self._texts(scenes, captions)  # (B + P + B, E)
-        same = same_captions(captions, captions + scenes.false_captions).to(self.device)
-        batch, rival_text = len(scenes.captions), text[len(scenes.captions) : len(captions)]
+        text = self._texts(scenes)
+        same = same_captions(scenes.captions, scenes.captions + scenes.false_captions)
+        same = same.to(self.device)
         x = self._disturbed(scenes.x)
         self.model.eval().requires_grad_(False)  # the critic as it will be used
-        x, clean = self._attacked(x, text.detach(), same[:batch], self._radius(progress))
-        pictures = [x]
-        if paintings:
-            pictures += self.rivals.paint(paintings, rival_text.detach(), self.model.embed)
+        x, clean = self._attacked(x, text.detach(), same, self._radius(progress))
+        pictures, rival_text = [x], None
+        if progress >= self.settings["rivals"]["start"]:
+            paintings = self._paintings()
+            rival_text = self._embedded([painting.caption for painting in paintings])
+            pictures += self.rivals.paint(paintings, rival_text, self.model.embed)
         self.model.requires_grad_(True).train()
         emb = self.model.embed(torch.cat(pictures))  # (B + 2P, E)
-        emb, painted = emb.split([len(captions), len(paintings)])
-        logits = self.model.scale * emb @ text.T  # (B + P, B + P + B)
+        logits = self.model.scale * emb[: len(x)] @ text.T  # (B, 2B)
         loss = contrastive(logits, same)
-        right = share_right(logits[:batch], same[:batch])
-        measured = {"loss": loss.item(), "right": right, "clean": clean}
-        if paintings:
-            real, painted = ((e * rival_text).sum(1) for e in (emb[batch:], painted))
+        measured = {"loss": loss.item(), "right": share_right(logits, same), "clean": clean}
+        if rival_text is not None:
+            real, painted = (emb[len(x) :].view(2, *rival_text.shape) * rival_text).sum(-1)
             # the scene before its rival: Bradley-Terry, as in relativistic GANs (1807.00734)
-            loss = loss + F.softplus(self.model.scale * (painted - real)).mean()
+            loss = loss + F.softplus(self.model.scale.detach() * (painted - real)).mean()
             measured |= {"ranked": (real > painted).float().mean().item()}
             measured |= {"real": real.mean().item(), "painted": painted.mean().item()}
         self._descend(loss)
         return measured
 
-    def _texts(self, scenes: Scenes, captions: list[str]) -> Tensor:
-        """Unit embeddings of the captions, the scenes' first, and of the scenes' false captions.
+    @torch.no_grad()
+    def _embedded(self, captions: list[str]) -> Tensor:
+        """Unit embeddings of the paintings' captions, without a gradient.
+
+        The same captions come back while a painting lasts: a text tower that learned from them
+        would move them away from their paintings and leave the pictures' tower as it is.
+        """
+        return F.normalize(self.model.encode_text(captions), dim=1)
+
+    def _texts(self, scenes: Scenes) -> Tensor:
+        """Unit embeddings [2B, E] of the captions and the false captions.
 
         Some captions are replaced by the painter's blend of a prompt and its extras, so that
         blends mean what the whole sentence means.
         """
         blends = [i for i, blend in enumerate(scenes.blends) if blend is not None]
-        sentences = captions + scenes.false_captions
+        sentences = scenes.captions + scenes.false_captions
         sentences += [scenes.blends[i][part] for part in (0, 1) for i in blends]
         text = self.model.encode_text(sentences)
         if blends:
@@ -147,13 +155,11 @@ class CriticTrainer:
             text = text[: -2 * len(blends)].index_copy(0, places, blended)
         return F.normalize(text, dim=1)
 
-    def _paintings(self, progress: float) -> list[Painting]:
-        """The rivals of this step; none before their share of the training begins."""
-        if progress < self.settings["rivals"]["start"]:
-            return []
-        settings = self.settings["rivals"]
+    def _paintings(self) -> list[Painting]:
+        """The rivals of this step."""
         if self.rivals is None:
-            self.rivals = Rivals(settings, self.vqgan, self.sketch, self.composer)
+            rivals = self.settings["rivals"]
+            self.rivals = Rivals(rivals, self.vqgan, self.sketch, self.composer)
         return self.rivals.chosen()
 
     def _descend(self, loss: torch.Tensor) -> None:
@@ -163,6 +169,10 @@ class CriticTrainer:
         self.optimizer.step()
         with torch.no_grad():
             self.model.clip.logit_scale.clamp_(max=math.log(100))
+            now = self.model.state_dict()
+            for name, mean in self.average.state_dict().items():
+                if mean.is_floating_point():
+                    mean.lerp_(now[name], 1 - self.settings["ema"])
 
     def _attacked(self, x, text, same, radius: float) -> tuple[Tensor, float]:
         """Pictures moved by one gradient step inside an L2 ball, to where the critic errs most."""

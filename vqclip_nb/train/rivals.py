@@ -19,26 +19,30 @@ from torch.nn import functional as F
 from vqclip_nb import cutouts
 from vqclip_nb.latents import clamp_to_box
 from vqclip_nb.losses import great_circle
-from vqclip_nb.train.scenes import Composer
+from vqclip_nb.train.scenes import Composer, Plan
 from vqclip_nb.train.sketch import Sketch
 from vqclip_nb.vqgan import VQGAN, clamp_with_grad
 
 
 @dataclass
 class Painting:
-    """One chain: z [1, C, h, w], its optimizer, its caption, and the scene [3, S, S] it rivals."""
+    """One chain: z [1, C, h, w], its optimizer, its caption, and the scene [3, S, S] it rivals.
+
+    plan: how the scene was drawn, to draw it anew
+    """
 
     z: Tensor
     optimizer: torch.optim.Optimizer
     caption: str
     scene: Tensor
+    plan: Plan
     age: int = 0
 
 
 class Rivals:
     """A pool of paintings, each of its own age, from random codes to `steps` iterations.
 
-    settings: `pool`, `batch`, `steps`, `learning_rate`, `cutn`, `noise_factor` and `size`
+    settings: `pool`, `batch`, `steps`, `redrawn`, `learning_rate`, `cutn`, `noise_factor`, `size`
     """
 
     def __init__(self, settings: dict, vqgan: VQGAN, sketch: Sketch, composer: Composer) -> None:
@@ -53,7 +57,15 @@ class Rivals:
         old = [place for place in places if self.pool[place].age >= self.settings["steps"]]
         for place, painting in zip(old, self._begun(len(old)), strict=True):
             self.pool[place] = painting
-        return [self.pool[place] for place in places]
+        chosen = [self.pool[place] for place in places]
+        self._redraw(chosen[: self.settings["redrawn"]])
+        return chosen
+
+    def _redraw(self, paintings: list[Painting]) -> None:
+        """Other scenes of the same captions: one that stayed would soon be known by heart."""
+        x = self.composer.redrawn([p.plan for p in paintings], self.settings["size"])
+        for painting, scene in zip(paintings, self._decoded(x)[0], strict=True):
+            painting.scene = scene
 
     def paint(self, paintings: list[Painting], text: Tensor, embed) -> tuple[Tensor, Tensor]:
         """One iteration of each painting; a crop [n, 3, s, s] of each scene and each painting.
@@ -83,13 +95,18 @@ class Rivals:
         if number == 0:
             return []
         made = self.composer.scenes(number, self.settings["size"])
-        z_q, codes = self.vqgan.quantize(self.vqgan.encode(made.x))
-        scenes = self.sketch(z_q).clamp(0, 1)
+        scenes, codes = self._decoded(made.x)
         codes = torch.randint(len(self.vqgan.codebook), codes.shape, generator=self.generator)
         starts = F.embedding(codes.to(self.vqgan.device), self.vqgan.codebook).permute(0, 3, 1, 2)
         paintings = []
-        for start, caption, scene in zip(starts, made.captions, scenes, strict=True):
+        for start, *rest in zip(starts, made.captions, scenes, made.plans, strict=True):
             z = start[None].contiguous().requires_grad_()
             optimizer = torch.optim.AdamW([z], self.settings["learning_rate"], weight_decay=0)
-            paintings.append(Painting(z, optimizer, caption, scene))
+            paintings.append(Painting(z, optimizer, *rest))
         return paintings
+
+    @torch.no_grad()
+    def _decoded(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """What the pair makes of scenes [n, 3, 2S, 2S]: sketches [n, 3, S, S], codes [n, h, w]."""
+        z_q, codes = self.vqgan.quantize(self.vqgan.encode(x))
+        return self.sketch(z_q).clamp(0, 1), codes

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -53,6 +53,7 @@ class Scenes:
     blends: for some the caption in two parts, prompt and extras; None for the others
     descriptions, errors: what the captions say, and the kind of error in the false ones
     concepts: int64 [B], the (first) thing of each
+    plans: how they were drawn, for `Composer.redrawn`
     """
 
     x: torch.Tensor
@@ -62,10 +63,11 @@ class Scenes:
     descriptions: list[Description]
     errors: list[str]
     concepts: torch.Tensor
+    plans: list[Plan]
 
 
-@dataclass
-class _Layer:
+@dataclass(frozen=True)
+class Layer:
     """One drawing in a frame from -1 to 1: width as a share of the frame's, place, turn, tint."""
 
     drawing: int
@@ -77,11 +79,11 @@ class _Layer:
     tint: str | None
 
 
-@dataclass
-class _Plan:
+@dataclass(frozen=True)
+class Plan:
     """A scene before it is drawn."""
 
-    layers: list[_Layer]
+    layers: tuple[Layer, ...]
     background: tuple[str, str]
     kind: str  # plain, graded or cloudy
     style: str | None
@@ -132,9 +134,35 @@ class Composer:
             blends.append(parts and tuple(word(part, PAIR, rng) for part in parts))
         x = self._drawn(plans, size)
         descriptions = [plan.description for plan in plans]
-        return Scenes(x, captions, false_captions, blends, descriptions, errors, concepts)
+        return Scenes(x, captions, false_captions, blends, descriptions, errors, concepts, plans)
 
-    def _plan(self, concept: int, rng: random.Random) -> _Plan:
+    def redrawn(self, plans: list[Plan], size: int) -> torch.Tensor:
+        """Other scenes [n, 3, size, size] of which the same captions are true."""
+        rng = random.Random(int(torch.randint(2**62, (), generator=self.generator)))
+        return self._drawn([self._varied(plan, rng) for plan in plans], size)
+
+    def _varied(self, plan: Plan, rng: random.Random) -> Plan:
+        """Other drawings of the same things, a little elsewhere, larger or smaller, turned."""
+        others: dict[int, int] = {}
+        layers = []
+        for layer in plan.layers:
+            if layer.drawing not in others:
+                concept = int(self.artwork.concept[layer.drawing])
+                others[layer.drawing] = rng.choice(self._drawings_of[concept])
+            layers.append(
+                replace(
+                    layer,
+                    drawing=others[layer.drawing],
+                    width=layer.width * rng.uniform(0.9, 1.1),
+                    x=layer.x + rng.gauss(0, 0.05),
+                    y=layer.y + rng.gauss(0, 0.05),
+                    angle=rng.gauss(0, 0.16),
+                    mirror=rng.random() < 0.4,
+                )
+            )
+        return replace(plan, layers=tuple(layers))
+
+    def _plan(self, concept: int, rng: random.Random) -> Plan:
         style = rng.choice(list(STYLES)) if rng.random() < self.styled else None
         coloured = style not in COLOURLESS
         kind = rng.choices(("plain", "graded", "cloudy"), (0.6, 0.25, 0.15))[0]
@@ -148,24 +176,27 @@ class Composer:
         chance = rng.random()
         if chance < 0.04 and style is not None:  # a caption of the style alone: it is an extra
             things, number, place, told = (), None, None, ()
-        elif chance < 0.06 and told:
-            things, number, place, told = (), None, None, told[:1]
+        elif chance < 0.06 and len(told) == 1:
+            things, number, place = (), None, None
         shown_style = style if style is None or not things or rng.random() < 0.85 else None
         said = Description(things, place, number, told, shown_style if things or not told else None)
-        return _Plan(layers, (first, second), kind, style, said)
+        return Plan(tuple(layers), (first, second), kind, style, said)
 
     def _one(self, concept: int, coloured: bool, rng: random.Random):
-        """One thing anywhere; most fill about two thirds of the frame."""
-        width = 0.32 + 0.78 * rng.random() ** 0.8
-        # a small thing may stand anywhere inside, a large one may stick out a little
-        room = abs(1 - width) * 0.9 + 0.08
+        """One thing that fills most of the frame, or a small one that is called small.
+
+        Were small things not called so, a blob that might be anything would be the easiest
+        painting of everything.
+        """
+        small = rng.random() < 0.12
+        width = rng.uniform(0.28, 0.42) if small else rng.uniform(0.62, 1.05)
+        room = (1 - width) * 0.9 if small else abs(1 - width) * 0.5 + 0.04
         x, y = (rng.uniform(-room, room) for _ in range(2))
         tint = self._tint(coloured, rng)
         layer = self._layer(concept, width, x, y, tint, rng)
-        size = None
-        if rng.random() < 0.5:
-            sizes = PAIR.small if width < 0.42 else PAIR.large
-            size = rng.choice(sizes) if width < 0.42 or width > 0.95 else None
+        size = rng.choice(PAIR.small) if small else None
+        if width > 0.9 and rng.random() < 0.4:
+            size = rng.choice(PAIR.large)
         return [layer], (self._thing(concept, tint, size, rng),), None, None
 
     def _many(self, concept: int, coloured: bool, rng: random.Random):
@@ -178,8 +209,7 @@ class Composer:
         for x, y in rng.choice(_ROWS[number]):
             x, y = x + rng.gauss(0, 0.03), y + rng.gauss(0, 0.03)
             layer = self._layer(concept, width * rng.uniform(0.92, 1.08), x, y, tint, rng)
-            layer.drawing = drawing
-            layers.append(layer)
+            layers.append(replace(layer, drawing=drawing))
         return layers, (self._thing(concept, tint, None, rng),), number, None
 
     def _two(self, concept: int, coloured: bool, rng: random.Random):
@@ -203,9 +233,9 @@ class Composer:
             things.append(self._thing(each, tint, None, rng))
         return layers, tuple(things), None, place
 
-    def _layer(self, concept: int, width: float, x: float, y: float, tint, rng) -> _Layer:
+    def _layer(self, concept: int, width: float, x: float, y: float, tint, rng) -> Layer:
         drawing = rng.choice(self._drawings_of[concept])
-        return _Layer(drawing, width, x, y, rng.gauss(0, 0.16), rng.random() < 0.4, tint)
+        return Layer(drawing, width, x, y, rng.gauss(0, 0.16), rng.random() < 0.4, tint)
 
     def _tint(self, coloured: bool, rng: random.Random) -> str | None:
         return rng.choice(list(COLOURS)) if coloured and rng.random() < 0.15 else None
@@ -224,7 +254,7 @@ class Composer:
             name = without_colours(name) or "thing"
         return Thing(name, tint, size)
 
-    def _drawn(self, plans: list[_Plan], size: int) -> torch.Tensor:
+    def _drawn(self, plans: list[Plan], size: int) -> torch.Tensor:
         x = self._backgrounds(plans, size)
         for depth in range(max(len(plan.layers) for plan in plans)):
             scenes = [i for i, plan in enumerate(plans) if len(plan.layers) > depth]
@@ -237,7 +267,7 @@ class Composer:
                 x[scenes] = apply(x[scenes], self.generator)
         return x
 
-    def _placed(self, layers: list[_Layer], size: int) -> torch.Tensor:
+    def _placed(self, layers: list[Layer], size: int) -> torch.Tensor:
         """Premultiplied RGBA [n, 4, size, size] of drawings, scaled, turned, moved and tinted."""
         pixels = size * sum(layer.width for layer in layers) / len(layers)
         source = next((m for m in reversed(self._mips) if m.shape[-1] >= pixels), self._mips[0])
@@ -257,7 +287,7 @@ class Composer:
         grid = F.affine_grid(theta, [len(layers), 4, size, size], align_corners=False)
         return F.grid_sample(rgba, grid, align_corners=False, padding_mode="zeros")
 
-    def _backgrounds(self, plans: list[_Plan], size: int) -> torch.Tensor:
+    def _backgrounds(self, plans: list[Plan], size: int) -> torch.Tensor:
         """Plain, graded or cloudy backgrounds [B, 3, size, size]."""
         batch = len(plans)
         table = torch.tensor([[COLOURS[name] for name in plan.background] for plan in plans])

@@ -7,8 +7,6 @@ autoencoders of latent diffusion models.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -31,16 +29,24 @@ class Sketch(nn.Sequential):
         super().__init__(
             nn.Conv2d(channels, width, 3, padding=1),
             nn.GroupNorm(8, width),
-            nn.SiLU(),
-            nn.Conv2d(width, width, 3, padding=1),
-            nn.SiLU(),
+            *(_Residual(width) for _ in range(3)),
             nn.Conv2d(width, 4 * half, 1),
             nn.PixelShuffle(2),
-            nn.Conv2d(half, half, 3, padding=1),
-            nn.SiLU(),
-            nn.Conv2d(half, 4 * 3, 1),
+            *(_Residual(half) for _ in range(2)),
+            nn.Conv2d(half, 4 * 12, 1),
             nn.PixelShuffle(2),
+            nn.SiLU(),
+            nn.Conv2d(12, 3, 3, padding=1),
         )
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv(F.silu(x))
 
 
 def train_sketch(settings: dict, vqgan: VQGAN, composer: Composer, size: int) -> Sketch:
@@ -57,11 +63,11 @@ def train_sketch(settings: dict, vqgan: VQGAN, composer: Composer, size: int) ->
     for step in bar:
         optimizer.param_groups[0]["lr"] = settings["learning_rate"] * (1 - step / bar.total)
         chosen = torch.randint(len(z_q), (settings["batch"],), generator=generator)
-        loss = F.mse_loss(sketch(z_q[chosen]), x[chosen])
+        loss = F.l1_loss(sketch(z_q[chosen]), x[chosen])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        bar.set_postfix_str(f"{-10 * math.log10(loss.item()):.1f} dB", refresh=False)
+        bar.set_postfix_str(f"l1 {loss.item():.4f}", refresh=False)
     return sketch.eval().requires_grad_(False)
 
 
