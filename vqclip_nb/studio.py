@@ -23,7 +23,7 @@ FRONT = (
     "seed",
 )
 _SIZES = (64, 96, 128, 160, 192, 256, 384, 512)
-_WIDE = widgets.Layout(width="34em")
+_WIDE = widgets.Layout(width="36em")
 
 
 class Form:
@@ -62,7 +62,7 @@ def _field(name: str, spec: Spec, settings: Settings) -> widgets.Widget:
     label = f"{name} ({spec.unit})" if spec.unit else name
     common = {
         "description": label,
-        "style": {"description_width": "11em"},
+        "style": {"description_width": "13em"},
         "layout": _WIDE,
         "continuous_update": False,
     }
@@ -87,8 +87,8 @@ def _size_field(value: tuple[int, int], label: str) -> widgets.Widget:
         description=label,
         options=sizes,
         value=value[0],
-        style={"description_width": "11em"},
-        layout=widgets.Layout(width="22.5em"),
+        style={"description_width": "13em"},
+        layout=widgets.Layout(width="24.5em"),
     )
     height = widgets.Dropdown(
         description="×",
