@@ -1,8 +1,9 @@
-"""A small stand-in for the decoder, so that thousands of rivals can be painted in the time of one.
+"""A small stand-in for the decoder, so that many rivals can be painted in the time of one.
 
 The embedded VQGAN's decoder is the dearest part of a painting's iteration. Where only the gist of
 a picture counts, a handful of convolutions that imitate it are enough, an idea known from the tiny
-autoencoders of latent diffusion models.
+autoencoders of latent diffusion models. On two CPU cores, forward and backward at 128x128 take a
+thirty-fifth of the decoder's time (16 pictures: 0.04 s against 1.5 s).
 """
 
 from __future__ import annotations
