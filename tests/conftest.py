@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,3 +114,15 @@ def clip_model() -> clip.model.CLIP:
         transformer_layers=2,
     )
     return model.eval()
+
+
+@pytest.fixture(scope="session")
+def recipe() -> dict:
+    """The recipe of the embedded pair, in small."""
+    recipe = tomllib.loads((Path(vq.__file__).parent / "train" / "tiny.toml").read_text())
+    recipe["critic"] |= {"batch": 8, "radius": 0.5}
+    recipe["critic"]["rivals"] |= {"pool": 4, "batch": 3, "steps": 12, "cutn": 4}
+    recipe["critic"]["rivals"]["sketch"] |= {"steps": 150, "pool": 128, "batch": 16}
+    recipe["draft"] |= {"pool": 128, "batch": 32, "fresh": 2}
+    recipe["generator"] |= {"batch": 4, "large_batch": 1}
+    return recipe

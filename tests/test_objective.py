@@ -45,17 +45,22 @@ def test_a_blend_that_cancels_out_is_refused(tiny):
 
 def test_the_parts_are_the_documented_terms(tiny):
     torch.manual_seed(0)
-    settings = Settings(exclude="x", exclude_weight=0.7, vq_weight=0.3, gan_weight=0.2)
+    settings = Settings(
+        exclude="x", exclude_weight=0.7, vq_weight=0.3, gan_weight=0.2, draft_weight=0.6
+    )
     emb, target = torch.randn(6, 8), Target(_unit(1, 8), _unit(1, 8))
     z = torch.randn(1, 32, 4, 4)
     z_q, _ = tiny.vqgan.quantize(z)
     x = tiny.vqgan.decode(z_q)
-    parts, similarity = objective(tiny.vqgan, settings, [(emb, target)], x, z, z_q)
+    draft = torch.randn(1, 32, 4, 4)
+    parts, similarity = objective(tiny.vqgan, settings, [(emb, target)], x, z, z_q, draft)
     cos = torch.nn.functional.cosine_similarity
     theta, away = cos(emb, target.include).acos(), cos(emb, target.exclude).acos()
     expected = (theta**2 / 2).mean() - 0.7 * (away**2 / 2).mean()
     torch.testing.assert_close(parts["clip"], expected)
     torch.testing.assert_close(parts["vq"], 0.3 * (z - z_q).pow(2).mean())
+    away = (z - draft).pow(2).mean() / tiny.vqgan.codebook.var()
+    torch.testing.assert_close(parts["draft"], 0.6 * away)
     torch.testing.assert_close(parts["gan"], -0.2 * tiny.vqgan.discriminate(x).mean())
     torch.testing.assert_close(similarity, cos(emb, target.include).mean())
 

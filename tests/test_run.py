@@ -34,7 +34,9 @@ def test_the_result_is_what_the_contract_says(quick, tiny):
 def test_the_parts_add_up_to_the_loss(quick, tiny):
     result = _paint(quick, tiny, vq_weight=0.5, gan_weight=0.1, exclude="a cat")
     for row in result.history:
-        assert row["clip"] + row["vq"] + row["gan"] == pytest.approx(row["loss"])
+        assert sum(row[part] for part in ("clip", "vq", "draft", "gan")) == pytest.approx(
+            row["loss"]
+        )
 
 
 def test_the_picture_is_decode_of_quantize_of_the_latents(quick, tiny):

@@ -1,8 +1,5 @@
 """The recipe on artwork that the test draws itself: scenes, losses that fall, resume, files."""
 
-import tomllib
-from pathlib import Path
-
 import pytest
 import torch
 from torch.nn import functional as F
@@ -14,18 +11,6 @@ from vqclip_nb.train.rivals import Rivals
 from vqclip_nb.train.scenes import Composer
 from vqclip_nb.train.sketch import Sketch, decoded, train_sketch
 from vqclip_nb.train.towers import SmallCLIP, contrastive, same_captions
-
-RECIPE = Path(vq.__file__).parent / "train" / "tiny.toml"
-
-
-@pytest.fixture(scope="module")
-def recipe() -> dict:
-    recipe = tomllib.loads(RECIPE.read_text())
-    recipe["critic"] |= {"batch": 8, "radius": 0.5}
-    recipe["critic"]["rivals"] |= {"pool": 4, "batch": 3, "steps": 12, "cutn": 4}
-    recipe["critic"]["rivals"]["sketch"] |= {"steps": 150, "pool": 128, "batch": 16}
-    recipe["generator"] |= {"batch": 4, "large_batch": 1}
-    return recipe
 
 
 def test_the_attack_stays_in_its_ball_and_raises_the_loss(artwork, recipe, tiny):
@@ -155,6 +140,7 @@ def test_the_whole_recipe_trains_resumes_and_writes_what_the_package_loads(
     )
     assert models.vqgan.has_discriminator
     assert "box" in models.perceptors[0].known_words()
+    assert (tmp_path / "to" / "draft.safetensors").exists()
     x = torch.rand(1, 3, 64, 64)
     assert models.vqgan.decode(models.vqgan.encode(x)).shape == x.shape
 

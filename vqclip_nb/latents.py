@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vqclip_nb.draft import Chance, Draft, thumbnail
 from vqclip_nb.vqgan import VQGAN
 
 
@@ -28,6 +29,30 @@ def random_codes(vqgan: VQGAN, seed: int, batch: int, height: int, width: int) -
     )  # (B, h, w)
     codes = F.embedding(indices.to(vqgan.device), vqgan.codebook)
     return codes.permute(0, 3, 1, 2).contiguous()  # (B, C, h, w)
+
+
+def drafted(
+    vqgan: VQGAN,
+    draft: Draft,
+    target: Tensor,
+    tokens: Tensor,
+    seed: int,
+    batch: int,
+    height: int,
+    width: int,
+) -> Tensor:
+    """Encoded thumbnails for a target [1, E] and tokens [1, T], as a latent [batch, C, h, w].
+
+    One at a time: convolutions of a batch may round otherwise than those of its items alone.
+    """
+    items = []
+    for item in range(batch):
+        chance = Chance.draw(stream(seed, item, 0))
+        size = width * vqgan.factor, height * vqgan.factor
+        x = thumbnail(draft, target, tokens, chance, *size)
+        with torch.no_grad():
+            items.append(vqgan.encode(x))
+    return torch.cat(items).contiguous()
 
 
 def clamp_to_box(vqgan: VQGAN, z: Tensor) -> None:

@@ -25,11 +25,13 @@ def objective(
     x: Tensor,
     z: Tensor,
     z_q: Tensor,
+    draft: Tensor | None = None,
 ) -> tuple[dict[str, Tensor], Tensor]:
     """The named parts of the loss, and the mean cosine to the target.
 
     pairs: for each critic its embeddings of the crops [B*n, E] and its target
     x, z, z_q: the pictures, the latent and its codes
+    draft: the latent that `draft_weight` pulls to, of z's shape
     """
     distance, similarity = 0.0, 0.0
     for emb, target in pairs:
@@ -43,6 +45,9 @@ def objective(
     if settings.vq_weight:
         # stop-gradient on the codes: the latent comes to them (1711.00937, eq. 3, last term)
         parts["vq"] = settings.vq_weight * F.mse_loss(z, z_q.detach())
+    if settings.draft_weight and draft is not None:
+        # in units of the codebook's variance, so that a weight means the same for every VQGAN
+        parts["draft"] = settings.draft_weight * F.mse_loss(z, draft) / vqgan.codebook.var()
     if settings.gan_weight:
         parts["gan"] = -settings.gan_weight * vqgan.discriminate(x).mean()
     return parts, similarity / len(pairs)

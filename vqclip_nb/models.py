@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from vqclip_nb.draft import Draft
 from vqclip_nb.perceptor import Perceptor
 from vqclip_nb.vqgan import VQGAN, Network
 from vqclip_nb.weights import WeightsError, read_tensors, read_yaml
@@ -25,6 +26,7 @@ class Models:
     """A generator and its critics on one device.
 
     name, clip: what they were loaded by, as `Settings` has them
+    draft: what paints the thumbnail that a run is pulled to, where the pair has it
     checksums: sha256 of each file that was loaded, by its name
     """
 
@@ -33,11 +35,12 @@ class Models:
     vqgan: VQGAN
     perceptors: list[Perceptor]
     device: torch.device
+    draft: Draft | None = None
     checksums: dict[str, str] = field(default_factory=dict)
 
     def free(self) -> None:
         """Let go of the weights and give the GPU's memory back; the pair cannot be used again."""
-        self.vqgan, self.perceptors = None, []
+        self.vqgan, self.perceptors, self.draft = None, [], None
         release_memory()
 
 
@@ -55,10 +58,14 @@ def load_models(
     where = pick_device(device)
     files = find_files(name, clip)
     vqgan = VQGAN(load_network(files[0]).to(where))
-    critics = [_load_perceptor(file).to(where) for file in files[1:]]
+    critics = [load_perceptor(file).to(where) for file in files[1:]]
+    draft = None
+    if drawn_by := _find_draft(name, files[1]):
+        draft = Draft.from_state(read_tensors(drawn_by)).to(where)
+        files.append(drawn_by)
     named = (clip,) if isinstance(clip, str) else tuple(clip)
     sums = {file.name: _sha256(file) for file in files}
-    return Models(name, named, vqgan, critics, where, sums)
+    return Models(name, named, vqgan, critics, where, draft, sums)
 
 
 def find_files(name: str, clip: str | Sequence[str] = ()) -> list[Path]:
@@ -68,6 +75,14 @@ def find_files(name: str, clip: str | Sequence[str] = ()) -> list[Path]:
         _find("models", name, "vqgan"),
         *(_find("clip", critic, "clip") for critic in critics or ["tiny"]),
     ]
+
+
+def _find_draft(name: str, critic: Path) -> Path | None:
+    """The draft of a registered generator, if the first critic is the one that it understands."""
+    entry = _REGISTRY["vqgan"].get(name, {}).get("draft")
+    if entry is None or critic != _PACKAGE / _REGISTRY["clip"][entry["critic"]]["file"]:
+        return None
+    return _PACKAGE / entry["file"]
 
 
 def pick_device(name: str) -> torch.device:
@@ -143,7 +158,8 @@ def _fill(network: torch.nn.Module, state: dict, file: Path) -> None:
     network.load_state_dict({name: state[name] for name in expected})
 
 
-def _load_perceptor(file: Path) -> Perceptor:
+def load_perceptor(file: Path) -> Perceptor:
+    """A critic from its weights and, where there is one, the list of its words beside them."""
     words = file.with_suffix(".words.json")
     known = json.loads(words.read_text(encoding="utf-8")) if words.is_file() else None
     try:

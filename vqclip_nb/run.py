@@ -87,10 +87,8 @@ class Run:
         except BaseException:  # an interrupt too leaves no empty folder
             folder.discard()
             raise
-        z = latents.random_codes(
-            self.models.vqgan, settings.seed, settings.batch_size, *self._latent_shape()
-        )
-        self._make_leaf(z)
+        self._make_leaf(latents.random_codes(self.models.vqgan, *self._latent_shape()))
+        self.draft = self._drafted()
         self.save()
 
     @classmethod
@@ -104,6 +102,7 @@ class Run:
         run.history = files.load_history(run.i) if run.i else []
         files.forget_after(run.i)
         run._make_leaf(tensors["z"].to(run.models.device))
+        run.draft = tensors["draft"].to(run.models.device) if "draft" in tensors else None
         if "exp_avg" in tensors:
             run.optimizer.state[run.z] = {
                 "step": tensors["step"],
@@ -130,7 +129,10 @@ class Run:
             raise ValueError(f"{fixed[0]} cannot change while painting: start a new run.")
         settings = self.settings.replace(**changes)
         targets = [prompts.make_target(p, settings) for p in self.models.perceptors]
+        aims = {"prompt", "extras", "w1", "w2"}
         self.settings, self.targets = settings, targets
+        if aims & changes.keys():
+            self.draft = self._drafted()
         self.updates.append({"iteration": self.i + 1, **changes})
 
     def extend(self, iterations: int) -> None:
@@ -156,7 +158,8 @@ class Run:
             "i": self.i,
             "seconds": self.seconds,
         }
-        self.folder.save_state({"z": self.z, **moments}, header)
+        draft = {} if self.draft is None else {"draft": self.draft}
+        self.folder.save_state({"z": self.z, **draft, **moments}, header)
 
     def finish(self) -> None:
         """Save, make the timelapse and give the memory of the graph back."""
@@ -192,10 +195,21 @@ class Run:
         self.updates: list[dict] = []
         self._forward: tuple[Tensor, Tensor] | None = None
 
-    def _latent_shape(self) -> tuple[int, int]:
-        factor = self.models.vqgan.factor
-        width, height = self.settings.im_shape
-        return height // factor, width // factor
+    def _drafted(self) -> Tensor | None:
+        """The pair's draft of the current prompt, as a latent; None where it has no draft."""
+        models = self.models
+        if models.draft is None:
+            return None
+        tokens = models.perceptors[0].tokenize(self.settings.prompt).to(models.device)
+        read = self.targets[0].include, tokens
+        z = latents.drafted(models.vqgan, models.draft, *read, *self._latent_shape())
+        latents.clamp_to_box(models.vqgan, z)
+        return z
+
+    def _latent_shape(self) -> tuple[int, int, int, int]:
+        """Seed, pictures, and codes down and across."""
+        width, height = (side // self.models.vqgan.factor for side in self.settings.im_shape)
+        return self.settings.seed, self.settings.batch_size, height, width
 
     def _make_leaf(self, z: Tensor) -> None:
         self.z = z.requires_grad_()
@@ -231,7 +245,7 @@ class Run:
             size, shape = perceptor.input_size, tuple(x.shape[-2:])
             draws = cutouts.draw(streams, settings.cutn, size, shape, settings.noise_factor)
             pairs.append((perceptor.encode_image(cutouts.apply(x, draws)), target))
-        parts, similarity = objective(vqgan, settings, pairs, x, self.z, z_q)
+        parts, similarity = objective(vqgan, settings, pairs, x, self.z, z_q, self.draft)
         self._check(parts)
         # times the batch size: each picture is moved as it would be alone
         (sum(parts.values()) * settings.batch_size).backward()

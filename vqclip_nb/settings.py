@@ -58,7 +58,7 @@ class Settings:
     w2: float = _field(0.3, "Weight of the extras in the blend.", -10, 10, live=True)
     exclude_weight: float = _field(0.5, "How hard to push away from exclude.", 0, 10, live=True)
     noise_factor: float = _field(0.1, "Noise on the crops that CLIP judges.", 0, 2, live=True)
-    learning_rate: float = _field(0.2, "Step size on the latent.", 0.0001, 10, live=True)
+    learning_rate: float = _field(0.1, "Step size on the latent.", 0.0001, 10, live=True)
     wd: float = _field(0.0, "Weight decay of AdamW on the latent.", 0, 1, live=True)
     total_iter: int = _field(150, "How long to paint.", 1, 100_000, unit="iterations")
     show_step: int = _field(
@@ -75,6 +75,9 @@ class Settings:
     vq_weight: float = _field(0.0, "Pull of the latent to its codes.", 0, 100, live=True)
     gan_weight: float = _field(
         0.0, "Pull to what the checkpoint's own discriminator finds real.", 0, 100, live=True
+    )
+    draft_weight: float = _field(
+        0.3, "Pull to the draft of a pair that has one; 0: CLIP alone.", 0, 100, live=True
     )
     models: str = _field("tiny", "Generator: a model's name or a checkpoint's path.")
     clip: tuple[str, ...] = _field((), "Critics: names or paths; empty takes the model's own.")

@@ -13,7 +13,7 @@ import yaml
 from safetensors.torch import save
 
 from vqclip_nb.folder import write_file
-from vqclip_nb.models import load_network, pick_device
+from vqclip_nb.models import load_network, load_perceptor, pick_device
 from vqclip_nb.vqgan import VQGAN
 
 _SETTINGS = Path(__file__).with_name("tiny.toml")
@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     settings = tomllib.loads(options.settings.read_text(encoding="utf-8"))
     torch.set_num_threads(options.threads or torch.get_num_threads())
-    for part in ["generator", "critic"] if options.part == "both" else [options.part]:
+    for part in list(_PARTS) if options.part == "all" else [options.part]:
         minutes = settings[part]["minutes"] if options.minutes is None else options.minutes
         _PARTS[part](settings, options.work, options.to, minutes)
     return 0
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m vqclip_nb.train", description=__doc__)
     parser.add_argument("model", choices=["tiny"])
-    parser.add_argument("--part", choices=["both", "generator", "critic"], default="both")
+    parser.add_argument("--part", choices=["all", *_PARTS], default="all")
     parser.add_argument("--minutes", type=float, help="time budget of each part (default: recipe)")
     parser.add_argument("--settings", type=Path, default=_SETTINGS, help="the recipe, a toml file")
     parser.add_argument("--work", type=Path, default=Path("runs/train-tiny"), help="where to go on")
@@ -63,6 +63,18 @@ def _critic(settings: dict, work: Path, to: Path, minutes: float) -> None:
     write_file(to / "clip.words.json", words.encode())
 
 
+def _draft(settings: dict, work: Path, to: Path, minutes: float) -> None:
+    from vqclip_nb.train.drafts import DraftTrainer
+
+    critic = to / "clip.safetensors"
+    if not critic.exists():
+        raise SystemExit(f"{critic} is missing: train the critic first (--part critic).")
+    perceptor = load_perceptor(critic).to(pick_device("auto"))
+    trainer = DraftTrainer(settings["draft"], _artwork(settings, work), perceptor)
+    trainer.train(work / "draft.pt", minutes)
+    _write(to / "draft.safetensors", trainer.draft.state_dict())
+
+
 def _generator(settings: dict, work: Path, to: Path, minutes: float) -> None:
     from vqclip_nb.train.generator import GeneratorTrainer
 
@@ -82,7 +94,7 @@ def _trained(to: Path) -> VQGAN:
     return VQGAN(load_network(path).to(pick_device("auto")))
 
 
-_PARTS = {"critic": _critic, "generator": _generator}
+_PARTS = {"generator": _generator, "critic": _critic, "draft": _draft}
 
 
 def _write(path: Path, state: dict[str, torch.Tensor]) -> None:

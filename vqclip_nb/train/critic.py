@@ -57,7 +57,9 @@ class CriticTrainer:
         torch.manual_seed(settings["seed"])
         self.generator = torch.Generator().manual_seed(settings["seed"])
         self.noise = torch.Generator(self.device).manual_seed(settings["seed"])
-        self.composer = Composer(artwork, self.generator, device=self.device)
+        self.composer = Composer(
+            artwork, self.generator, alike=settings["alike"], device=self.device
+        )
         words = vocabulary(artwork.phrases(), STYLES, PAIR)
         self.model = SmallCLIP(settings["architecture"], words)
         self.model.to(self.device, memory_format=torch.channels_last)

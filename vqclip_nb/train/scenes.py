@@ -94,6 +94,7 @@ class Composer:
     """Draws random scenes from artwork; the same generator state gives the same scenes.
 
     styled: share of the scenes that a style is laid over
+    alike: share of the batches whose scenes differ in nothing but their things
     """
 
     def __init__(
@@ -102,10 +103,11 @@ class Composer:
         generator: torch.Generator,
         *,
         styled: float = 0.25,
+        alike: float = 0.0,
         device: str | torch.device = "cpu",
     ) -> None:
         self.artwork, self.generator = artwork, generator
-        self.styled, self.device = styled, device
+        self.styled, self.alike, self.device = styled, alike, device
         self._mips = [mip.to(device) for mip in _mips(artwork.drawings)]
         self._drawings_of = [[] for _ in artwork.names]
         for drawing, concept in enumerate(artwork.concept.tolist()):
@@ -119,9 +121,7 @@ class Composer:
 
     def scenes(self, batch: int, size: int) -> Scenes:
         """`batch` scenes whose (first) things differ, at `size` x `size` pixels."""
-        rng = random.Random(int(torch.randint(2**62, (), generator=self.generator)))
-        concepts = torch.multinomial(self.artwork.weights, batch, generator=self.generator)
-        plans = [self._plan(concept, rng) for concept in concepts.tolist()]
+        rng, plans = self._rng(), self.plans(batch)
         captions, false_captions, blends, errors = [], [], [], []
         for plan in plans:
             said = plan.description
@@ -132,14 +132,29 @@ class Composer:
             false_captions.append(word(other, PAIR, random.Random(seed)))
             parts = split(said) if rng.random() < 0.3 else None
             blends.append(parts and tuple(word(part, PAIR, rng) for part in parts))
-        x = self._drawn(plans, size)
+        x = self.drawn(plans, size)
         descriptions = [plan.description for plan in plans]
+        firsts = [plan.layers[0].drawing for plan in plans]
+        concepts = self.artwork.concept[firsts]
         return Scenes(x, captions, false_captions, blends, descriptions, errors, concepts, plans)
+
+    def plans(self, batch: int) -> list[Plan]:
+        """`batch` scenes to draw, whose (first) things differ."""
+        rng = self._rng()
+        concepts = torch.multinomial(self.artwork.weights, batch, generator=self.generator)
+        alike, seed = rng.random() < self.alike, rng.getrandbits(62)
+        return [
+            self._plan(concept, random.Random(seed) if alike else rng, rng)
+            for concept in concepts.tolist()
+        ]
 
     def redrawn(self, plans: list[Plan], size: int) -> torch.Tensor:
         """Other scenes [n, 3, size, size] of which the same captions are true."""
-        rng = random.Random(int(torch.randint(2**62, (), generator=self.generator)))
-        return self._drawn([self._varied(plan, rng) for plan in plans], size)
+        rng = self._rng()
+        return self.drawn([self._varied(plan, rng) for plan in plans], size)
+
+    def _rng(self) -> random.Random:
+        return random.Random(int(torch.randint(2**62, (), generator=self.generator)))
 
     def _varied(self, plan: Plan, rng: random.Random) -> Plan:
         """Other drawings of the same things, a little elsewhere, larger or smaller, turned."""
@@ -162,16 +177,17 @@ class Composer:
             )
         return replace(plan, layers=tuple(layers))
 
-    def _plan(self, concept: int, rng: random.Random) -> Plan:
-        style = rng.choice(list(STYLES)) if rng.random() < self.styled else None
+    def _plan(self, concept: int, around: random.Random, rng: random.Random) -> Plan:
+        """One scene; `around` decides on all but the things: style, background, layout."""
+        style = around.choice(list(STYLES)) if around.random() < self.styled else None
         coloured = style not in COLOURLESS
-        kind = rng.choices(("plain", "graded", "cloudy"), (0.6, 0.25, 0.15))[0]
-        first, second = rng.choice(list(COLOURS)), rng.choice(list(COLOURS))
+        kind = around.choices(("plain", "graded", "cloudy"), (0.6, 0.25, 0.15))[0]
+        first, second = around.choice(list(COLOURS)), around.choice(list(COLOURS))
         colours = (first,) if kind == "plain" or first == second else (first, second)
-        if rng.random() < 0.5:
+        if around.random() < 0.5:
             colours = colours[::-1]
-        told = colours if coloured and rng.random() < 0.5 else ()
-        layout = rng.choices(("one", "many", "two"), (0.7, 0.13, 0.17))[0]
+        told = colours if coloured and around.random() < 0.5 else ()
+        layout = around.choices(("one", "many", "two"), (0.7, 0.13, 0.17))[0]
         layers, things, number, place = _LAYOUTS[layout](self, concept, coloured, rng)
         chance = rng.random()
         if chance < 0.04 and style is not None:  # a caption of the style alone: it is an extra
@@ -254,17 +270,24 @@ class Composer:
             name = without_colours(name) or "thing"
         return Thing(name, tint, size)
 
-    def _drawn(self, plans: list[Plan], size: int) -> torch.Tensor:
-        x = self._backgrounds(plans, size)
-        for depth in range(max(len(plan.layers) for plan in plans)):
-            scenes = [i for i, plan in enumerate(plans) if len(plan.layers) > depth]
-            rgba = self._placed([plans[i].layers[depth] for i in scenes], size)
-            x[scenes] = rgba[:, :3] + x[scenes] * (1 - rgba[:, 3:])
+    def drawn(self, plans: list[Plan], size: int) -> torch.Tensor:
+        """Pictures [n, 3, size, size] in [0,1] of the plans."""
+        rgba = self.cut_out(plans, size)
+        x = rgba[:, :3] + self._backgrounds(plans, size) * (1 - rgba[:, 3:])
         x = x.clamp(0, 1)
         for style, apply in STYLES.items():
             scenes = [i for i, plan in enumerate(plans) if plan.style == style]
             if scenes:
                 x[scenes] = apply(x[scenes], self.generator)
+        return x
+
+    def cut_out(self, plans: list[Plan], size: int) -> torch.Tensor:
+        """The plans' things alone, premultiplied RGBA [n, 4, size, size]."""
+        x = torch.zeros(len(plans), 4, size, size, device=self.device)
+        for depth in range(max(len(plan.layers) for plan in plans)):
+            scenes = [i for i, plan in enumerate(plans) if len(plan.layers) > depth]
+            rgba = self._placed([plans[i].layers[depth] for i in scenes], size)
+            x[scenes] = rgba + x[scenes] * (1 - rgba[:, 3:])
         return x
 
     def _placed(self, layers: list[Layer], size: int) -> torch.Tensor:
