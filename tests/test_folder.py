@@ -49,7 +49,7 @@ def test_a_picture_says_what_made_it_and_no_local_path(painted):
     said = json.loads(text)
     assert said["iteration"] == 7
     assert said["versions"]["torch"]
-    assert set(said["files"]) == {"vqgan.safetensors", "clip.safetensors"}
+    assert set(said["files"]) == {"vqgan.safetensors", "clip.safetensors", "draft.safetensors"}
     assert str(painted.folder.parent) not in text
 
 
