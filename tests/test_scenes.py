@@ -81,8 +81,7 @@ def test_a_scene_drawn_anew_differs_and_keeps_its_colours(artwork):
 
 
 def test_scenes_that_are_alike_differ_in_their_things_only(artwork):
-    composer = _composer(artwork, 6, styled=0.5)
-    composer.alike = 1.0
+    composer = _composer(artwork, 6, styled=0.5, alike=1.0)
     for _ in range(5):
         plans = composer.plans(8)
         assert len({(plan.background, plan.kind, plan.style) for plan in plans}) == 1

@@ -99,7 +99,6 @@ class Chance:
         return cls(manner[None], (0.85 + 0.15 * drawn[5:])[None], theta)
 
 
-@torch.no_grad()
 def thumbnail(
     draft: Draft, target: Tensor, tokens: Tensor, chance: Chance, width: int, height: int
 ) -> Tensor:

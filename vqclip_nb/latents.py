@@ -49,10 +49,8 @@ def drafted(
     for item in range(batch):
         chance = Chance.draw(stream(seed, item, 0))
         size = width * vqgan.factor, height * vqgan.factor
-        x = thumbnail(draft, target, tokens, chance, *size)
-        with torch.no_grad():
-            items.append(vqgan.encode(x))
-    return torch.cat(items).contiguous()
+        items.append(vqgan.encode(thumbnail(draft, target, tokens, chance, *size)))
+    return torch.cat(items)
 
 
 def clamp_to_box(vqgan: VQGAN, z: Tensor) -> None:
