@@ -123,6 +123,8 @@ def recipe() -> dict:
     recipe["critic"] |= {"batch": 8, "radius": 0.5}
     recipe["critic"]["rivals"] |= {"pool": 4, "batch": 3, "steps": 12, "cutn": 4}
     recipe["critic"]["rivals"]["sketch"] |= {"steps": 150, "pool": 128, "batch": 16}
-    recipe["draft"] |= {"pool": 128, "batch": 32, "fresh": 2}
+    recipe["draft"] |= {"batch": 32}
+    recipe["judge"] |= {"batch": 8}
+    recipe["report"] |= {"prompts": 8, "iterations": 4}
     recipe["generator"] |= {"batch": 4, "large_batch": 1}
     return recipe

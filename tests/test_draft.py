@@ -1,12 +1,15 @@
 """The draft: what a painting is pulled to, and how the draft is trained."""
 
+import clip
 import pytest
 import torch
 from torch.nn import functional as F
 
 import vqclip_nb as vq
-from vqclip_nb.draft import SIDE, Chance, Draft, thumbnail
+from vqclip_nb.draft import LAYOUTS, Chance, Draft, joined, thumbnail
 from vqclip_nb.latents import stream
+from vqclip_nb.train import drafts
+from vqclip_nb.train.captions import Description, Thing
 from vqclip_nb.train.drafts import DraftTrainer
 
 PROMPTS = ["a red heart", "a yellow star", "a snowman", "a frog", "a rocket", "a strawberry"]
@@ -18,14 +21,9 @@ def _run(tiny, quick, **changes) -> vq.Run:
     return vq.Run(vq.Settings(**fields), models=tiny, out=quick["out"])
 
 
-def _thumbnails(tiny, prompts, size=(128, 128), seed=3) -> torch.Tensor:
-    critic = tiny.perceptors[0]
-    target, tokens = F.normalize(critic.encode_text(prompts), dim=1), critic.tokenize(prompts)
-    drawn = [
-        thumbnail(tiny.draft, target[i : i + 1], tokens[i : i + 1], Chance.draw(generator), *size)
-        for i, generator in enumerate(stream(seed, 0, 0) for _ in prompts)
-    ]
-    return torch.cat(drawn)
+def _thumbnail(tiny, prompt, size=(128, 128), seed=3, draft=None) -> torch.Tensor | None:
+    tokens = joined(tiny.perceptors[0].tokenize(prompt))
+    return thumbnail(draft or tiny.draft, tokens, Chance.draw(stream(seed, 0, 0)), *size)
 
 
 def test_the_draft_pulls_the_latent_and_weight_zero_leaves_clip_alone(tiny, quick):
@@ -53,7 +51,8 @@ def test_a_batch_item_has_the_draft_that_it_would_have_alone(tiny, quick):
 
 def test_a_draft_shows_what_was_asked_for(tiny):
     critic = tiny.perceptors[0]
-    pictures = F.normalize(critic.encode_image(_thumbnails(tiny, PROMPTS)), dim=1)
+    drawn = torch.cat([_thumbnail(tiny, prompt) for prompt in PROMPTS])
+    pictures = F.normalize(critic.encode_image(drawn), dim=1)
     texts = F.normalize(critic.encode_text(PROMPTS), dim=1)
     right = (pictures @ texts.T).argmax(1) == torch.arange(len(PROMPTS))
     assert right.sum() >= len(PROMPTS) - 1
@@ -78,9 +77,16 @@ def test_extras_change_the_draft(tiny, quick):
     assert not torch.equal(changed.draft, _run(tiny, quick).draft)
 
 
+def test_a_prompt_of_which_it_knows_nothing_is_painted_without_a_draft(tiny, quick):
+    with pytest.warns(UserWarning, match="never saw"):
+        run = _run(tiny, quick, prompt="xylqzjj")
+    assert run.draft is None
+    assert all("draft" not in it.parts for it in run)
+
+
 @pytest.mark.parametrize("size", [(192, 96), (96, 192)])
 def test_a_wide_or_tall_draft_has_its_thing_in_the_middle_and_ground_around_it(tiny, size):
-    (x,) = _thumbnails(tiny, ["a red heart on a white background"], size)
+    (x,) = _thumbnail(tiny, "a red heart on a white background", size)
     assert x.shape == (3, size[1], size[0])
     edges = (x[:, :, :20], x[:, :, -20:]) if size[0] > size[1] else (x[:, :20], x[:, -20:])
     ground = x[:, 0, 0].view(3, 1, 1)
@@ -89,26 +95,59 @@ def test_a_wide_or_tall_draft_has_its_thing_in_the_middle_and_ground_around_it(t
     assert middle[0] > middle[1] + 0.4  # red
 
 
-def test_words_that_the_draft_never_met_count_for_nothing(tiny):
-    tokens = tiny.perceptors[0].tokenize(["a red heart", "a red heart 龘"])
-    target = torch.zeros(2, 256)
-    thing, _ = tiny.draft(target, tokens, torch.ones(2, 1), torch.zeros(2, 3))
-    torch.testing.assert_close(thing[0], thing[1])
+def test_things_stand_where_the_prompt_says(tiny):
+    """A yellow star and a red heart, by the red in the upper and the lower half."""
+
+    def redness(x: torch.Tensor) -> float:
+        return (x[0] - x[1]).clamp_min(0).mean().item()
+
+    (above,) = _thumbnail(tiny, "a red heart above a yellow star on a white background")
+    (below,) = _thumbnail(tiny, "a red heart below a yellow star on a white background")
+    assert redness(above[:, :64]) > 2 * redness(above[:, 64:])
+    assert redness(below[:, 64:]) > 2 * redness(below[:, :64])
 
 
-def test_training_teaches_what_things_and_grounds_look_like(artwork, recipe, tiny):
-    trainer = DraftTrainer(recipe["draft"], artwork, tiny.perceptors[0])
-    trainer._fill_pool()
-    shapes = [tuple(part.shape[1:]) for part in trainer.pool]
-    assert shapes == [(256,), (32,), (1,), (3,), (4, SIDE, SIDE), (3,)]
-    first = sum(trainer._step(step) for step in range(1, 11)) / 10
-    last = sum([trainer._step(step) for step in range(11, 151)][-10:]) / 10
-    assert last < 0.6 * first
+@pytest.mark.parametrize(("words", "number"), [("two", 2), ("three", 3), ("four", 4)])
+def test_as_many_things_are_drafted_as_the_prompt_counts(words, number, tiny):
+    tokens = tiny.perceptors[0].tokenize(f"{words} red hearts")
+    _, layout = tiny.draft.read(tokens)
+    assert list(LAYOUTS)[layout.argmax()] == str(number)
+    assert len(LAYOUTS[str(number)]) == number
+
+
+def test_words_that_the_draft_never_met_count_for_nothing_in_what_things_look_like(tiny):
+    tokens = tiny.perceptors[0].tokenize(["a red heart", "a red 龘 heart"])
+    one, other = tiny.draft.sum_of(tokens, torch.ones_like(tokens, dtype=torch.bool))
+    torch.testing.assert_close(one, other)
+
+
+def test_training_teaches_what_words_speak_of_and_what_things_look_like(artwork, recipe):
+    trainer = DraftTrainer(recipe["draft"] | {"read_every": 1}, artwork)
+    first = [trainer._step(step) for step in range(10)]
+    last = [trainer._step(step) for step in range(200)][-10:]
+    for name in ("thing", "role", "layout", "ground"):
+        assert sum(each[name] for each in last) < 0.6 * sum(each[name] for each in first), name
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence", "spoken_of"),
+    [
+        (
+            Description((Thing("box", "red"), Thing("owl")), place="above", background=("red",)),
+            "a red box above an owl on a red background",
+            [0, 0, 1, 1, 0, 0, 2, 0, 0, 3, 0, 0],
+        ),
+        (Description((Thing("box"),), number=3), "three boxes", [0, 0, 1, 0]),
+        (Description((Thing("owl", size="tiny"),)), "a tiny owl", [0, 0, 0, 1, 0]),
+    ],
+)
+def test_the_roles_that_are_taught_are_those_of_the_words(said, sentence, spoken_of):
+    tokens = clip.tokenize(sentence)[0].tolist()
+    assert drafts._roles(tokens, said)[: len(spoken_of)] == spoken_of
 
 
 def test_a_saved_draft_draws_the_same_in_half_precision(tiny):
     half = {k: v.half() if v.is_floating_point() else v for k, v in tiny.draft.state_dict().items()}
     again = Draft.from_state(half)
-    tokens = tiny.perceptors[0].tokenize("a frog")
-    read = torch.zeros(1, 256), tokens, torch.ones(1, 1), torch.zeros(1, 3)
-    torch.testing.assert_close(again(*read), tiny.draft(*read))
+    first, second = (_thumbnail(tiny, "a frog", draft=each) for each in (again, tiny.draft))
+    torch.testing.assert_close(first, second)

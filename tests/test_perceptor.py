@@ -15,10 +15,16 @@ def test_unknown_words_are_named_in_their_order(tiny):
     assert unknown == ["zorblax", "quuxy"]
 
 
+def test_a_word_spelt_wrong_is_met_with_known_ones(tiny):
+    suggested = tiny.perceptors[0].suggested_words("a red aple on a quuxyzzy background")
+    assert "apple" in suggested["aple"]
+    assert suggested["quuxyzzy"] == []
+
+
 def test_a_critic_without_a_word_list_has_no_unknown_words(tmp_path, clip_model):
     from vqclip_nb.perceptor import Perceptor
 
-    critic = Perceptor("other", clip_model.state_dict())
+    critic = Perceptor.from_state("other", clip_model.state_dict())
     assert critic.known_words() == []
     assert critic.unknown_words("a zorblax") == []
 

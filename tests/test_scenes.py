@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vqclip_nb.train import captions
-from vqclip_nb.train.captions import COLOURS, PAIR, Description, Thing
+from vqclip_nb.train.captions import COLOURS, JUDGE, PAIR, Description, Thing
 from vqclip_nb.train.scenes import Composer
 from vqclip_nb.train.styles import STYLES
 from vqclip_nb.train.towers import token_ids
@@ -30,17 +30,22 @@ def test_scenes_repeat_with_the_generators_state_and_differ_without(artwork):
 
 def test_a_batch_shows_different_concepts_and_captions_name_them(artwork):
     scenes = _composer(artwork, 2).scenes(8, 64)
-    assert sorted(scenes.concepts.tolist()) == list(range(8))
-    for said, caption in zip(scenes.descriptions, scenes.captions, strict=True):
+    firsts = artwork.concept[[plan.layers[0].drawing for plan in scenes.plans]]
+    assert sorted(firsts.tolist()) == list(range(8))
+    torch.testing.assert_close(scenes.shown.sum(1), torch.ones(8))
+    assert (scenes.shown[torch.arange(8), firsts] > 0).all()
+    told = scenes.captions
+    for said, caption in zip(told.descriptions, told.sentences, strict=True):
         assert not said.things or "box" in caption or "thing" in caption
 
 
-def test_every_token_of_every_caption_is_in_the_vocabulary(artwork):
-    composer = _composer(artwork, 3)
-    known = token_ids(captions.vocabulary(artwork.phrases(), STYLES, PAIR))
+@pytest.mark.parametrize("wording", [PAIR, JUDGE])
+def test_every_token_of_every_caption_is_in_the_vocabulary(wording, artwork):
+    composer = _composer(artwork, 3, wording=wording)
+    known = token_ids(captions.vocabulary(artwork.phrases(), STYLES, wording))
     for _ in range(30):
         scenes = composer.scenes(8, 16)
-        tokens = clip.tokenize(scenes.captions + scenes.false_captions)
+        tokens = clip.tokenize(scenes.captions.sentences + scenes.captions.false_sentences)
         assert torch.isin(tokens, known).all()
 
 
@@ -48,7 +53,7 @@ def test_the_named_background_is_the_one_that_is_painted(artwork):
     composer, checked = _composer(artwork, 4, styled=0.0), 0
     for _ in range(40):
         scenes = composer.scenes(8, 64)
-        for x, said, plan in zip(scenes.x, scenes.descriptions, scenes.plans, strict=True):
+        for x, said, plan in zip(scenes.x, scenes.captions.descriptions, scenes.plans, strict=True):
             covered = any(layer.width > 0.8 for layer in plan.layers)
             if len(said.background) == 1 and said.place is None and not covered:
                 corners = torch.stack([x[:, 0, 0], x[:, 0, -1], x[:, -1, 0], x[:, -1, -1]])
@@ -62,7 +67,7 @@ def test_a_small_thing_is_always_called_small(artwork):
     composer, told = _composer(artwork, 5), []
     for _ in range(40):
         scenes = composer.scenes(8, 64)
-        for said, plan in zip(scenes.descriptions, scenes.plans, strict=True):
+        for said, plan in zip(scenes.captions.descriptions, scenes.plans, strict=True):
             if len(plan.layers) == 1 and plan.layers[0].width < 0.5 and said.things:
                 told.append(said.things[0].size in PAIR.small)
     assert len(told) > 10
@@ -80,14 +85,6 @@ def test_a_scene_drawn_anew_differs_and_keeps_its_colours(artwork):
     assert own.mean() < 0.5 * anothers.mean()
 
 
-def test_scenes_that_are_alike_differ_in_their_things_only(artwork):
-    composer = _composer(artwork, 6, styled=0.5, alike=1.0)
-    for _ in range(5):
-        plans = composer.plans(8)
-        assert len({(plan.background, plan.kind, plan.style) for plan in plans}) == 1
-        assert len({int(artwork.concept[plan.layers[0].drawing]) for plan in plans}) == 8
-
-
 def _spots(mask: torch.Tensor) -> torch.Tensor:
     """Sizes of the connected parts of a mask [S, S]: each takes its largest number everywhere."""
     numbers = torch.arange(1.0, mask.numel() + 1).view_as(mask) * mask
@@ -101,7 +98,7 @@ def test_as_many_things_are_painted_as_the_caption_counts(artwork):
     composer, checked = _composer(artwork, 5, styled=0.0), 0
     for _ in range(120):
         scenes = composer.scenes(8, 64)
-        for x, said in zip(scenes.x, scenes.descriptions, strict=True):
+        for x, said in zip(scenes.x, scenes.captions.descriptions, strict=True):
             if said.number and len(said.background) == 1 and not said.things[0].colour:
                 ground = torch.tensor(COLOURS[said.background[0]]).view(3, 1, 1)
                 sizes = _spots((x - ground).abs().amax(0) > 0.25)
@@ -116,8 +113,9 @@ def test_false_captions_differ_from_the_true_ones_in_what_they_should(artwork):
     composer, seen = _composer(artwork, 6, styled=0.5), set()
     for _ in range(40):
         scenes = composer.scenes(8, 16)
+        said = scenes.captions
         for true, false, kind in zip(
-            scenes.captions, scenes.false_captions, scenes.errors, strict=True
+            said.sentences, said.false_sentences, said.errors, strict=True
         ):
             assert true != false or kind == "thing"  # two concepts may share a name
             seen.add(kind)

@@ -63,7 +63,7 @@ def test_the_form_gives_back_the_settings_that_it_was_made_from():
 def test_the_form_has_a_field_for_each_seed_parameter_and_says_its_help():
     form = vq.Form()
     assert list(form.fields) == list(FRONT)
-    notes = [row.children[1].value for row in form.widget.children]
+    notes = [row.children[1].value for row in form.widget.children[:-1]]
     assert all(specs()[name].help in note for name, note in zip(FRONT, notes, strict=True))
 
 
@@ -83,3 +83,13 @@ def test_a_seed_that_is_no_number_is_refused_by_the_settings_sentence():
     form.fields["seed"].value = "lucky"
     with pytest.raises(ValueError, match="seed is 'lucky': allowed is a whole number"):
         form.settings()
+
+
+def test_the_form_tells_of_unknown_words_as_they_are_typed(tiny):
+    form = vq.Form(vq.Settings(prompt="a cat"), critic=tiny.perceptors[0])
+    assert form.hint.value == ""
+    form.fields["extras"].value = "with an aple <b>"
+    assert "apple" in form.hint.value
+    assert "<b>'" not in form.hint.value
+    form.fields["extras"].value = ""
+    assert form.hint.value == ""

@@ -1,10 +1,14 @@
 """The recipe on artwork that the test draws itself: scenes, losses that fall, resume, files."""
 
+import json
+import random
+
 import pytest
 import torch
 from torch.nn import functional as F
 
 import vqclip_nb as vq
+from vqclip_nb.train.captions import PAIR, word
 from vqclip_nb.train.critic import CriticTrainer
 from vqclip_nb.train.generator import CodebookAverages, GeneratorTrainer
 from vqclip_nb.train.rivals import Rivals
@@ -13,20 +17,25 @@ from vqclip_nb.train.sketch import Sketch, decoded, train_sketch
 from vqclip_nb.train.towers import SmallCLIP, contrastive, same_captions
 
 
-def test_the_attack_stays_in_its_ball_and_raises_the_loss(artwork, recipe, tiny):
-    trainer = CriticTrainer(recipe["critic"], artwork, tiny.vqgan)
+def test_the_attack_stays_in_its_ball_and_raises_the_loss(artwork, recipe):
+    trainer = CriticTrainer(recipe["critic"], artwork, PAIR)
     trainer.model.eval().requires_grad_(False)
-    x = trainer.composer.scenes(8, 64).x
-    text = F.normalize(torch.randn(16, 256), dim=1)
-    same = torch.eye(8, 16)
-    attacked, _ = trainer._attacked(x, text, same, 0.5)
-    assert (attacked - x).flatten(1).norm(dim=1).max() <= 0.5 + 1e-4
+    scenes = trainer.composer.scenes(8, 64)
+    answers = trainer._answers(scenes)
+    attacked = trainer._attacked(scenes.x, answers, 0.5)
+    assert (attacked - scenes.x).flatten(1).norm(dim=1).max() <= 0.5 + 1e-4
 
     def loss(pictures):
-        logits = trainer.model.scale * trainer.model.embed(pictures) @ text.T
-        return contrastive(logits, same).item()
+        return trainer._loss(trainer.model.embed(pictures), answers).item()
 
-    assert loss(attacked) > loss(x)
+    assert loss(attacked) > loss(scenes.x)
+    assert trainer._attacked(scenes.x, answers, 0.0) is scenes.x
+
+
+def test_the_text_tower_learns_to_say_what_the_lexicon_means(artwork, recipe):
+    trainer = CriticTrainer(recipe["critic"], artwork, PAIR)
+    missed = [trainer._reading_step() for _ in range(120)]
+    assert sum(missed[-10:]) / 10 < 0.75
 
 
 def test_without_false_captions_the_objective_is_clips_own():
@@ -84,7 +93,8 @@ def test_rivals_come_nearer_to_their_captions_while_they_are_painted(rivals, tin
         return F.normalize(tiny.perceptors[0].encode_image(x), dim=1)
 
     paintings = rivals.chosen()
-    text = F.normalize(tiny.perceptors[0].encode_text([p.caption for p in paintings]), dim=1)
+    prompts = [word(p.plan.description, PAIR, random.Random(0)) for p in paintings]
+    text = F.normalize(tiny.perceptors[0].encode_text(prompts), dim=1)
     similarity = []
     for _ in range(12):
         scenes, painted = rivals.paint(paintings, text, embed)
@@ -103,7 +113,7 @@ def test_a_finished_rival_is_begun_anew(rivals):
 
 
 def test_rivals_join_in_the_last_part_of_the_critics_training(artwork, recipe, tiny, sketch):
-    trainer = CriticTrainer(recipe["critic"], artwork, tiny.vqgan)
+    trainer = CriticTrainer(recipe["critic"], artwork, PAIR, vqgan=tiny.vqgan)
     trainer.sketch = sketch
     assert "ranked" not in trainer._step(progress=0.1)
     assert 0 <= trainer._step(progress=0.9)["ranked"] <= 1
@@ -141,6 +151,10 @@ def test_the_whole_recipe_trains_resumes_and_writes_what_the_package_loads(
     assert models.vqgan.has_discriminator
     assert "box" in models.perceptors[0].known_words()
     assert (tmp_path / "to" / "draft.safetensors").exists()
+    figures = json.loads((tmp_path / "work" / "report" / "report.json").read_text())
+    assert 0 <= figures["judge: paintings"] <= 1
+    assert 5 < figures["PSNR, no style"] < 40
+    assert (tmp_path / "work" / "report" / "paintings.png").exists()
     x = torch.rand(1, 3, 64, 64)
     assert models.vqgan.decode(models.vqgan.encode(x)).shape == x.shape
 

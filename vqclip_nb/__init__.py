@@ -22,6 +22,7 @@ _HOMES = {
     "Run": "run",
     "Settings": "settings",
     "generate": "run",
+    "load_judge": "judge",
     "load_models": "models",
     "sweep": "sweep",
 }
@@ -34,6 +35,7 @@ __all__ = [
     "Run",
     "Settings",
     "generate",
+    "load_judge",
     "load_models",
     "sweep",
 ]

@@ -1,13 +1,13 @@
-"""A draft of the picture: a thumbnail in one pass, which the loop is pulled to.
+"""A draft of the picture: a thumbnail of what the prompt speaks of, which the loop is pulled to.
 
 A network can learn to paint for any prompt at once, without a loop (feed-forward VQGAN-CLIP,
 Cherti 2022, github.com/mehdidc/feed_forward_vqgan_clip). The embedded pair's draft is such a
 network, small and trained in minutes: it knows roughly what things look like and nothing of
-detail. A CLIP of 10 MB alone brings out colours and seldom a shape; the thumbnail, encoded by the
-VQGAN, is a place in the latent's space that the painting stays near, as near as `draft_weight`
-says.
+detail. The thumbnail, encoded by the VQGAN, is a place in the latent's space that the painting
+stays near, as near as `draft_weight` says; CLIP and the decoder do the rest.
 
-The thing and the ground that it stands on are drawn apart, which makes both easy to learn.
+It works in three steps, each easy to learn: which words of the prompt speak of the first thing,
+of the second, of the ground; what each of these looks like; how they are laid out.
 """
 
 from __future__ import annotations
@@ -19,72 +19,104 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-SIDE = 32  # pixels a side of a thumbnail
+SIDE = 32  # pixels a side of a drawn thing
+NOTHING, FIRST, SECOND, GROUND = range(4)  # what a word speaks of
+# Where things stand, in a frame from -1 to 1: which thing, x, y, width as a share of the frame's.
+LAYOUTS: dict[str, tuple[tuple[int, float, float, float], ...]] = {
+    "nothing": (),
+    "one": ((0, 0.0, 0.0, 0.85),),
+    "small": ((0, 0.0, 0.0, 0.36),),
+    "2": ((0, -0.47, 0.0, 0.47), (0, 0.47, 0.0, 0.47)),
+    "3": ((0, 0.0, -0.47, 0.46), (0, -0.48, 0.47, 0.46), (0, 0.48, 0.47, 0.46)),
+    "4": tuple((0, x, y, 0.45) for x in (-0.47, 0.47) for y in (-0.47, 0.47)),
+    "5": ((0, 0.0, 0.0, 0.36), *((0, x, y, 0.36) for x in (-0.6, 0.6) for y in (-0.6, 0.6))),
+    "next to": ((0, -0.48, 0.0, 0.5), (1, 0.48, 0.0, 0.5)),
+    "above": ((0, 0.0, -0.49, 0.48), (1, 0.0, 0.49, 0.48)),
+    "below": ((0, 0.0, 0.49, 0.48), (1, 0.0, -0.49, 0.48)),
+}
 _MARKS = 49_406  # CLIP's start and end marks have this id and the next; 0 fills up
 
 
 class Draft(nn.Module):
-    """From a critic's target and the prompt's words to a thing and its ground.
+    """From a prompt's words to things, their layout and their ground.
 
     token_ids: sorted ids [R] of CLIP's tokens that it has a row for
-    embed_dim: E of the critic's targets
     """
 
-    def __init__(self, token_ids: Tensor, embed_dim: int) -> None:
+    def __init__(self, token_ids: Tensor) -> None:
         super().__init__()
-        hidden, words, target = 256, 64, 128
+        words, sense, state, hidden = 96, 24, 48, 320
         self.register_buffer("token_ids", token_ids.to(torch.int32))
-        self.words = nn.EmbeddingBag(len(token_ids) + 1, words, mode="sum", padding_idx=0)
-        self.target = nn.Linear(embed_dim, target)
-        self.first = nn.Linear(target + words + 1, hidden)
+        self.sense = nn.Embedding(len(token_ids) + 1, sense, padding_idx=0)
+        self.context = nn.GRU(sense, state, batch_first=True, bidirectional=True)
+        self.role = nn.Linear(2 * state, 4)
+        self.layout = nn.Linear(2 * state, len(LAYOUTS))
+        self.words = nn.Embedding(len(token_ids) + 1, words, padding_idx=0)
+        self.first = nn.Linear(words + 1, hidden)
         self.second = nn.Linear(hidden, hidden)
-        self.thing = nn.Linear(hidden + words, 4 * SIDE * SIDE)
-        self.ground = nn.Sequential(nn.Linear(target + 3, 128), nn.SiLU(), nn.Linear(128, 3))
+        self.thing = nn.Linear(hidden, 4 * SIDE * SIDE)
+        self.ground = nn.Sequential(nn.Linear(words, 64), nn.SiLU(), nn.Linear(64, 3))
 
     @classmethod
     def from_state(cls, state: dict[str, Tensor]) -> Draft:
         """The draft that was saved as `state`, frozen, in fp32."""
-        draft = cls(state["token_ids"], state["target.weight"].shape[1])
+        draft = cls(state["token_ids"])
         draft.load_state_dict(state)
         return draft.eval().requires_grad_(False)
 
-    def forward(
-        self, target: Tensor, tokens: Tensor, manner: Tensor, free: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """One pass.
+    def read(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """What each word speaks of, and how things are laid out: logits [n, T, 4] and [n, layouts].
 
-        target: unit vectors [n, E], what the loop aims at
-        tokens: ids [n, T] of the prompt, as CLIP's tokenizer gives them
-        manner: [n, 1], -1 or 1: after which of the two sets of drawings it has learned from
-        free: [n, 3], red, green, blue in [0,1] of the ground, if the target leaves it open
-
-        Returns things as premultiplied RGBA [n, 4, SIDE, SIDE] and grounds [n, 3] in RGB, both
-        about in [0,1].
+        tokens: ids [n, T], as CLIP's tokenizer gives them
         """
-        words, seen = self.words(self._rows(tokens)), self.target(target)
-        x = F.silu(self.first(torch.cat([seen, words, manner], dim=1)))
+        states, _ = self.context(self.sense(self._rows(tokens)))
+        said = (tokens > 0)[..., None]
+        pooled = states.masked_fill(~said, -1e4).amax(1)
+        return self.role(states), self.layout(pooled)
+
+    def sum_of(self, tokens: Tensor, meant: Tensor) -> Tensor:
+        """Sums [n, W] of the vectors of the words for which `meant` [n, T] is true."""
+        return (self.words(self._rows(tokens)) * meant[..., None]).sum(1)
+
+    def draw(self, words: Tensor, manner: Tensor) -> Tensor:
+        """Things as premultiplied RGBA [n, 4, SIDE, SIDE], about in [0,1].
+
+        words: [n, W], sums of what is said of each
+        manner: [n, 1], -1 or 1: after which of the two sets of drawings it has learned from
+        """
+        x = F.silu(self.first(torch.cat([words, manner], dim=1)))
         x = x + F.silu(self.second(x))
-        thing = self.thing(torch.cat([x, words], dim=1)).unflatten(1, (4, SIDE, SIDE))
-        return thing, self.ground(torch.cat([seen, 2 * free - 1], dim=1)) + 0.5
+        return self.thing(x).unflatten(1, (4, SIDE, SIDE))
+
+    def knows(self, tokens: Tensor) -> Tensor:
+        """[n, T], true for words that it has a row for."""
+        return self._rows(tokens) > 0
 
     def _rows(self, tokens: Tensor) -> Tensor:
-        """Rows [n, T] of the table; 0, which counts for nothing, for marks and unknown tokens."""
+        """Rows [n, T] of the tables; 0, which counts for nothing, for marks and unknown tokens."""
         ids = self.token_ids.long()
-        place = torch.searchsorted(ids, tokens).clamp_max(len(ids) - 1)
+        place = torch.searchsorted(ids, tokens.contiguous()).clamp_max(len(ids) - 1)
         read = (ids[place] == tokens) & (tokens > 0) & (tokens < _MARKS)
         return torch.where(read, place + 1, torch.zeros_like(place))
+
+
+def joined(tokens: Tensor) -> Tensor:
+    """The words of several texts [n, T] one after the other, [1, T'], between two blanks."""
+    words = tokens[(tokens > 0) & (tokens < _MARKS)]
+    return F.pad(words, (1, 1))[None]
 
 
 @dataclass(frozen=True)
 class Chance:
     """What the seed decides of a drafted picture.
 
-    manner, free: see `Draft.forward`
+    manner: see `Draft.draw`
+    ground: [1, 3], red, green, blue in [0,1], where the prompt leaves it open
     theta: affine map [1, 2, 3] of a picture's frame to the thumbnail's, for a square picture
     """
 
     manner: Tensor
-    free: Tensor
+    ground: Tensor
     theta: Tensor
 
     @classmethod
@@ -100,16 +132,32 @@ class Chance:
 
 
 def thumbnail(
-    draft: Draft, target: Tensor, tokens: Tensor, chance: Chance, width: int, height: int
-) -> Tensor:
-    """A drafted picture [1, 3, height, width] in [0,1].
+    draft: Draft, tokens: Tensor, chance: Chance, width: int, height: int
+) -> Tensor | None:
+    """A drafted picture [1, 3, height, width] in [0,1]; None if it knows nothing that is meant.
 
-    The thing fills the largest square in the middle; its ground is all around it.
+    tokens: ids [1, T] of the prompt
+    The things fill the largest square in the middle; their ground is all around it.
     """
-    device = target.device
-    thing, ground = draft(target, tokens, chance.manner.to(device), chance.free.to(device))
+    role, layout = (logits.argmax(-1) for logits in draft.read(tokens))
+    role = role.masked_fill(~draft.knows(tokens), NOTHING)
+    if not (role != NOTHING).any():
+        return None
+    device = tokens.device
+    meant = torch.cat([role == FIRST, role == SECOND])  # (2, T)
+    words = draft.sum_of(tokens.expand(2, -1), meant)
+    things = draft.draw(words, chance.manner.to(device).expand(2, -1))
+    ground = chance.ground.to(device)
+    if (role == GROUND).any():
+        ground = draft.ground(draft.sum_of(tokens, role == GROUND)) + 0.5
     side = min(width, height)
     stretch = torch.tensor([width / side, height / side, 1.0], device=device)
     grid = F.affine_grid(chance.theta.to(device) * stretch, [1, 4, height, width], False)
-    thing = F.grid_sample(thing, grid, "bicubic", "zeros", False)
-    return (thing[:, :3] + ground[..., None, None] * (1 - thing[:, 3:])).clamp(0, 1)
+    x = ground[..., None, None].expand(-1, -1, height, width)
+    for which, left, top, share in list(LAYOUTS.values())[layout.item()]:
+        if meant[which].any():
+            place = (grid - torch.tensor([left, top], device=device)) / share
+            rgba = F.grid_sample(things[which : which + 1], place, "bicubic", "zeros", False)
+            rgba = rgba * ((rgba[:, 3:] - 0.15) / 0.35).clamp(0, 1)  # no specks around the thing
+            x = rgba[:, :3] + x * (1 - rgba[:, 3:])
+    return x.clamp(0, 1)

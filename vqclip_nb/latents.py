@@ -32,24 +32,20 @@ def random_codes(vqgan: VQGAN, seed: int, batch: int, height: int, width: int) -
 
 
 def drafted(
-    vqgan: VQGAN,
-    draft: Draft,
-    target: Tensor,
-    tokens: Tensor,
-    seed: int,
-    batch: int,
-    height: int,
-    width: int,
-) -> Tensor:
-    """Encoded thumbnails for a target [1, E] and tokens [1, T], as a latent [batch, C, h, w].
+    vqgan: VQGAN, draft: Draft, tokens: Tensor, seed: int, batch: int, height: int, width: int
+) -> Tensor | None:
+    """Encoded thumbnails for a prompt's tokens [1, T], as a latent [batch, C, height, width].
 
-    One at a time: convolutions of a batch may round otherwise than those of its items alone.
+    None where the draft knows nothing that the prompt speaks of. One at a time: convolutions of a
+    batch may round otherwise than those of its items alone.
     """
+    size = width * vqgan.factor, height * vqgan.factor
     items = []
     for item in range(batch):
-        chance = Chance.draw(stream(seed, item, 0))
-        size = width * vqgan.factor, height * vqgan.factor
-        items.append(vqgan.encode(thumbnail(draft, target, tokens, chance, *size)))
+        x = thumbnail(draft, tokens, Chance.draw(stream(seed, item, 0)), *size)
+        if x is None:
+            return None
+        items.append(vqgan.encode(x))
     return torch.cat(items)
 
 

@@ -60,9 +60,9 @@ def load_models(
     vqgan = VQGAN(load_network(files[0]).to(where))
     critics = [load_perceptor(file).to(where) for file in files[1:]]
     draft = None
-    if drawn_by := _find_draft(name, files[1]):
-        draft = Draft.from_state(read_tensors(drawn_by)).to(where)
-        files.append(drawn_by)
+    if drawn_by := _REGISTRY["vqgan"].get(name, {}).get("draft"):
+        files.append(_PACKAGE / drawn_by)
+        draft = Draft.from_state(read_tensors(files[-1])).to(where)
     named = (clip,) if isinstance(clip, str) else tuple(clip)
     sums = {file.name: _sha256(file) for file in files}
     return Models(name, named, vqgan, critics, where, draft, sums)
@@ -75,14 +75,6 @@ def find_files(name: str, clip: str | Sequence[str] = ()) -> list[Path]:
         _find("models", name, "vqgan"),
         *(_find("clip", critic, "clip") for critic in critics or ["tiny"]),
     ]
-
-
-def _find_draft(name: str, critic: Path) -> Path | None:
-    """The draft of a registered generator, if the first critic is the one that it understands."""
-    entry = _REGISTRY["vqgan"].get(name, {}).get("draft")
-    if entry is None or critic != _PACKAGE / _REGISTRY["clip"][entry["critic"]]["file"]:
-        return None
-    return _PACKAGE / entry["file"]
 
 
 def pick_device(name: str) -> torch.device:
@@ -163,7 +155,7 @@ def load_perceptor(file: Path) -> Perceptor:
     words = file.with_suffix(".words.json")
     known = json.loads(words.read_text(encoding="utf-8")) if words.is_file() else None
     try:
-        return Perceptor(file.stem, read_tensors(file), known)
+        return Perceptor.from_state(file.stem, read_tensors(file), known)
     except (KeyError, RuntimeError) as error:
         raise WeightsError(f"{file} is no CLIP checkpoint: {error}.") from error
 

@@ -1,11 +1,12 @@
 """The critic: OpenAI's CLIP, which tells how well a picture fits a sentence.
 
 CLIP: Radford et al., "Learning Transferable Visual Models From Natural Language Supervision",
-arXiv 2103.00020. This is the only module that imports `clip`.
+arXiv 2103.00020. Only this module and the recipe import `clip`.
 """
 
 from __future__ import annotations
 
+import difflib
 import warnings
 
 import torch
@@ -15,6 +16,8 @@ from torch.nn import functional as F
 with warnings.catch_warnings():  # every packaging of clip imports the deprecated pkg_resources
     warnings.simplefilter("ignore")
     import clip
+    from clip.model import CLIP as CLIP
+    from clip.model import AttentionPool2d as AttentionPool2d
     from clip.model import build_model
 
 _VOCABULARY = 49_408  # rows of CLIP's token table
@@ -25,18 +28,25 @@ _STD = (0.26862954, 0.26130258, 0.27577711)
 class Perceptor:
     """A frozen critic: sentences and pictures to embeddings in one space.
 
-    state: a CLIP state dict with OpenAI's key names
+    model: a CLIP
     words: the words that it has seen in training; empty where nobody knows them
     """
 
-    def __init__(self, name: str, state: dict[str, Tensor], words: list[str] | None = None) -> None:
+    def __init__(self, name: str, model: CLIP, words: list[str] | None = None) -> None:
         self.name = name
-        self.model = build_model(_expanded(state)).float().eval().requires_grad_(False)
+        self.model = model.float().eval().requires_grad_(False)
         self.input_size: int = self.model.visual.input_resolution
         self.context_length: int = self.model.context_length
         self._words = frozenset(words or ())
         self._mean = torch.tensor(_MEAN).view(1, 3, 1, 1)
         self._std = torch.tensor(_STD).view(1, 3, 1, 1)
+
+    @classmethod
+    def from_state(
+        cls, name: str, state: dict[str, Tensor], words: list[str] | None = None
+    ) -> Perceptor:
+        """The critic whose CLIP has the weights `state`, under OpenAI's key names."""
+        return cls(name, build_model(expanded(state)), words)
 
     def to(self, device: torch.device) -> Perceptor:
         """Move to a device; returns itself."""
@@ -81,8 +91,20 @@ class Perceptor:
         """Words of `text` that were never seen in training; empty where `known_words` is."""
         if not self._words:
             return []
-        words = ("".join(c if c.isalnum() or c in "-'’" else " " for c in text.lower())).split()
-        return [word for word in words if word not in self._words]
+        return [word for word in _words_of(text) if word not in self._words]
+
+    def known_part(self, text: str) -> str:
+        """The words of `text` that were seen in training; all of it where nobody knows them."""
+        if not self._words:
+            return text
+        return " ".join(word for word in _words_of(text) if word in self._words)
+
+    def suggested_words(self, text: str) -> dict[str, list[str]]:
+        """For each unknown word of `text` up to three known ones that are spelt like it."""
+        known = self.known_words()
+        return {
+            w: difflib.get_close_matches(w, known, cutoff=0.7) for w in self.unknown_words(text)
+        }
 
     def _lost(self, sentence: str) -> str:
         """The end of a sentence that does not fit into the context."""
@@ -90,7 +112,11 @@ class Perceptor:
         return clip.clip._tokenizer.decode(tokens[self.context_length - 2 :]).strip()
 
 
-def _expanded(state: dict[str, Tensor]) -> dict[str, Tensor]:
+def _words_of(text: str) -> list[str]:
+    return "".join(c if c.isalnum() or c in "-'’" else " " for c in text.lower()).split()
+
+
+def expanded(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """The token table in full, where only the rows that training saw were stored."""
     state = dict(state)
     if "token_embedding.rows" in state:

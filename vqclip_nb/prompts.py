@@ -39,9 +39,17 @@ def make_target(perceptor: Perceptor, settings: Settings) -> Target:
 def warn_of_unknown_words(perceptor: Perceptor, settings: Settings) -> None:
     """Warn of words that the critic never saw; it paints what the others say."""
     text = " ".join((settings.prompt, settings.extras, settings.exclude))
-    unknown = list(dict.fromkeys(perceptor.unknown_words(text)))
-    if unknown:
-        warnings.warn(
-            f"{perceptor.name} never saw {', '.join(map(repr, unknown))}: it paints the rest.",
-            stacklevel=3,
-        )
+    if told := unknown_in(perceptor, text):
+        warnings.warn(f"{perceptor.name} never saw {told}: it paints the rest.", stacklevel=3)
+
+
+def unknown_in(perceptor: Perceptor, text: str) -> str:
+    """The words of `text` that the critic never saw, as a list to read; empty if there are none.
+
+    Each is followed by words that the critic knows and that may have been meant.
+    """
+    told = []
+    for word, similar in perceptor.suggested_words(text).items():
+        meant = f" (did you mean {' or '.join(similar)}?)" if similar else ""
+        told.append(f"{word!r}{meant}")
+    return ", ".join(told)

@@ -21,6 +21,7 @@ from PIL import Image
 from torch import Tensor
 
 from vqclip_nb import cutouts, latents, prompts
+from vqclip_nb.draft import joined
 from vqclip_nb.folder import RunFolder
 from vqclip_nb.losses import objective
 from vqclip_nb.models import Models, find_files, load_models, pick_device, release_memory
@@ -196,14 +197,16 @@ class Run:
         self._forward: tuple[Tensor, Tensor] | None = None
 
     def _drafted(self) -> Tensor | None:
-        """The pair's draft of the current prompt, as a latent; None where it has no draft."""
-        models = self.models
+        """The draft of prompt and extras, as a latent; None where there is none."""
+        models, settings = self.models, self.settings
         if models.draft is None:
             return None
-        tokens = models.perceptors[0].tokenize(self.settings.prompt).to(models.device)
-        read = self.targets[0].include, tokens
-        z = latents.drafted(models.vqgan, models.draft, *read, *self._latent_shape())
-        latents.clamp_to_box(models.vqgan, z)
+        critic = models.perceptors[0]
+        texts = [settings.prompt] + ([settings.extras] if settings.w2 > 0 else [])
+        tokens = critic.tokenize([critic.known_part(text) for text in texts]).to(models.device)
+        z = latents.drafted(models.vqgan, models.draft, joined(tokens), *self._latent_shape())
+        if z is not None:
+            latents.clamp_to_box(models.vqgan, z)
         return z
 
     def _latent_shape(self) -> tuple[int, int, int, int]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 
 import ipywidgets as widgets
 
+from vqclip_nb.perceptor import Perceptor
+from vqclip_nb.prompts import unknown_in
 from vqclip_nb.settings import Settings, Spec, specs
 
 FRONT = (
@@ -22,6 +25,7 @@ FRONT = (
     "im_shape",
     "seed",
 )
+TEXTS = ("prompt", "extras", "exclude")
 _SIZES = (64, 96, 128, 160, 192, 256, 384, 512)
 _WIDE = widgets.Layout(width="36em")
 
@@ -31,15 +35,35 @@ class Form:
 
     settings: the values that it starts with
     names: which fields, in this order
+    critic: tells below the form which words it never saw, and what may have been meant
 
     `form.settings()` gives the values as `Settings`; a value that is not allowed is told there.
     """
 
-    def __init__(self, settings: Settings | None = None, names: Sequence[str] = FRONT) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        names: Sequence[str] = FRONT,
+        critic: Perceptor | None = None,
+    ) -> None:
+        self._critic = critic
         self._base = settings or Settings()
         self.fields = {name: _field(name, specs()[name], self._base) for name in names}
         rows = [_row(field, specs()[name].help) for name, field in self.fields.items()]
-        self.widget = widgets.VBox(rows)
+        self.hint = widgets.HTML()
+        self.widget = widgets.VBox([*rows, self.hint])
+        self._texts = [self.fields[name] for name in TEXTS if name in self.fields]
+        for field in self._texts if critic else ():
+            field.observe(self._hint, "value")
+        self._hint()
+
+    def _hint(self, _change: object = None) -> None:
+        """Tell of words that the critic never saw."""
+        if self._critic is None:
+            return
+        text = " ".join(field.value for field in self._texts)
+        told = html.escape(unknown_in(self._critic, text))
+        self.hint.value = f"<b>Never seen by the critic:</b> {told}" if told else ""
 
     def settings(self) -> Settings:
         """What the form says; raises ValueError as `Settings` does."""

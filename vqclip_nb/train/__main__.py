@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 import tomllib
@@ -12,9 +13,11 @@ import torch
 import yaml
 from safetensors.torch import save
 
+from vqclip_nb.draft import Draft
 from vqclip_nb.folder import write_file
-from vqclip_nb.models import load_network, load_perceptor, pick_device
+from vqclip_nb.models import load_models, load_network, pick_device
 from vqclip_nb.vqgan import VQGAN
+from vqclip_nb.weights import read_tensors
 
 _SETTINGS = Path(__file__).with_name("tiny.toml")
 _PACKAGE = Path(__file__).parents[1] / "tiny"
@@ -26,7 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
     settings = tomllib.loads(options.settings.read_text(encoding="utf-8"))
     torch.set_num_threads(options.threads or torch.get_num_threads())
     for part in list(_PARTS) if options.part == "all" else [options.part]:
-        minutes = settings[part]["minutes"] if options.minutes is None else options.minutes
+        minutes = options.minutes
+        if minutes is None:
+            minutes = settings[part].get("minutes", 0.0)
         _PARTS[part](settings, options.work, options.to, minutes)
     return 0
 
@@ -43,34 +48,39 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _artwork(settings: dict, work: Path):
+def _artwork(settings: dict, work: Path, owner: str = "painter"):
     from vqclip_nb.train.artwork import load_artwork
 
     chosen = settings["artwork"]
-    return load_artwork(chosen["painter"], chosen["names"], chosen["size"], work / "artwork")
+    return load_artwork(chosen[owner], chosen["names"], chosen["size"], work / "artwork")
 
 
 def _critic(settings: dict, work: Path, to: Path, minutes: float) -> None:
+    from vqclip_nb.train.captions import PAIR
     from vqclip_nb.train.critic import CriticTrainer
 
-    vqgan = _trained(to)
-    trainer = CriticTrainer(
-        settings["critic"], _artwork(settings, work), vqgan, device=vqgan.device
-    )
+    vqgan, artwork = _trained(to), _artwork(settings, work)
+    trainer = CriticTrainer(settings["critic"], artwork, PAIR, vqgan=vqgan, device=vqgan.device)
     trainer.train(work / "critic.pt", minutes)
-    _write(to / "clip.safetensors", trainer.average.published())
-    words = json.dumps(trainer.average.words, ensure_ascii=False, indent=0)
-    write_file(to / "clip.words.json", words.encode())
+    _write_clip(to / "clip.safetensors", trainer.average)
+
+
+def _judge(settings: dict, work: Path, to: Path, minutes: float) -> None:
+    from vqclip_nb.train.captions import JUDGE
+    from vqclip_nb.train.critic import CriticTrainer
+    from vqclip_nb.train.towers import lite_tower
+
+    chosen, artwork = settings["judge"], _artwork(settings, work, "judge")
+    visual = lite_tower(chosen["architecture"])
+    trainer = CriticTrainer(chosen, artwork, JUDGE, visual=visual, device=pick_device("auto"))
+    trainer.train(work / "judge.pt", minutes)
+    _write_clip(to / "judge.safetensors", trainer.average)
 
 
 def _draft(settings: dict, work: Path, to: Path, minutes: float) -> None:
     from vqclip_nb.train.drafts import DraftTrainer
 
-    critic = to / "clip.safetensors"
-    if not critic.exists():
-        raise SystemExit(f"{critic} is missing: train the critic first (--part critic).")
-    perceptor = load_perceptor(critic).to(pick_device("auto"))
-    trainer = DraftTrainer(settings["draft"], _artwork(settings, work), perceptor)
+    trainer = DraftTrainer(settings["draft"], _artwork(settings, work), pick_device("auto"))
     trainer.train(work / "draft.pt", minutes)
     _write(to / "draft.safetensors", trainer.draft.state_dict())
 
@@ -94,7 +104,32 @@ def _trained(to: Path) -> VQGAN:
     return VQGAN(load_network(path).to(pick_device("auto")))
 
 
-_PARTS = {"generator": _generator, "critic": _critic, "draft": _draft}
+def _report(settings: dict, work: Path, to: Path, minutes: float) -> None:
+    """No budget: it takes as long as it takes."""
+    from vqclip_nb.judge import build_judge
+    from vqclip_nb.train.report import Report
+
+    models = load_models(str(to / "vqgan.safetensors"), clip=[str(to / "clip.safetensors")])
+    draft = to / "draft.safetensors"
+    models.draft = Draft.from_state(read_tensors(draft))
+    models.checksums[draft.name] = hashlib.sha256(draft.read_bytes()).hexdigest()
+    judge = build_judge(read_tensors(to / "judge.safetensors"), [])
+    drawings = (_artwork(settings, work, owner) for owner in ("painter", "judge"))
+    report = Report(models, judge, *drawings, settings["report"])
+    for name, value in report.write(work / "report").items():
+        print(f"{name:45} {value:8.3f}")
+
+
+# In the order in which they are trained: each learns from those before it.
+_PARTS = {"generator": _generator, "critic": _critic, "draft": _draft, "judge": _judge}
+_PARTS |= {"report": _report}
+
+
+def _write_clip(path: Path, model) -> None:
+    """A critic's weights, and the words that it knows beside them."""
+    _write(path, model.published())
+    words = json.dumps(model.words, ensure_ascii=False, indent=0)
+    write_file(path.with_suffix(".words.json"), words.encode())
 
 
 def _write(path: Path, state: dict[str, torch.Tensor]) -> None:

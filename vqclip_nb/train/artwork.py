@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tarfile
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,24 @@ _CLOCK_FACES = ("o’clock", "o'clock", "thirty")
 # "snow-capped mountain" or "man in manual wheelchair" are asked for far less often.
 _PLAIN_WORDS = {"face", "red", "orange", "yellow", "green", "blue", "purple", "brown", "black"}
 _PLAIN_WORDS |= {"white", "baby", "full", "crescent", "deciduous", "evergreen", "hot"}
+# What people mean by words that several drawings share or that none has as its name.
+_MEANT = {
+    "tree": "deciduous tree", "flower": "tulip", "heart": "red heart", "book": "closed book",
+    "pumpkin": "jack-o-lantern", "shoe": "running shoe", "ball": "soccer ball",
+    "clock": "alarm clock", "boat": "sailboat", "face": "grinning face", "beer": "beer mug",
+    "smile": "slightly smiling face", "cheese": "cheese wedge", "cake": "birthday cake",
+    "phone": "mobile phone", "computer": "desktop computer", "beach": "beach with umbrella",
+    "rain": "cloud with rain", "sea": "water wave", "drink": "tropical drink",
+    "fruit": "red apple", "apple": "red apple", "food": "pizza", "night": "night with stars",
+    "music": "musical notes", "christmas": "christmas tree", "love": "red heart",
+    "wine": "wine glass", "coffee": "hot beverage", "tea": "teacup without handle",
+    "water": "droplet", "gift": "wrapped gift", "present": "wrapped gift",
+    "knife": "kitchen knife", "dinosaur": "sauropod", "bee": "honeybee", "moon": "crescent moon",
+    "square": "red square", "circle": "red circle", "sunshine": "sun", "plant": "potted plant",
+    "leaf": "maple leaf", "hat": "top hat", "sword": "dagger", "diamond": "gem stone",
+    "shirt": "t-shirt", "sock": "socks", "bag": "handbag", "lightning": "high voltage",
+    "king": "crown", "snowflake": "snowflake", "car": "automobile",
+}  # fmt: skip
 # "woman teacher", "man teacher", "teacher": variants of one drawing share one concept's attention.
 _VARIANTS = ("man ", "woman ", "men ", "women ", "family", "couple", "kiss ", "mx ")
 
@@ -55,13 +74,35 @@ class Artwork:
         """Every name and tag."""
         return [*self.names, *(tag for tags in self.tags for tag in tags)]
 
+    @cached_property
+    def meant(self) -> dict[str, int]:
+        """For each name, tag and last word of a name the one concept that it brings to mind.
+
+        A name means its own concept, a last word rather than a tag; else what is shown most.
+        """
+        best: dict[str, tuple[float, int]] = {}
+        for concept, (name, weight) in enumerate(
+            zip(self.names, self.weights.tolist(), strict=True)
+        ):
+            words = name.split()
+            scores = dict.fromkeys(self.tags[concept], weight / len(words))
+            scores |= {words[-1]: 3 * weight / len(words), name.removesuffix(" face"): 2 * weight}
+            for phrase, score in (scores | {name: 100 * weight}).items():
+                if score > best.get(phrase, (0.0, 0))[0]:
+                    best[phrase] = score, concept
+        meant = {phrase: concept for phrase, (_, concept) in best.items()}
+        return meant | {
+            word: self.names.index(name) for word, name in _MEANT.items() if name in self.names
+        }
+
 
 def load_artwork(packages: list[str], names: str, size: int, cache: Path) -> Artwork:
     """Fetch, rasterise and name the drawings of `packages`; cached in the folder `cache`."""
     concepts = _concepts(_fetch(names, cache))
+    called = {_letters(name): code for code, (name, _, _) in concepts.items()}
     drawings, owner = [], []
     for package in packages:
-        pictures, hexcodes = _rasterise(_fetch(package, cache), size)
+        pictures, hexcodes = _rasterise(_fetch(package, cache), size, called)
         for picture, code in zip(pictures, hexcodes, strict=True):
             if code in concepts:
                 drawings.append(picture)
@@ -106,6 +147,11 @@ def _key(hexcode: str) -> str:
     return hexcode.upper().replace("-FE0F", "")
 
 
+def _letters(name: str) -> str:
+    """Names of icons and emoji agree in their letters and digits."""
+    return "".join(c for c in name if c.isalnum())
+
+
 def _concepts(folder: Path) -> dict[str, tuple[str, list[str], float]]:
     """hexcode -> (name, tags, weight) of every emoji that is a picture of something."""
     concepts = {}
@@ -128,15 +174,22 @@ def _clean(label: str) -> str:
     return " ".join("".join(kept).split())
 
 
-def _rasterise(folder: Path, size: int) -> tuple[np.ndarray, list[str]]:
-    """All visible icons of an iconify package as uint8 [N, 4, size, size], and their hexcodes."""
+def _rasterise(folder: Path, size: int, called: dict[str, str]) -> tuple[np.ndarray, list[str]]:
+    """All visible icons of an iconify package as uint8 [N, 4, size, size], and their hexcodes.
+
+    called: hexcodes by the letters of names, for packages that list no characters
+    """
     saved = folder / f"rgba_{size}.npz"
     if saved.exists():
         with np.load(saved) as file:
             return file["pictures"], file["hexcodes"].tolist()
     icons = json.loads((folder / "icons.json").read_text())
+    listed = json.loads((folder / "chars.json").read_text())
+    if not listed:
+        names = {called.get(_letters(name)): name for name in icons["icons"]}
+        listed = {code: name for code, name in names.items() if code is not None}
     pictures, hexcodes = [], []
-    for hexcode, name in tqdm(json.loads((folder / "chars.json").read_text()).items(), "drawing"):
+    for hexcode, name in tqdm(listed.items(), "drawing"):
         icon = icons["icons"].get(name)
         if icon is None or icon.get("hidden"):
             continue

@@ -1,4 +1,8 @@
-"""What a caption says of a scene, the words it uses, and how one word of it can be made wrong."""
+"""What a caption says of a scene, the words it uses, and how one word of it can be made wrong.
+
+The pair and the judge word the same scenes by different templates, so that the judge cannot know
+the pair's habits.
+"""
 
 from __future__ import annotations
 
@@ -95,6 +99,16 @@ PAIR = Wording(
     bare_background=("on a {colour} background", "a {colour} background", "{colour}"),
     small=("small", "tiny"),
     large=("large", "big"),
+)
+JUDGE = Wording(
+    plain=("{thing}", "this shows {thing}", "an illustration with {thing}", "look, {thing}"),
+    on_one=("{thing}, {colour} background", "{thing} against {colour}", "{colour} behind {thing}"),
+    on_two=("{thing} against {colour} and {other}", "{thing}, {colour} and {other} background"),
+    styled=("{style}: {scene}", "{scene} ({style})", "{scene} drawn as {style}"),
+    bare_style=("{style}", "drawn as {style}"),
+    bare_background=("{colour} background", "all {colour}"),
+    small=("little", "small", "tiny"),
+    large=("huge", "large", "big"),
 )
 
 
@@ -211,5 +225,5 @@ def vocabulary(names: Iterable[str], styles: Iterable[str], wording: Wording) ->
         phrases += group
     phrases += [*wording.bare_style, *wording.bare_background]
     blanks = re.compile(r"{\w+}")
-    spoken = re.compile(r"[^\s,]+")  # words without punctuation marks
+    spoken = re.compile(r"[^\s,:()]+")  # words without punctuation marks
     return sorted({w for phrase in phrases for w in spoken.findall(blanks.sub(" ", phrase))})

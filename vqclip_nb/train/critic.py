@@ -1,4 +1,4 @@
-"""Train the embedded critic: OpenAI's CLIP architecture on captioned scenes, adversarially.
+"""Train a critic: OpenAI's CLIP architecture on captioned scenes, adversarially.
 
 A critic trained on clean pictures alone is fooled by the painter, which finds coloured texture
 that scores well and shows nothing. One L2 gradient step on the pixels before each weight step
@@ -6,6 +6,8 @@ that scores well and shows nothing. One L2 gradient step on the pixels before ea
 the critic's gradient with respect to the picture look like the thing itself (Engstrom et al.,
 1906.00945; for CLIP: Ganz & Elad, 2312.05225), and that gradient is what paints. In the last part
 of the training the critic also learns from paintings made with it, see `rivals`.
+
+The pictures' tower learns first, against a `lexicon`; then the text tower learns to say the same.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from torch.nn import functional as F
 
 from vqclip_nb.folder import write_file
 from vqclip_nb.train.artwork import Artwork
-from vqclip_nb.train.captions import PAIR, vocabulary
+from vqclip_nb.train.captions import Description, Thing, Wording, vocabulary
+from vqclip_nb.train.lexicon import Lexicon
 from vqclip_nb.train.rivals import Painting, Rivals
 from vqclip_nb.train.scenes import Composer, Scenes
 from vqclip_nb.train.session import Session
@@ -30,57 +33,111 @@ from vqclip_nb.train.styles import STYLES
 from vqclip_nb.train.towers import (
     SmallCLIP,
     contrastive,
-    optimizer_for,
     same_captions,
     share_right,
+    weights_of,
 )
 from vqclip_nb.vqgan import VQGAN
+
+# What a batch is told apart by: texts (B own and B false, [2B, E]) with `same_captions` [B, 2B],
+# and every concept's name [concepts, E] with the share that each has in the pictures.
+Answers = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 class CriticTrainer:
     """The contrastive objective of CLIP (Radford et al., 2103.00020, figure 3) on scenes.
 
-    vqgan: the trained generator, with which the critic's rivals are painted
-    `average` has the moving average of the weights over the training: the critic to publish.
+    settings: the recipe's `[critic]` or `[judge]`
+    wording: whose sentences it learns to read
+    visual: a tower for pictures instead of CLIP's own
+    vqgan: the trained generator, with which the critic's rivals are painted; without it none are
+    `average` has the moving average of the pictures' tower, and the text tower: what to publish.
     """
 
     def __init__(
         self,
         settings: dict,
         artwork: Artwork,
-        vqgan: VQGAN,
+        wording: Wording,
+        *,
+        visual: torch.nn.Module | None = None,
+        vqgan: VQGAN | None = None,
         device: str | torch.device = "cpu",
     ) -> None:
         self.settings, self.vqgan, self.device = settings, vqgan, torch.device(device)
+        self.wording = wording
         self.sketch: Sketch | None = None
         self.rivals: Rivals | None = None
         torch.manual_seed(settings["seed"])
         self.generator = torch.Generator().manual_seed(settings["seed"])
         self.noise = torch.Generator(self.device).manual_seed(settings["seed"])
-        self.composer = Composer(
-            artwork, self.generator, alike=settings["alike"], device=self.device
-        )
-        words = vocabulary(artwork.phrases(), STYLES, PAIR)
-        self.model = SmallCLIP(settings["architecture"], words)
+        self.composer = Composer(artwork, self.generator, wording=wording, device=self.device)
+        words = vocabulary(artwork.phrases(), STYLES, wording)
+        self.model = SmallCLIP(settings["architecture"], words, visual)
+        with torch.no_grad():
+            self.model.clip.text_projection.mul_(0.1)  # about the length of the lexicon's sums
         self.model.to(self.device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.model).eval()
-        self.optimizer = optimizer_for(
-            self.model, settings["learning_rate"], settings["weight_decay"]
-        )
+        self.lexicon = Lexicon(artwork, settings["architecture"]["embed_dim"]).to(self.device)
+        self.names = [self._meaning(Description((Thing(name),))) for name in artwork.names]
+        rate, decay = settings["learning_rate"], settings["weight_decay"]
+        seen = weights_of(self.model.clip.visual, decay)
+        seen[1]["params"].append(self.model.clip.logit_scale)
+        table = {"params": self.lexicon.parameters(), "weight_decay": 0.0}
+        table["lr"] = settings["lexicon_learning_rate"]
+        self.optimizer = torch.optim.AdamW([*seen, table], lr=rate, betas=(0.9, 0.98))
+        read = weights_of(self.average.clip, decay)
+        self.reader = torch.optim.AdamW(read, lr=settings["reading_rate"], betas=(0.9, 0.98))
+        for group in (*self.optimizer.param_groups, *self.reader.param_groups):
+            group["base"] = group["lr"]
 
     def train(self, file: Path, minutes: float) -> None:
-        """Train until `minutes` are spent, going on from `file` where it exists."""
-        self._learn_to_sketch(file.with_name("sketch.safetensors"))
-        parts = {"model": self.model, "average": self.average, "optimizer": self.optimizer}
+        """Train until `minutes` are spent, going on from `file` and `file`-text where they exist."""
+        reading = minutes * self.settings["reading"]
+        self._see(file, minutes - reading)
+        self._read(file.with_stem(file.stem + "-text"), reading)
+
+    def _see(self, file: Path, minutes: float) -> None:
+        """Train the pictures' tower and the lexicon."""
+        if self.vqgan is not None:
+            self._learn_to_sketch(file.with_name("sketch.safetensors"))
+        parts = {"model": self.model, "average": self.average, "lexicon": self.lexicon}
+        parts |= {"optimizer": self.optimizer}
         session = Session(file, minutes, parts, [self.generator, self.noise])
         shown: dict[str, float] = {}
         for step, bar in session.steps(file.stem):
-            self._schedule(session.progress)
+            _schedule(self.optimizer, session.progress)
             for name, value in self._step(session.progress).items():
                 before = shown.get(name, value)
                 shown[name] = before + (value - before) * 0.02
             words = " ".join(f"{name} {value:.3f}" for name, value in shown.items())
             bar.set_postfix_str(f"step {step} {words} scale {self.model.scale:.1f}", refresh=False)
+
+    def _read(self, file: Path, minutes: float) -> None:
+        """Train the text tower to say of sentences what the lexicon says of their meaning."""
+        parts = {"average": self.average, "optimizer": self.reader}
+        session = Session(file, minutes, parts, [self.generator])
+        shown = 1.0
+        for step, bar in session.steps(file.stem):
+            _schedule(self.reader, session.progress)
+            shown += (self._reading_step() - shown) * 0.02
+            bar.set_postfix_str(f"step {step} unread {shown:.4f}", refresh=False)
+
+    def _reading_step(self) -> float:
+        """One weight step of the text tower; the share of the meaning's energy that it missed."""
+        said = self.composer.captions(self.composer.plans(self.settings["batch"]))
+        meanings = [self._meaning(each) for each in said.descriptions + said.false_descriptions]
+        with torch.no_grad():
+            meant = self.lexicon(meanings)
+        read = self.average.encode_text(said.sentences + said.false_sentences)
+        missed = (read - meant).square().sum() / meant.square().sum()
+        self.reader.zero_grad(set_to_none=True)
+        missed.backward()
+        self.reader.step()
+        return missed.item()
+
+    def _meaning(self, said: Description):
+        return self.lexicon.meaning(said, self.wording.small)
 
     def _learn_to_sketch(self, file: Path) -> None:
         """The stand-in for the decoder, from its file or trained now."""
@@ -94,33 +151,26 @@ class CriticTrainer:
             self.sketch = train_sketch(rivals["sketch"], self.vqgan, self.composer, rivals["size"])
             write_file(file, save(self.sketch.state_dict()))
 
-    def _schedule(self, progress: float) -> None:
-        warm_up, last = progress / 0.02 + 0.01, (1 - progress) / 0.2 + 0.01
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.settings["learning_rate"] * min(1.0, warm_up, last)
-
-    def _radius(self, progress: float) -> float:
-        return self.settings["radius"] * min(1.0, progress / self.settings["radius_ramp"])
-
     def _step(self, progress: float) -> dict[str, float]:
         """One weight step; what it measured, the shares of right answers among them."""
         scenes = self.composer.scenes(self.settings["batch"], self.model.size)
-        text = self._texts(scenes)
-        same = same_captions(scenes.captions, scenes.captions + scenes.false_captions)
-        same = same.to(self.device)
+        answers = self._answers(scenes)
         x = self._disturbed(scenes.x)
         self.model.eval().requires_grad_(False)  # the critic as it will be used
-        x, clean = self._attacked(x, text.detach(), same, self._radius(progress))
+        x = self._attacked(x, answers, self.settings["radius"])
         pictures, rival_text = [x], None
-        if progress >= self.settings["rivals"]["start"]:
+        if self.vqgan is not None and progress >= self.settings["rivals"]["start"]:
             paintings = self._paintings()
-            rival_text = self._embedded([painting.caption for painting in paintings])
+            rival_text = self._embedded(
+                [self._meaning(p.plan.description) for p in paintings]
+            ).detach()
             pictures += self.rivals.paint(paintings, rival_text, self.model.embed)
         self.model.requires_grad_(True).train()
         emb = self.model.embed(torch.cat(pictures))  # (B + 2P, E)
-        logits = self.model.scale * emb[: len(x)] @ text.T  # (B, 2B)
-        loss = contrastive(logits, same)
-        measured = {"loss": loss.item(), "right": share_right(logits, same), "clean": clean}
+        loss = self._loss(emb[: len(x)], answers)
+        texts, same, names, shown = answers
+        measured = {"loss": loss.item(), "right": share_right(emb[: len(x)] @ texts.T, same)}
+        measured["name"] = share_right(emb[: len(x)] @ names.T, shown)
         if rival_text is not None:
             real, painted = (emb[len(x) :].view(2, *rival_text.shape) * rival_text).sum(-1)
             # the scene before its rival: Bradley-Terry, as in relativistic GANs (1807.00734)
@@ -130,32 +180,25 @@ class CriticTrainer:
         self._descend(loss)
         return measured
 
-    @torch.no_grad()
-    def _embedded(self, captions: list[str]) -> Tensor:
-        """Unit embeddings of the paintings' captions, without a gradient.
+    def _answers(self, scenes: Scenes) -> Answers:
+        said = scenes.captions
+        own = [self._meaning(each) for each in said.descriptions]
+        texts = own + [self._meaning(each) for each in said.false_descriptions]
+        same = same_captions(own, texts).to(self.device)
+        return self._embedded(texts), same, self._embedded(self.names), scenes.shown
 
-        The same captions come back while a painting lasts: a text tower that learned from them
-        would move them away from their paintings and leave the pictures' tower as it is.
+    def _loss(self, emb: Tensor, answers: Answers) -> Tensor:
+        """Right caption among those of the batch, and right names among all that there are.
+
+        A batch holds few things that could be mistaken for one another; the names hold all.
         """
-        return F.normalize(self.model.encode_text(captions), dim=1)
+        texts, same, names, shown = answers
+        among_all = F.cross_entropy(self.model.scale * emb @ names.T, shown)
+        return contrastive(self.model.scale * emb @ texts.T, same) + among_all
 
-    def _texts(self, scenes: Scenes) -> Tensor:
-        """Unit embeddings [2B, E] of the captions and the false captions.
-
-        Some captions are replaced by the painter's blend of a prompt and its extras, so that
-        blends mean what the whole sentence means.
-        """
-        blends = [i for i, blend in enumerate(scenes.blends) if blend is not None]
-        sentences = scenes.captions + scenes.false_captions
-        sentences += [scenes.blends[i][part] for part in (0, 1) for i in blends]
-        text = self.model.encode_text(sentences)
-        if blends:
-            prompt, extras = text[-2 * len(blends) :].chunk(2)
-            weight = 0.2 + 0.5 * torch.rand(len(blends), 1, generator=self.generator)
-            blended = prompt + weight.to(self.device) * extras
-            places = torch.tensor(blends, device=self.device)
-            text = text[: -2 * len(blends)].index_copy(0, places, blended)
-        return F.normalize(text, dim=1)
+    def _embedded(self, meanings: list) -> Tensor:
+        """Unit embeddings of meanings."""
+        return F.normalize(self.lexicon(meanings), dim=1)
 
     def _paintings(self) -> list[Painting]:
         """The rivals of this step."""
@@ -176,17 +219,20 @@ class CriticTrainer:
                 if mean.is_floating_point():
                     mean.lerp_(now[name], 1 - self.settings["ema"])
 
-    def _attacked(self, x, text, same, radius: float) -> tuple[Tensor, float]:
-        """Pictures moved by one gradient step inside an L2 ball, to where the critic errs most."""
+    def _attacked(self, x: Tensor, answers: Answers, radius: float) -> Tensor:
+        """Pictures moved by one gradient step inside an L2 ball, to where the critic errs most.
+
+        Each picture's ball has its own radius, up to `radius`, so that fine marks count as well.
+        """
+        if radius == 0:
+            return x
+        radii = radius * torch.rand(len(x), 1, 1, 1, generator=self.noise, device=self.device)
         noise = self._normal(x.shape)
-        start = (x + noise * (0.5 * radius / noise[0].numel() ** 0.5)).requires_grad_()
-        logits = self.model.scale * self.model.embed(start) @ text.T
-        (gradient,) = torch.autograd.grad(contrastive(logits, same), start)
-        length = gradient.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, 1, 1, 1)
-        delta = start.detach() + gradient * (1.25 * radius / length) - x
-        norm = delta.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, 1, 1, 1)
-        moved = (x + delta * (radius / norm).clamp(max=1)).clamp(0, 1)
-        return moved, share_right(logits, same)
+        start = (x + noise * (0.5 * radii / noise[0].numel() ** 0.5)).requires_grad_()
+        loss = self._loss(self.model.embed(start), tuple(each.detach() for each in answers))
+        (gradient,) = torch.autograd.grad(loss, start)
+        delta = start.detach() + _unit(gradient) * 1.25 * radii - x
+        return (x + _unit(delta) * torch.minimum(_length(delta), radii)).clamp(0, 1)
 
     def _normal(self, shape: torch.Size) -> Tensor:
         return torch.randn(shape, generator=self.noise, device=self.device)
@@ -203,3 +249,19 @@ class CriticTrainer:
         x = (x - 0.5) * (0.75 + 0.5 * uniform()) + 0.5 + (uniform() - 0.5) * 0.16
         sigma = 0.12 * uniform() * (uniform() < 0.6)
         return (x + sigma * self._normal(x.shape)).clamp(0, 1)
+
+
+def _schedule(optimizer: torch.optim.Optimizer, progress: float) -> None:
+    """Warm-up over 2 % of the training, straight down over the last fifth."""
+    share = min(1.0, progress / 0.02 + 0.01, (1 - progress) / 0.2 + 0.01)
+    for group in optimizer.param_groups:
+        group["lr"] = group["base"] * share
+
+
+def _length(x: Tensor) -> Tensor:
+    """L2 norms [B, 1, 1, 1] of pictures."""
+    return x.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, 1, 1, 1)
+
+
+def _unit(x: Tensor) -> Tensor:
+    return x / _length(x)

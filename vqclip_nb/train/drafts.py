@@ -1,136 +1,185 @@
-"""Train the embedded pair's draft: what things look like, by plain regression on scenes.
+"""Train the embedded pair's draft: which words speak of what, and what things look like.
 
-What a sentence leaves open is told to the network or left out: whose drawing it is, the colour of
-a ground that is not spoken of, place and turn. It need not average over all that is possible, which
-would blur the thumbnail. Styles are left to the loop.
+Both are plain supervised learning, since a scene's caption is made from what is in the scene. Whose
+drawing it is and how it is turned is told to the network or left out, so that it need not average
+over all that is possible, which would blur the thumbnail. Styles are left to the loop.
 """
 
 from __future__ import annotations
 
 import random
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from clip import tokenize
 from torch import Tensor
 from torch.nn import functional as F
 
-from vqclip_nb.draft import SIDE, Draft
-from vqclip_nb.perceptor import Perceptor
+from vqclip_nb.draft import FIRST, GROUND, LAYOUTS, NOTHING, SECOND, Draft
 from vqclip_nb.train.artwork import Artwork
-from vqclip_nb.train.captions import COLOURS, PAIR, split, vocabulary, word
-from vqclip_nb.train.scenes import Composer, Plan
+from vqclip_nb.train.captions import (
+    COLOURS,
+    PAIR,
+    Description,
+    Thing,
+    plural,
+    split,
+    vocabulary,
+    word,
+)
+from vqclip_nb.train.scenes import Composer
 from vqclip_nb.train.session import Session
 from vqclip_nb.train.styles import STYLES
 from vqclip_nb.train.towers import token_ids
 
-_CHUNK = 256  # scenes drawn at a time to fill the pool
+CONTEXT = 32  # tokens of a caption, as the critic's
 
 
 class DraftTrainer:
-    """L1 regression of things and grounds, from a pool of scenes that is renewed all the time."""
+    """Cross-entropy on roles and layouts, L1 on drawings and grounds."""
 
-    def __init__(self, settings: dict, artwork: Artwork, perceptor: Perceptor) -> None:
-        self.settings, self.perceptor, self.device = settings, perceptor, perceptor.device
+    def __init__(
+        self, settings: dict, artwork: Artwork, device: str | torch.device = "cpu"
+    ) -> None:
+        self.settings, self.artwork, self.device = settings, artwork, torch.device(device)
         torch.manual_seed(settings["seed"])
         self.generator = torch.Generator().manual_seed(settings["seed"])
-        self.rng = random.Random(settings["seed"])
-        self.composer = Composer(artwork, self.generator)
-        self._manners = _manners(artwork.concept)
+        self.composer = Composer(artwork, self.generator, device=self.device)
+        self.manners = torch.tensor(_manners(artwork.concept), device=self.device)
+        self.drawings_of = [[] for _ in artwork.names]
+        for drawing, concept in enumerate(artwork.concept.tolist()):
+            self.drawings_of[concept].append(drawing)
         ids = token_ids(vocabulary(artwork.phrases(), STYLES, PAIR))
-        self.draft = Draft(ids, perceptor.encode_text("a").shape[1])
+        self.draft = Draft(ids)
         torch.nn.init.normal_(self.draft.words.weight[1:], std=0.5)
         torch.nn.init.normal_(self.draft.thing.weight, std=0.01)
         self.draft.to(self.device)
-        table = list(self.draft.words.parameters())
-        others = [p for name, p in self.draft.named_parameters() if not name.startswith("words.")]
-        rate, words_rate = settings["learning_rate"], settings["words_learning_rate"]
+        tables = [self.draft.words.weight, self.draft.sense.weight]
+        others = [p for p in self.draft.parameters() if all(p is not table for table in tables)]
         self.optimizer = torch.optim.Adam(
             [
-                {"params": others, "lr": rate, "base": rate},
-                {"params": table, "lr": words_rate, "base": words_rate},
+                {"params": others, "lr": settings["learning_rate"]},
+                {"params": tables, "lr": settings["words_learning_rate"]},
             ],
             betas=(0.9, 0.99),
         )
-        self.pool: list[Tensor] = []
+        for group in self.optimizer.param_groups:
+            group["base"] = group["lr"]
 
     def train(self, file: Path, minutes: float) -> None:
         """Train until `minutes` are spent, going on from `file` where it exists."""
-        self._fill_pool()
         parts = {"draft": self.draft, "optimizer": self.optimizer}
         session = Session(file, minutes, parts, [self.generator])
-        shown = None
+        shown: dict[str, float] = {}
         for step, bar in session.steps(file.stem):
             for group in self.optimizer.param_groups:
                 rest = max(0.01, 1 - session.progress)
                 group["lr"] = group["base"] * min(1.0, step / 100) * rest
-            error = self._step(step)
-            shown = error if shown is None else shown + (error - shown) * 0.02
-            bar.set_postfix_str(f"step {step} error {shown:.4f}", refresh=False)
+            for name, value in self._step(step).items():
+                shown[name] = shown.get(name, value) + (value - shown.get(name, value)) * 0.02
+            words = " ".join(f"{name} {value:.4f}" for name, value in shown.items())
+            bar.set_postfix_str(f"step {step} {words}", refresh=False)
 
-    def _fill_pool(self) -> None:
-        """Draw the first pool; the layer that reads targets begins with decorrelated outputs."""
-        chunk = min(_CHUNK, len(self.composer.artwork.names))  # the things of a batch differ
-        chunks = [self._scenes(chunk) for _ in range(self.settings["pool"] // chunk)]
-        self.pool = [torch.cat(parts) for parts in zip(*chunks, strict=True)]
-        target, layer = self.pool[0], self.draft.target
-        values, vectors = torch.linalg.eigh((target - target.mean(0)).T.cov())
-        whiten = (vectors * (values.clamp_min(0) + 1e-6).rsqrt()).T.flip(0)  # largest first
-        with torch.no_grad():
-            layer.weight.copy_(whiten[: len(layer.weight)])
-            layer.bias.copy_(-(layer.weight @ target.mean(0)))
-
-    def _step(self, step: int) -> float:
-        """Renew a little of the pool, then descend; returns the things' mean error."""
-        fresh, size = self.settings["fresh"], len(self.pool[0])
-        at = torch.arange(step * fresh, (step + 1) * fresh) % size
-        for kept, new in zip(self.pool, self._scenes(fresh), strict=True):
-            kept[at] = new
-        chosen = torch.randint(size, (self.settings["batch"],), generator=self.generator)
-        *read, thing, ground = (kept[chosen] for kept in self.pool)
-        drawn, under = self.draft(*read)
-        error = F.l1_loss(drawn, thing.float() / 255)
+    def _step(self, step: int) -> dict[str, float]:
+        """Draw things; every few steps read captions too. Returns the errors."""
+        rng = random.Random(int(torch.randint(2**62, (), generator=self.generator)))
+        measured = {"thing": self._thing_loss(rng)}
+        if step % self.settings["read_every"] == 0:
+            measured |= self._caption_losses(rng)
         self.optimizer.zero_grad()
-        (error + 0.2 * F.l1_loss(under, ground)).backward()
+        sum(measured.values()).backward()
         self.optimizer.step()
-        return error.item()
+        return {name: loss.item() for name, loss in measured.items()}
 
-    def _scenes(self, number: int) -> tuple[Tensor, ...]:
-        """What the draft reads of new scenes, in `Draft.forward`'s order, and what it should draw.
+    def _thing_loss(self, rng: random.Random) -> Tensor:
+        """L1 distance of drawn things to the drawings that their words bring to mind."""
+        number = self.settings["batch"]
+        concepts = torch.multinomial(
+            self.artwork.weights, number, True, generator=self.generator
+        ).tolist()
+        chosen, tints, phrases = [], [], []
+        for concept in concepts:
+            tint = rng.choice(list(COLOURS)) if rng.random() < 0.12 else None
+            thing = self.composer.thing(concept, tint, None, rng)
+            meant = self.artwork.meant.get(thing.name, concept)
+            chosen.append(rng.choice(self.drawings_of[meant]))
+            tints.append(tint)
+            phrases.append(_phrase(thing, rng.random() < 0.2))
+        tokens = tokenize(phrases, CONTEXT, truncate=True).to(self.device)
+        words = self.draft.sum_of(tokens, torch.ones_like(tokens, dtype=torch.bool))
+        drawn = self.draft.draw(words, self.manners[chosen][:, None])
+        return F.l1_loss(drawn, self.composer.drawings(chosen, tints))
 
-        Things come as uint8, to keep the pool small.
-        """
-        plans = [_posed(plan) for plan in self.composer.plans(number)]
-        things = self.composer.cut_out(plans, SIDE).clamp(0, 1).mul(255).round().byte()
-        target, tokens = self._read(plans)
-        manner = [[self._manners[plan.layers[0].drawing]] for plan in plans]
-        free, ground = zip(*(self._grounds(plan) for plan in plans), strict=True)
-        numbers = (torch.tensor(rows, device=self.device) for rows in (manner, free, ground))
-        manner, free, ground = numbers
-        return target, tokens, manner, free, things.to(self.device), ground
+    def _caption_losses(self, rng: random.Random) -> dict[str, Tensor]:
+        """Errors in what words speak of, in the layout, and in the colours of grounds."""
+        plans = self.composer.plans(min(self.settings["batch"], len(self.artwork.names)))
+        said = [plan.description for plan in plans]
+        tokens = tokenize([_told(each, rng) for each in said], CONTEXT, truncate=True)
+        roles = torch.tensor(
+            [_roles(row, each) for row, each in zip(tokens.tolist(), said, strict=True)]
+        )
+        layouts = torch.tensor([list(LAYOUTS).index(_layout(each)) for each in said])
+        tokens, roles, layouts = (each.to(self.device) for each in (tokens, roles, layouts))
+        role, layout = self.draft.read(tokens)
+        losses = {
+            "role": F.cross_entropy(role.transpose(1, 2), roles),
+            "layout": F.cross_entropy(layout, layouts),
+        }
+        grounded = [i for i, each in enumerate(said) if each.background]
+        if grounded:
+            colours = [_mean([COLOURS[name] for name in said[i].background]) for i in grounded]
+            words = self.draft.sum_of(tokens[grounded], roles[grounded] == GROUND)
+            target = torch.tensor(colours, device=self.device)
+            losses["ground"] = F.l1_loss(self.draft.ground(words) + 0.5, target)
+        return losses
 
-    def _read(self, plans: list[Plan]) -> tuple[Tensor, Tensor]:
-        """What the loop would aim at, the caption or a blend of its two parts, and the tokens."""
-        sentences, extras = [], []
-        for plan in plans:
-            parts = split(plan.description) if self.rng.random() < 0.3 else None
-            first, second = parts or (plan.description, None)
-            sentences.append(word(first, PAIR, self.rng))
-            extras.append(word(second, PAIR, self.rng) if second else "")
-        target = self.perceptor.encode_text(sentences)
-        blended = [i for i, extra in enumerate(extras) if extra]
-        if blended:
-            weight = torch.tensor([[self.rng.uniform(0.2, 0.7)] for _ in blended])
-            style = self.perceptor.encode_text([extras[i] for i in blended])
-            target[blended] += weight.to(self.device) * style
-        tokens = self.perceptor.tokenize(sentences).to(self.device)
-        return F.normalize(target, dim=1), tokens
 
-    def _grounds(self, plan: Plan) -> tuple[tuple, tuple]:
-        """The free colour and the ground's own, which differ where the caption names the ground."""
-        said = plan.description.background
-        free = COLOURS[self.rng.choice(list(COLOURS))]
-        return free, COLOURS[said[0]] if said else free
+def _told(said: Description, rng: random.Random) -> str:
+    """A caption, or its two parts as prompt and extras come: one after the other."""
+    parts = split(said) if rng.random() < 0.3 else None
+    return " ".join(word(part, PAIR, rng) for part in parts or (said,))
+
+
+def _phrase(thing: Thing, several: bool) -> str:
+    """What a caption calls a thing, without article and size."""
+    words = f"{thing.colour} {thing.name}" if thing.colour else thing.name
+    return plural(words) if several else words
+
+
+def _roles(tokens: list[int], said: Description) -> list[int]:
+    """What each token of a caption speaks of."""
+    roles, start = [NOTHING] * len(tokens), 0
+    for thing, role in zip(said.things, (FIRST, SECOND), strict=False):
+        start = _mark(roles, tokens, _phrase(thing, said.number is not None), role, start)
+    for colour in said.background:
+        start = _mark(roles, tokens, colour, GROUND, start)
+    return roles
+
+
+def _mark(roles: list[int], tokens: list[int], phrase: str, role: int, start: int) -> int:
+    """Give a role to the first place from `start` on where the phrase stands; where it ends."""
+    wanted = [token for token in tokenize(phrase)[0].tolist() if token][1:-1]
+    for at in range(start, len(tokens) - len(wanted) + 1):
+        if tokens[at : at + len(wanted)] == wanted:
+            roles[at : at + len(wanted)] = [role] * len(wanted)
+            return at + len(wanted)
+    return start
+
+
+def _layout(said: Description) -> str:
+    """The layout's name."""
+    if not said.things:
+        return "nothing"
+    if said.place is not None:
+        return said.place
+    if said.number is not None:
+        return str(said.number)
+    return "small" if said.things[0].size in PAIR.small else "one"
+
+
+def _mean(colours: Sequence[tuple[float, ...]]) -> list[float]:
+    return [sum(channel) / len(colours) for channel in zip(*colours, strict=True)]
 
 
 def _manners(concept: Tensor) -> list[float]:
@@ -141,11 +190,3 @@ def _manners(concept: Tensor) -> list[float]:
         manners.append(1.0 if one in seen else -1.0)
         seen.add(one)
     return manners
-
-
-def _posed(plan: Plan) -> Plan:
-    """The same things upright, and one alone large and in the middle, unless it is a small one."""
-    layers = [replace(layer, mirror=False, angle=0.0) for layer in plan.layers]
-    if len(layers) == 1 and layers[0].width > 0.5:
-        layers = [replace(layers[0], x=0.0, y=0.0, width=0.85)]
-    return replace(plan, layers=tuple(layers))

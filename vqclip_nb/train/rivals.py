@@ -26,14 +26,13 @@ from vqclip_nb.vqgan import VQGAN, clamp_with_grad
 
 @dataclass
 class Painting:
-    """One chain: z [1, C, h, w], its optimizer, its caption, and the scene [3, S, S] it rivals.
+    """One chain: z [1, C, h, w], its optimizer, and the scene [3, S, S] that it rivals.
 
-    plan: how the scene was drawn, to draw it anew
+    plan: how the scene was drawn, to draw it anew, and what it shows
     """
 
     z: Tensor
     optimizer: torch.optim.Optimizer
-    caption: str
     scene: Tensor
     plan: Plan
     age: int = 0
@@ -94,12 +93,12 @@ class Rivals:
         """New paintings of new captions, at random codes."""
         if number == 0:
             return []
-        made = self.composer.scenes(number, self.settings["size"])
-        scenes, codes = self._decoded(made.x)
+        plans = self.composer.plans(number)
+        scenes, codes = self._decoded(self.composer.drawn(plans, self.settings["size"]))
         codes = torch.randint(len(self.vqgan.codebook), codes.shape, generator=self.generator)
         starts = F.embedding(codes.to(self.vqgan.device), self.vqgan.codebook).permute(0, 3, 1, 2)
         paintings = []
-        for start, *rest in zip(starts, made.captions, scenes, made.plans, strict=True):
+        for start, *rest in zip(starts, scenes, plans, strict=True):
             z = start[None].contiguous().requires_grad_()
             optimizer = torch.optim.AdamW([z], self.settings["learning_rate"], weight_decay=0)
             paintings.append(Painting(z, optimizer, *rest))

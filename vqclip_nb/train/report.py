@@ -1,0 +1,227 @@
+"""What the pair and its judge can do, in figures and pictures, on scenes that nobody trained on.
+
+`python -m vqclip_nb.train tiny --part report` writes `report.md`, `report.json` and the pictures
+that they speak of. It takes about an hour on two CPU cores, nearly all of it to paint, and goes on
+where it was stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from vqclip_nb.models import Models
+from vqclip_nb.perceptor import Perceptor
+from vqclip_nb.run import Run, generate, to_pixels
+from vqclip_nb.settings import Settings
+from vqclip_nb.show import contact_sheet
+from vqclip_nb.train.artwork import Artwork
+from vqclip_nb.train.captions import JUDGE, PAIR, Description, Thing, Wording, word
+from vqclip_nb.train.scenes import Composer, Plan
+from vqclip_nb.train.styles import STYLES
+from vqclip_nb.train.towers import same_captions
+
+_SIZE = 128  # pixels a side
+_THINGS = ("apple", "house", "cat", "tree", "fish", "rocket")  # painted in every style
+
+
+class Report:
+    """Measures a pair and its judge.
+
+    artwork: the drawings that the pair has learned from; others: the judge's
+    settings: the recipe's `[report]`
+    """
+
+    def __init__(
+        self, models: Models, judge: Perceptor, artwork: Artwork, others: Artwork, settings: dict
+    ) -> None:
+        self.models, self.judge, self.settings = models, judge, settings
+        self.artwork, self.others = artwork, others
+        self.critic = models.perceptors[0]
+
+    def write(self, folder: Path) -> dict[str, float]:
+        """Measure everything; write figures and pictures into `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        figures: dict[str, float] = {}
+        for measure in (
+            self.reconstruction,
+            self.codes,
+            self.retrieval,
+            self.one_word,
+            self.speed,
+            self.judged_scenes,
+            self.styles,
+            self.paintings,
+        ):
+            figures |= measure(folder)
+            (folder / "report.json").write_text(json.dumps(figures, indent=2), encoding="utf-8")
+        rows = [f"| {name} | {value:.3f} |" for name, value in figures.items()]
+        text = "\n".join(["| figure | value |", "|---|---|", *rows, ""])
+        (folder / "report.md").write_text(text, encoding="utf-8")
+        return figures
+
+    @torch.no_grad()
+    def reconstruction(self, folder: Path) -> dict[str, float]:
+        """Mean PSNR in dB of encode, quantise, decode, at 128x128; each style apart."""
+        figures, composer = {}, self._composer(1, self.artwork, styled=0.0)
+        for style in (None, *STYLES):
+            plans = [replace(p, style=style) for p in composer.plans(40 if style else 120)]
+            x = composer.drawn(plans, _SIZE)
+            y = self._decoded(x)
+            error = (y - x).square().flatten(1).mean(1)
+            figures[f"PSNR, {style or 'no style'}"] = (-10 * error.log10()).mean().item()
+            both = torch.stack([x[:8], y[:8]]).flatten(0, 1)
+            contact_sheet(_images(both), columns=8).save(folder / f"decoded {style or ''}.png")
+        return figures
+
+    @torch.no_grad()
+    def codes(self, folder: Path) -> dict[str, float]:
+        """Share of the codebook that 2,000 scenes use."""
+        used, composer = set(), self._composer(2, self.artwork)
+        for _ in range(40):
+            z = self.models.vqgan.encode(composer.scenes(50, _SIZE).x)
+            used |= set(self.models.vqgan.quantize(z)[1].unique().tolist())
+        return {"codes used by 2,000 scenes": len(used) / len(self.models.vqgan.codebook)}
+
+    def retrieval(self, folder: Path) -> dict[str, float]:
+        """Share of 500 scenes whose own caption the critic puts first among the 500."""
+        scenes = self._composer(3, self.artwork).scenes(500, _SIZE)
+        right = self._first(self.critic, scenes.x, scenes.captions.sentences)
+        return {"critic: right among 500": right}
+
+    def one_word(self, folder: Path) -> dict[str, float]:
+        """Share of scenes that the critic finds nearer to their caption than to a false one."""
+        right: dict[str, list[bool]] = {}
+        composer = self._composer(4, self.artwork)
+        for _ in range(12):
+            scenes = composer.scenes(200, _SIZE)
+            said = scenes.captions
+            emb = _images_of(self.critic, scenes.x)
+            true, false = (
+                _texts(self.critic, each) for each in (said.sentences, said.false_sentences)
+            )
+            won = ((emb * true).sum(1) > (emb * false).sum(1)).tolist()
+            for kind, each in zip(said.errors, won, strict=True):
+                right.setdefault(kind, []).append(each)
+        return {
+            f"critic: one word changed, {kind}": sum(each) / len(each)
+            for kind, each in sorted(right.items())
+        }
+
+    def speed(self, folder: Path) -> dict[str, float]:
+        """Milliseconds of one iteration at 128x128 with 16 crops, the median of 30."""
+        settings = Settings(total_iter=40, show_step=1000, im_shape=(_SIZE, _SIZE), cutn=16, seed=0)
+        run = Run(settings, models=self.models, out=folder / "runs")
+        steps = torch.tensor([it.seconds for it in run]).diff()[-30:]
+        return {"milliseconds an iteration": steps.median().item() * 1000}
+
+    def judged_scenes(self, folder: Path) -> dict[str, float]:
+        """Share of real scenes whose own sentence the judge puts first: its ceiling.
+
+        Of drawings that it has learned from, in scenes that it has not seen; and of the pair's.
+        """
+        own = self._composer(5, self.others)
+        plans = own.plans(self.settings["prompts"])
+        said = [word(p.description, JUDGE, random.Random(i)) for i, p in enumerate(plans)]
+        figures = {"judge: its own scenes": self._first(self.judge, own.drawn(plans, _SIZE), said)}
+        pair, plans = self._asked_for()
+        said = self._worded(plans, JUDGE)
+        x = pair.drawn(plans, _SIZE)
+        contact_sheet(_images(x[:48]), said[:48], columns=8).save(folder / "scenes.png")
+        return figures | {"judge: the pair's scenes": self._first(self.judge, x, said)}
+
+    def paintings(self, folder: Path) -> dict[str, float]:
+        """Share of paintings whose own sentence the judge, and the critic, puts first."""
+        plans = self._asked_for()[1]
+        prompts = self._worded(plans, PAIR)
+        tasks = [{"prompt": prompt} for prompt in prompts]
+        x = torch.cat([self._painted(folder, **task) for task in tqdm(tasks, "painting")])
+        contact_sheet(_images(x[:48]), prompts[:48], columns=8).save(folder / "paintings.png")
+        return {
+            "judge: paintings": self._first(self.judge, x, self._worded(plans, JUDGE)),
+            "critic: paintings": self._first(self.critic, x, prompts),
+        }
+
+    def styles(self, folder: Path) -> dict[str, float]:
+        """Share of paintings with a style as extras whose style the judge tells among all."""
+        tasks = [(thing, style) for thing in _THINGS for style in STYLES]
+        pictures, right = [], 0
+        for thing, style in tqdm(tasks, "styles"):
+            x = self._painted(folder, prompt=f"a {thing}", extras=style)
+            said = [Description((Thing(thing),), style=each) for each in STYLES]
+            texts = _texts(self.judge, [word(each, JUDGE, random.Random(0)) for each in said])
+            best = (_images_of(self.judge, x) @ texts.T).argmax().item()
+            right += list(STYLES)[best] == style
+            pictures.append(x)
+        captions = [f"{thing} + {style}" for thing, style in tasks]
+        sheet = contact_sheet(_images(torch.cat(pictures)), captions, columns=len(STYLES))
+        sheet.save(folder / "styles.png")
+        return {"judge: style told among all": right / len(tasks)}
+
+    def _asked_for(self) -> tuple[Composer, list[Plan]]:
+        """The scenes whose captions are painted."""
+        composer = self._composer(6, self.artwork)
+        return composer, composer.plans(self.settings["prompts"])
+
+    def _worded(self, plans: list[Plan], wording: Wording) -> list[str]:
+        return [word(p.description, wording, random.Random(i)) for i, p in enumerate(plans)]
+
+    def _composer(self, number: int, artwork: Artwork, **options) -> Composer:
+        """Scenes of an unseen seed, in which things are called by their names."""
+        seed = self.settings["seed"] + number
+        return Composer(artwork, torch.Generator().manual_seed(seed), tagged=0.0, **options)
+
+    def _decoded(self, x: Tensor) -> Tensor:
+        vqgan = self.models.vqgan
+        return torch.cat([vqgan.decode(vqgan.quantize(vqgan.encode(b))[0]) for b in x.split(10)])
+
+    def _first(self, perceptor: Perceptor, x: Tensor, captions: list[str]) -> float:
+        """Share of pictures whose own caption, or one that says the same, is the nearest of all."""
+        best = (_images_of(perceptor, x) @ _texts(perceptor, captions).T).argmax(1)
+        same = same_captions(captions, captions) > 0
+        return same[torch.arange(len(best)), best].float().mean().item()
+
+    def _painted(self, folder: Path, **fields: str) -> Tensor:
+        """The picture [1, 3, 128, 128] of a run with seed 0; a finished one is read again."""
+        settings = Settings(
+            **fields,
+            seed=0,
+            total_iter=self.settings["iterations"],
+            show_step=self.settings["iterations"],
+            im_shape=(_SIZE, _SIZE),
+            device="cpu",
+        )
+        made_of = json.dumps([settings.to_dict(), self.models.checksums], sort_keys=True)
+        file = folder / "painted" / f"{hashlib.sha256(made_of.encode()).hexdigest()[:16]}.png"
+        if not file.exists():
+            result = generate(settings, models=self.models, out=folder / "runs")
+            file.parent.mkdir(exist_ok=True)
+            result.images[0].save(file)
+        with Image.open(file) as picture:
+            pixels = np.asarray(picture.convert("RGB"))
+        return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 255
+
+
+def _texts(perceptor: Perceptor, captions: Iterable[str]) -> Tensor:
+    return F.normalize(perceptor.encode_text(list(captions)), dim=1)
+
+
+@torch.no_grad()
+def _images_of(perceptor: Perceptor, x: Tensor) -> Tensor:
+    emb = torch.cat([perceptor.encode_image(batch) for batch in x.split(50)])
+    return F.normalize(emb, dim=1)
+
+
+def _images(x: Tensor) -> list[Image.Image]:
+    return [Image.fromarray(pixels) for pixels in to_pixels(x)]
