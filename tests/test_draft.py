@@ -30,7 +30,7 @@ def test_the_draft_pulls_the_latent_and_weight_zero_leaves_clip_alone(tiny, quic
     def distance(weight: float) -> float:
         run = _run(tiny, quick, draft_weight=weight, total_iter=20)
         assert all(("draft" in it.parts) == (weight > 0) for it in run)
-        return (run.z - run.draft).square().mean().item()
+        return (run.canvas.z - run.canvas.drafts[0]).square().mean().item()
 
     assert distance(3.0) < 0.5 * distance(0.0)
 
@@ -43,8 +43,8 @@ def test_a_pair_without_a_draft_paints_as_with_weight_zero(tiny, quick):
 
 
 def test_a_batch_item_has_the_draft_that_it_would_have_alone(tiny, quick):
-    both = _run(tiny, quick, batch_size=2).draft
-    alone = [_run(tiny, quick, seed=seed).draft for seed in (5, 6)]
+    both = _run(tiny, quick, batch_size=2).canvas.drafts[0]
+    alone = [_run(tiny, quick, seed=seed).canvas.drafts[0] for seed in (5, 6)]
     assert torch.equal(both, torch.cat(alone))
     assert not torch.equal(*alone)
 
@@ -60,27 +60,29 @@ def test_a_draft_shows_what_was_asked_for(tiny):
 
 def test_a_prompt_that_changes_live_pulls_to_its_own_draft_also_after_a_resume(tiny, quick):
     run = _run(tiny, quick)
-    first = run.draft.clone()
+    first = run.canvas.drafts[0].clone()
     for it in run:
         if it.i == 2:
             run.update(noise_factor=0.0)
-            assert torch.equal(run.draft, first)
+            assert torch.equal(run.canvas.drafts[0], first)
             run.update(prompt="a frog")
         if it.i == 4:
             break
-    assert not torch.equal(run.draft, first)
-    assert torch.equal(vq.Run.resume(run.folder.path, models=tiny).draft, run.draft)
+    assert not torch.equal(run.canvas.drafts[0], first)
+    assert torch.equal(
+        vq.Run.resume(run.folder.path, models=tiny).canvas.drafts[0], run.canvas.drafts[0]
+    )
 
 
 def test_extras_change_the_draft(tiny, quick):
     changed = _run(tiny, quick, extras="on a blue background", w2=0.6)
-    assert not torch.equal(changed.draft, _run(tiny, quick).draft)
+    assert not torch.equal(changed.canvas.drafts[0], _run(tiny, quick).canvas.drafts[0])
 
 
 def test_a_prompt_of_which_it_knows_nothing_is_painted_without_a_draft(tiny, quick):
     with pytest.warns(UserWarning, match="never saw"):
         run = _run(tiny, quick, prompt="xylqzjj")
-    assert run.draft is None
+    assert run.canvas.drafts[0] is None
     assert all("draft" not in it.parts for it in run)
 
 

@@ -89,7 +89,7 @@ def test_another_process_paints_the_same(quick, tiny, tmp_path):
 def test_a_batch_item_starts_from_the_latent_and_crops_that_it_would_have_alone(quick, tiny):
     both = vq.Run(_settings(quick, batch_size=2), models=tiny, out=quick["out"])
     alone = [vq.Run(_settings(quick, seed=s), models=tiny, out=quick["out"]) for s in (5, 6)]
-    assert torch.equal(both.z, torch.cat([run.z for run in alone]))
+    assert torch.equal(both.canvas.z, torch.cat([run.canvas.z for run in alone]))
     together, *apart = (next(iter(run)).similarity for run in (both, *alone))
     assert together == pytest.approx(sum(apart) / 2, abs=1e-6)
 

@@ -6,15 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vqclip_nb.grammar import parse_story
 from vqclip_nb.settings import PRESETS, Settings, specs
+
+
+def _parsed(text: str) -> list | None:
+    """The prompts of a text; None where it is refused."""
+    try:
+        return parse_story(text)
+    except ValueError:
+        return None
 
 
 def _values(name: str):
     """Allowed values of a field, drawn from its spec."""
     spec = specs()[name]
     default = getattr(Settings(), name)
-    if name == "prompt":
-        return st.text(min_size=1).filter(str.strip)
     if name == "im_shape":
         side = st.integers(int(spec.minimum), int(spec.maximum))
         return st.tuples(side, side)
@@ -22,6 +29,14 @@ def _values(name: str):
         return st.none() | st.integers(0, int(spec.maximum))
     if name == "clip":
         return st.lists(st.text(min_size=1), max_size=3).map(tuple)
+    if name == "prompt":
+        return st.text(min_size=1).filter(_parsed)
+    if name in ("extras", "exclude"):
+        return st.text().filter(lambda text: _parsed(text) is not None)
+    if isinstance(default, bool):
+        return st.booleans()
+    if name == "mask":
+        return st.just("")
     if name == "w1":
         return st.floats(0.01, 10)
     if spec.choices:

@@ -7,7 +7,7 @@ makes a run repeatable and lets a test work with draws of its own.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -34,12 +34,14 @@ def draw(
     size: int,
     shape: tuple[int, int],
     noise_factor: float,
+    *,
+    tile: bool = False,
 ) -> Draws:
     """Draw `cutn` crops of `size` x `size` for each generator's picture of `shape` (H, W).
 
     A crop is a square whose side is 0.8 to 1.1 of the picture's shorter side, a little turned,
     mirrored half of the time. noise_factor: the seed's; each crop's noise has a standard deviation
-    drawn between 0 and it.
+    drawn between 0 and it. tile: crops lie anywhere, also across an edge.
     """
     theta, gain, noise = [], [], []
     for generator in generators:
@@ -47,14 +49,16 @@ def draw(
         def uniform(low: float, high: float, generator=generator) -> Tensor:
             return low + (high - low) * torch.rand(cutn, generator=generator)
 
-        theta.append(_crop_maps(uniform, generator, cutn, shape))
+        theta.append(_crop_maps(uniform, generator, cutn, shape, tile))
         gain.append(1 + 0.1 * torch.randn(cutn, 3, 1, 1, generator=generator))
         sigma = noise_factor * uniform(0, 1).view(-1, 1, 1, 1)
         noise.append(sigma * torch.randn(cutn, 3, size, size, generator=generator))
     return Draws(torch.cat(theta), torch.cat(gain), torch.cat(noise))
 
 
-def _crop_maps(uniform, generator: torch.Generator, cutn: int, shape: tuple[int, int]) -> Tensor:
+def _crop_maps(
+    uniform, generator: torch.Generator, cutn: int, shape: tuple[int, int], tile: bool
+) -> Tensor:
     height, width = shape
     side = min(height, width)
     scale = uniform(0.8, 1.1)
@@ -62,8 +66,10 @@ def _crop_maps(uniform, generator: torch.Generator, cutn: int, shape: tuple[int,
     mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
     half_x, half_y = scale * side / width, scale * side / height  # in the picture's coordinates
     # anywhere inside, and up to a tenth of the side beyond the edge
-    x = uniform(-1, 1) * ((1 - half_x).clamp_min(0) + 0.1 * side / width)
-    y = uniform(-1, 1) * ((1 - half_y).clamp_min(0) + 0.1 * side / height)
+    room_x = (1 - half_x).clamp_min(0) + 0.1 * side / width
+    room_y = (1 - half_y).clamp_min(0) + 0.1 * side / height
+    x = uniform(-1, 1) * (1.0 if tile else room_x)
+    y = uniform(-1, 1) * (1.0 if tile else room_y)
     cos, sin = angle.cos(), angle.sin()
     rows = [
         torch.stack([half_x * cos * mirror, -half_x * sin, x], 1),
@@ -72,11 +78,16 @@ def _crop_maps(uniform, generator: torch.Generator, cutn: int, shape: tuple[int,
     return torch.stack(rows, 1)  # (n, 2, 3)
 
 
-def apply(x: Tensor, draws: Draws) -> Tensor:
+def apply(x: Tensor, draws: Draws, *, tile: bool = False) -> Tensor:
     """Crops [B*n, 3, S, S] of the pictures x [B, 3, H, W]: one sampling, colour gain, noise.
 
     Where a crop shrinks the picture by two or more, it is sampled from a smaller copy of it.
+    tile: beyond an edge a crop sees the opposite one instead of a mirror
     """
+    if tile:  # half a picture more on each side, so that coordinates shrink to a half
+        height, width = x.shape[-2:]
+        x = F.pad(x, (width // 2, width // 2, height // 2, height // 2), mode="circular")
+        draws = replace(draws, theta=draws.theta / 2)
     size = draws.noise.shape[-1]
     cuts = [
         _sample(picture[None], theta, size)

@@ -59,6 +59,11 @@ class Perceptor:
         """Where the weights are."""
         return self.model.logit_scale.device
 
+    @property
+    def embed_dim(self) -> int:
+        """E of the embeddings."""
+        return self.model.text_projection.shape[1]
+
     def tokenize(self, text: str | list[str]) -> Tensor:
         """Token ids [n, context_length]; what is too long is cut, with a warning that shows it."""
         texts = [text] if isinstance(text, str) else list(text)

@@ -1,45 +1,137 @@
-"""Sentences to targets: where in CLIP's space the picture should go, and where not."""
+"""Prompts to targets: where in a critic's space the picture should go, where not, and when."""
 
 from __future__ import annotations
 
+import math
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vqclip_nb.grammar import Prompt, parse_prompts, parse_story
 from vqclip_nb.perceptor import Perceptor
 from vqclip_nb.settings import Settings
+
+LoadPicture = Callable[[str], Tensor]  # a path or url to a picture [1, 3, H, W] in [0,1]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What one prompt aims at in one critic's space.
+
+    emb: unit vector [1, E]
+    weight: how much it counts; below 0 the picture is pushed away
+    stop: the loss, with the weight's sign, below which it pulls no more
+    """
+
+    emb: Tensor
+    weight: float = 1.0
+    stop: float = -math.inf
 
 
 @dataclass(frozen=True)
 class Target:
-    """Unit vectors [1, E] in one critic's space; `exclude` is None where nothing is excluded."""
+    """The goals of each phrase of the story, and those to keep away from."""
 
-    include: Tensor
-    exclude: Tensor | None
+    phrases: list[list[Goal]]
+    exclude: list[Goal]
 
 
-def make_target(perceptor: Perceptor, settings: Settings) -> Target:
-    """The seed's blend, w1 E(prompt) + w2 E(extras) on raw embeddings, brought to unit length.
+def make_target(
+    perceptor: Perceptor, settings: Settings, load_picture: LoadPicture | None = None
+) -> Target:
+    """What the settings' prompts aim at: for each w1 E(prompt) + w2 E(extras), at unit length.
 
-    Blank extras add nothing. Raises ValueError where the blend cancels out.
+    The seed's blend, of raw embeddings; several extras add up by their own weights, and blank ones
+    add nothing. Raises ValueError where a blend cancels out.
     """
-    blend = settings.w1 * perceptor.encode_text(settings.prompt)  # (1, E)
-    if settings.extras.strip():
-        blend = blend + settings.w2 * perceptor.encode_text(settings.extras)
-    if blend.norm() < 1e-6:
-        raise ValueError("prompt and extras cancel out: change w1 or w2.")
-    exclude = None
-    if settings.exclude.strip():
-        exclude = F.normalize(perceptor.encode_text(settings.exclude), dim=1)
-    return Target(F.normalize(blend, dim=1), exclude)
+    extras = _sum_of(perceptor, settings.extras, load_picture) * settings.w2
+    phrases = []
+    for phrase in parse_story(settings.prompt):
+        goals = []
+        for prompt in phrase:
+            blend = settings.w1 * _encoded(perceptor, prompt, load_picture) + extras
+            if blend.norm() < 1e-6:
+                raise ValueError("prompt and extras cancel out: change w1 or w2.")
+            goals.append(Goal(F.normalize(blend, dim=1), prompt.weight, prompt.stop))
+        phrases.append(goals)
+    exclude = [
+        Goal(F.normalize(_encoded(perceptor, p, load_picture), dim=1), p.weight, p.stop)
+        for p in parse_prompts(settings.exclude)
+    ]
+    return Target(phrases, exclude)
+
+
+def _sum_of(perceptor: Perceptor, text: str, load_picture: LoadPicture | None) -> Tensor:
+    """The weighted sum [1, E] of raw embeddings; zero where the text is blank."""
+    total = torch.zeros(1, perceptor.embed_dim, device=perceptor.device)
+    for prompt in parse_prompts(text):
+        total = total + prompt.weight * _encoded(perceptor, prompt, load_picture)
+    return total
+
+
+def _encoded(perceptor: Perceptor, prompt: Prompt, load_picture: LoadPicture | None) -> Tensor:
+    """The raw embedding [1, E] of a sentence, a picture, or a random direction."""
+    if prompt.kind == "noise":
+        generator = torch.Generator().manual_seed(prompt.noise_seed)
+        return torch.randn(1, perceptor.embed_dim, generator=generator).to(perceptor.device)
+    if prompt.kind == "picture":
+        with torch.no_grad():
+            return perceptor.encode_image(load_picture(prompt.text).to(perceptor.device))
+    return perceptor.encode_text(prompt.text)
+
+
+@dataclass(frozen=True)
+class Story:
+    """Which phrase is painted when.
+
+    phrases: how many there are; step: iterations of each, again from the first when all are told
+    fade: iterations over which a phrase comes in while the one before goes
+    """
+
+    phrases: int
+    step: int
+    fade: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Story:
+        """The settings' story; without a `story_step` the phrases share the run evenly."""
+        phrases = len(parse_story(settings.prompt))
+        step = settings.story_step or math.ceil(settings.total_iter / phrases)
+        return cls(phrases, step, settings.story_fade)
+
+    def shares(self, iteration: int) -> dict[int, float]:
+        """Phrase to its share in an iteration, counted from 1; the shares add up to 1."""
+        turn, within = divmod(iteration - 1, self.step)
+        phrase = turn % self.phrases
+        if self.phrases == 1 or turn == 0 or within >= self.fade:
+            return {phrase: 1.0}
+        share = (within + 1) / (self.fade + 1)
+        return {(phrase - 1) % self.phrases: 1 - share, phrase: share}
+
+
+def words_to_draw(settings: Settings) -> list[str]:
+    """For each phrase what a draft should show: its weightiest sentence; empty if there is none."""
+    drawn = []
+    for phrase in parse_story(settings.prompt):
+        sentences = [p for p in phrase if p.kind == "text" and p.weight > 0]
+        drawn.append(max(sentences, key=lambda p: p.weight).text if sentences else "")
+    return drawn
+
+
+def sentences_of(settings: Settings) -> str:
+    """Every sentence of the settings, without weights, pictures and noise."""
+    told = [prompt for phrase in parse_story(settings.prompt) for prompt in phrase]
+    told += [*parse_prompts(settings.extras), *parse_prompts(settings.exclude)]
+    return " ".join(prompt.text for prompt in told if prompt.kind == "text")
 
 
 def warn_of_unknown_words(perceptor: Perceptor, settings: Settings) -> None:
     """Warn of words that the critic never saw; it paints what the others say."""
-    text = " ".join((settings.prompt, settings.extras, settings.exclude))
-    if told := unknown_in(perceptor, text):
+    if told := unknown_in(perceptor, sentences_of(settings)):
         warnings.warn(f"{perceptor.name} never saw {told}: it paints the rest.", stacklevel=3)
 
 

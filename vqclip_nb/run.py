@@ -21,10 +21,11 @@ from PIL import Image
 from torch import Tensor
 
 from vqclip_nb import cutouts, latents, prompts
-from vqclip_nb.draft import joined
+from vqclip_nb.canvas import Canvas
 from vqclip_nb.folder import RunFolder
-from vqclip_nb.losses import objective
+from vqclip_nb.losses import Scene, objective
 from vqclip_nb.models import Models, find_files, load_models, pick_device, release_memory
+from vqclip_nb.pictures import load_picture
 from vqclip_nb.settings import Settings, specs
 
 
@@ -88,8 +89,6 @@ class Run:
         except BaseException:  # an interrupt too leaves no empty folder
             folder.discard()
             raise
-        self._make_leaf(latents.random_codes(self.models.vqgan, *self._latent_shape()))
-        self.draft = self._drafted()
         self.save()
 
     @classmethod
@@ -98,24 +97,16 @@ class Run:
         files = RunFolder(Path(folder))
         tensors, header = files.load_state()
         run = cls.__new__(cls)
-        run._begin(Settings.from_dict(header["settings"]), models, files)
+        run._begin(Settings.from_dict(header["settings"]), models, files, tensors)
         run.i, run.seconds, run.updates = header["i"], header["seconds"], header["updates"]
         run.history = files.load_history(run.i) if run.i else []
         files.forget_after(run.i)
-        run._make_leaf(tensors["z"].to(run.models.device))
-        run.draft = tensors["draft"].to(run.models.device) if "draft" in tensors else None
-        if "exp_avg" in tensors:
-            run.optimizer.state[run.z] = {
-                "step": tensors["step"],
-                "exp_avg": tensors["exp_avg"].to(run.models.device),
-                "exp_avg_sq": tensors["exp_avg_sq"].to(run.models.device),
-            }
         return run
 
     def __iter__(self) -> Iterator[Iterate]:
         """Paint to the end, an iteration at a time; leaving early keeps what was painted."""
         try:
-            while self.i < self.settings.total_iter:
+            while self.i < self.settings.total_iter and not self.settled():
                 yield self._iterate()
         finally:
             self.finish()
@@ -129,20 +120,32 @@ class Run:
         if fixed:
             raise ValueError(f"{fixed[0]} cannot change while painting: start a new run.")
         settings = self.settings.replace(**changes)
-        targets = [prompts.make_target(p, settings) for p in self.models.perceptors]
-        aims = {"prompt", "extras", "w1", "w2"}
-        self.settings, self.targets = settings, targets
-        if aims & changes.keys():
-            self.draft = self._drafted()
+        self._aim_at(settings)
+        self.settings = settings
+        self.canvas.update(settings)
         self.updates.append({"iteration": self.i + 1, **changes})
 
     def extend(self, iterations: int) -> None:
         """Paint some more iterations than planned."""
         self.settings = self.settings.replace(total_iter=self.settings.total_iter + iterations)
+        self.canvas.update(self.settings)
+
+    def settled(self) -> bool:
+        """Whether `auto_stop` says that the picture no longer improves.
+
+        That is, the mean loss of its last `auto_stop` iterations is less than 0.2 % better than
+        that of as many before.
+        """
+        wait = self.settings.auto_stop
+        if not wait or self.i < 2 * wait:
+            return False
+        losses = [row["loss"] for row in self.history[-2 * wait :]]
+        before, now = sum(losses[:wait]) / wait, sum(losses[wait:]) / wait
+        return before - now < 0.002 * abs(before)
 
     def images(self) -> list[Image.Image]:
         """The current pictures, one per batch item: decode(quantize(z))."""
-        pixels = to_pixels(self._picture()[1])
+        pixels = to_pixels(self.canvas.shown())
         return [Image.fromarray(item) for item in pixels]
 
     def save(self) -> None:
@@ -152,28 +155,32 @@ class Run:
         if self.history:
             self.folder.save_history(self.history)
             self.folder.save_frames(self.i)
-        moments = self.optimizer.state.get(self.z, {})
         header = {
             "settings": self.settings.to_dict(),
             "updates": self.updates,
             "i": self.i,
             "seconds": self.seconds,
         }
-        draft = {} if self.draft is None else {"draft": self.draft}
-        self.folder.save_state({"z": self.z, **draft, **moments}, header)
+        self.folder.save_state(self.canvas.state(), header)
 
     def finish(self) -> None:
         """Save, make the timelapse and give the memory of the graph back."""
         self.save()
         self.folder.save_timelapse()
-        self._forward = None
+        self.canvas.forget()
         release_memory()
 
     def result(self) -> Result:
         """The run so far."""
-        return Result(self.images(), self.z.detach().clone(), self.history, self.folder.path)
+        return Result(self.images(), self.canvas.latent().clone(), self.history, self.folder.path)
 
-    def _begin(self, settings: Settings, models: Models | None, folder: RunFolder) -> None:
+    def _begin(
+        self,
+        settings: Settings,
+        models: Models | None,
+        folder: RunFolder,
+        state: dict[str, Tensor] | None = None,
+    ) -> None:
         self.folder = folder
         self.models = models or load_models(
             settings.models, clip=settings.clip, device=settings.device
@@ -188,84 +195,68 @@ class Run:
             clip=self.models.clip,
             im_shape=_drawable(settings.im_shape, self.models.vqgan.factor),
         )
-        self.targets = [prompts.make_target(p, settings) for p in self.models.perceptors]
+        if "^" in settings.prompt and not settings.story_step:
+            self.settings = self.settings.replace(story_step=prompts.Story.of(self.settings).step)
+        self._aim_at(self.settings)
         for perceptor in self.models.perceptors:
             prompts.warn_of_unknown_words(perceptor, settings)
+        self.canvas = Canvas(self.models, self.settings, state)
         self.i, self.seconds = 0, 0.0
         self.history: list[dict] = []
         self.updates: list[dict] = []
-        self._forward: tuple[Tensor, Tensor] | None = None
 
-    def _drafted(self) -> Tensor | None:
-        """The draft of prompt and extras, as a latent; None where there is none."""
-        models, settings = self.models, self.settings
-        if models.draft is None:
-            return None
-        critic = models.perceptors[0]
-        texts = [settings.prompt] + ([settings.extras] if settings.w2 > 0 else [])
-        tokens = critic.tokenize([critic.known_part(text) for text in texts]).to(models.device)
-        z = latents.drafted(models.vqgan, models.draft, joined(tokens), *self._latent_shape())
-        if z is not None:
-            latents.clamp_to_box(models.vqgan, z)
-        return z
-
-    def _latent_shape(self) -> tuple[int, int, int, int]:
-        """Seed, pictures, and codes down and across."""
-        width, height = (side // self.models.vqgan.factor for side in self.settings.im_shape)
-        return self.settings.seed, self.settings.batch_size, height, width
-
-    def _make_leaf(self, z: Tensor) -> None:
-        self.z = z.requires_grad_()
-        self.optimizer = torch.optim.AdamW([self.z], lr=self.settings.learning_rate)
+    def _aim_at(self, settings: Settings) -> None:
+        """Targets and story of the settings; raises ValueError and changes nothing if it cannot."""
+        targets = [
+            prompts.make_target(perceptor, settings, load_picture)
+            for perceptor in self.models.perceptors
+        ]
+        self.targets, self.story = targets, prompts.Story.of(settings)
 
     def _iterate(self) -> Iterate:
         began = time.perf_counter()
         parts, similarity = self._step()
         self.i += 1
         # the picture after this step; the next iteration starts from the same decoding
-        frame = to_pixels(self._picture()[1])[0]
+        frame = to_pixels(self.canvas.shown())[0]
         self.seconds += time.perf_counter() - began
         loss = sum(parts.values())
         row = {"iteration": self.i, "seconds": self.seconds, "loss": loss}
         self.history.append(row | {"similarity": similarity} | parts)
-        shown = self.i % self.settings.show_step == 0 or self.i == self.settings.total_iter
+        last = self.i == self.settings.total_iter or self.settled()
+        shown = last or self.i % self.settings.show_step == 0
         self.folder.add_frame(frame)
         if shown:
-            self.folder.save_step(self.i, self.images(), self._metadata(), self.z)
+            self.folder.save_step(self.i, self.images(), self._metadata(), self.canvas.latent())
             self.save()
         total = self.settings.total_iter
         return Iterate(self.i, total, loss, parts, similarity, self.seconds, shown, self)
 
     def _step(self) -> tuple[dict[str, float], float]:
-        """One iteration: judge the current picture, move z, keep it in the box."""
-        settings, vqgan = self.settings, self.models.vqgan
-        z_q, x = self._picture()
+        """One iteration: judge the current picture, then move its latent."""
+        settings, canvas, iteration = self.settings, self.canvas, self.i + 1
         streams = [
-            latents.stream(settings.seed, item, self.i + 1) for item in range(settings.batch_size)
+            latents.stream(settings.seed, item, iteration) for item in range(settings.batch_size)
         ]
+        z_q, x = canvas.judged(streams)
         pairs = []
         for perceptor, target in zip(self.models.perceptors, self.targets, strict=True):
             size, shape = perceptor.input_size, tuple(x.shape[-2:])
-            draws = cutouts.draw(streams, settings.cutn, size, shape, settings.noise_factor)
-            pairs.append((perceptor.encode_image(cutouts.apply(x, draws)), target))
-        parts, similarity = objective(vqgan, settings, pairs, x, self.z, z_q, self.draft)
+            draws = cutouts.draw(
+                streams, settings.cutn, size, shape, settings.noise_factor, tile=settings.tile
+            )
+            crops = cutouts.apply(x, draws, tile=settings.tile)
+            pairs.append((perceptor.encode_image(crops), target))
+        shares = self.story.shares(iteration)
+        drafts = [(share, canvas.drafts[phrase]) for phrase, share in shares.items()]
+        drafts = [(share, draft) for share, draft in drafts if draft is not None]
+        scene = Scene(x, canvas.z, z_q, canvas.start, drafts, iteration)
+        parts, similarity = objective(self.models.vqgan, settings, pairs, shares, scene)
         self._check(parts)
         # times the batch size: each picture is moved as it would be alone
         (sum(parts.values()) * settings.batch_size).backward()
-        for group in self.optimizer.param_groups:
-            group["lr"], group["weight_decay"] = settings.learning_rate, settings.wd
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        latents.clamp_to_box(vqgan, self.z)
-        self._forward = None
+        canvas.move(iteration)
         return {name: part.item() for name, part in parts.items()}, similarity.item()
-
-    def _picture(self) -> tuple[Tensor, Tensor]:
-        """z_q and x of the current latent, with their graph; decoded once an iteration."""
-        if self._forward is None:
-            z_q, _ = self.models.vqgan.quantize(self.z)
-            self._forward = z_q, self.models.vqgan.decode(z_q)
-        return self._forward
 
     def _check(self, parts: dict[str, Tensor]) -> None:
         for name, part in parts.items():

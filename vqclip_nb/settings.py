@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vqclip_nb.grammar import parse_prompts, parse_story
+
 METADATA_KEY = "vqclip_nb"  # the PNG text chunk that carries a picture's settings
 
 
@@ -51,7 +53,11 @@ class Settings:
     Raises ValueError with one sentence that names the field, the value and what is allowed.
     """
 
-    prompt: str = _field("a red apple", "What to paint.", live=True)
+    prompt: str = _field(
+        "a red apple",
+        "What to paint: `a cat | a dog:0.5`, `spring ^ winter`, a picture's path.",
+        live=True,
+    )
     extras: str = _field("", "Style or mood blended into the prompt, e.g. 'night sky'.", live=True)
     exclude: str = _field("", "What to keep out of the picture.", live=True)
     w1: float = _field(1.0, "Weight of the prompt in the blend.", -10, 10, live=True)
@@ -59,7 +65,7 @@ class Settings:
     exclude_weight: float = _field(0.5, "How hard to push away from exclude.", 0, 10, live=True)
     noise_factor: float = _field(0.1, "Noise on the crops that CLIP judges.", 0, 2, live=True)
     learning_rate: float = _field(0.1, "Step size on the latent.", 0.0001, 10, live=True)
-    wd: float = _field(0.0, "Weight decay of AdamW on the latent.", 0, 1, live=True)
+    wd: float = _field(0.0, "Weight decay of the optimizer on the latent.", 0, 1, live=True)
     total_iter: int = _field(150, "How long to paint.", 1, 100_000, unit="iterations")
     show_step: int = _field(
         25, "How often to show and keep a picture.", 1, 100_000, unit="iterations"
@@ -71,11 +77,56 @@ class Settings:
     seed: int | None = _field(
         None, "Same seed, same picture; empty draws one and records it.", 0, 2**32 - 1
     )
+    story_step: int = _field(
+        0, "Iterations of each phrase of a story; 0: all of one length.", 0, 100_000
+    )
+    story_fade: int = _field(0, "Iterations over which a phrase fades in.", 0, 10_000, live=True)
     cutn: int = _field(16, "Crops that CLIP judges in each iteration.", 1, 512, unit="crops")
+    distance: str = _field(
+        "great_circle", "How CLIP's embeddings are compared.", choices=("great_circle", "cosine")
+    )
+    start: str = _field(
+        "codes",
+        "What a painting begins with.",
+        choices=("codes", "sine", "pixels", "gradients"),
+    )
+    init_image: str = _field("", "A picture, or a run's latents, to begin with: path or url.")
+    mask: str = _field("", "A picture: white is painted, black stays as in init_image.")
+    tile: bool = _field(False, "Paint a tile whose edges fit each other.")
+    quantizer: str = _field(
+        "straight_through",
+        "How the latent becomes codes.",
+        choices=("straight_through", "softmax", "gumbel", "none"),
+    )
+    temperature: float = _field(
+        1.0, "Of softmax and gumbel; lower is harder.", 0.01, 100, live=True
+    )
+    clamp: bool = _field(True, "Keep the latent where the codebook is.")
+    ema: float = _field(0.0, "Decay of the latent's moving average, which is shown.", 0, 0.9999)
+    coarse: float = _field(0.0, "Share of the iterations painted at half the size.", 0, 0.9)
+    optimizer: str = _field(
+        "AdamW",
+        "The optimizer, one of torch's.",
+        choices=("Adam", "AdamW", "NAdam", "RAdam", "Adamax", "RMSprop", "Adagrad", "SGD"),
+    )
+    beta1: float = _field(0.9, "Memory of the gradient; SGD's momentum.", 0, 0.999)
+    beta2: float = _field(0.999, "Memory of the squared gradient.", 0, 0.9999)
+    schedule: str = _field(
+        "constant",
+        "How the learning rate changes.",
+        choices=("constant", "cosine", "warm_up", "drop"),
+        live=True,
+    )
+    auto_stop: int = _field(
+        0, "Stop after so many iterations without improvement; 0: never.", 0, 100_000, live=True
+    )
     vq_weight: float = _field(0.0, "Pull of the latent to its codes.", 0, 100, live=True)
     gan_weight: float = _field(
         0.0, "Pull to what the checkpoint's own discriminator finds real.", 0, 100, live=True
     )
+    tv_weight: float = _field(0.0, "Pull to smooth pictures.", 0, 1000, live=True)
+    init_weight: float = _field(0.0, "Pull to the latent at the start.", 0, 1000, live=True)
+    zero_weight: float = _field(0.0, "Pull to zero that fades, as in nerdyrodent.", 0, 1000)
     draft_weight: float = _field(
         0.3, "Pull to the draft of a pair that has one; 0: CLIP alone.", 0, 100, live=True
     )
@@ -86,8 +137,12 @@ class Settings:
     def __post_init__(self) -> None:
         for name, check in _CHECKS.items():
             object.__setattr__(self, name, check(name, getattr(self, name)))
-        if not self.prompt.strip():
+        if not parse_story(self.prompt):
             raise ValueError(f"prompt is {self.prompt!r}: write what to paint, e.g. 'a red apple'.")
+        for others in (self.extras, self.exclude):
+            parse_prompts(others)
+        if self.mask and not self.init_image:
+            raise ValueError("mask needs a picture to keep parts of: give init_image too.")
         if self.w1 == 0 and (self.w2 == 0 or not self.extras):
             raise ValueError(
                 "w1 is 0 and w2 has no extras to weigh: give w1, or w2 and extras, a weight."
@@ -175,6 +230,12 @@ def _seed(name: str, value: Any) -> int | None:
     return None if value is None else _whole(name, value)
 
 
+def _switch(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _refuse(name, value, "True or False")
+    return value
+
+
 def _text(name: str, value: Any) -> str:
     choices = specs()[name].choices
     if not isinstance(value, str):
@@ -201,7 +262,7 @@ def _names(name: str, value: Any) -> tuple[str, ...]:
     return tuple(values)
 
 
-_KINDS = {"str": _text, "float": _number, "int": _whole, "int | None": _seed}
+_KINDS = {"bool": _switch, "str": _text, "float": _number, "int": _whole, "int | None": _seed}
 _KINDS |= {"tuple[int, int]": _shape, "tuple[str, ...]": _names}
 _CHECKS = {f.name: _KINDS[f.type] for f in dataclasses.fields(Settings)}
 

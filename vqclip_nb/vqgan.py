@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Iterator
 
 import torch
 from taming.modules.diffusionmodules.model import Decoder, Encoder
@@ -98,9 +99,13 @@ class VQGAN:
         codes = F.embedding(indices, self.codebook).permute(0, 3, 1, 2)  # (B, C, h, w)
         return z + (codes - z).detach(), indices
 
-    def decode(self, z_q: Tensor) -> Tensor:
-        """Codes [B, C, h, w] to pictures [B, 3, h*f, w*f] in [0,1]."""
-        y = self.network.decoder(self.network.post_quant_conv(z_q))
+    def decode(self, z_q: Tensor, *, tile: bool = False) -> Tensor:
+        """Codes [B, C, h, w] to pictures [B, 3, h*f, w*f] in [0,1].
+
+        tile: whether the right edge should go on at the left one, and the lower at the upper
+        """
+        with _around_the_edges(self.network.decoder) if tile else contextlib.nullcontext():
+            y = self.network.decoder(self.network.post_quant_conv(z_q))
         return clamp_with_grad((y + 1) / 2)
 
     def discriminate(self, x: Tensor) -> Tensor:
@@ -108,6 +113,19 @@ class VQGAN:
         if not self.has_discriminator:
             raise ValueError("This checkpoint has no discriminator: set gan_weight to 0.")
         return self.network.loss.discriminator(2 * x - 1)
+
+
+@contextlib.contextmanager
+def _around_the_edges(network: nn.Module) -> Iterator[None]:
+    """Convolutions see the opposite edge beyond an edge, instead of zeros."""
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    try:
+        for layer in layers:
+            layer.padding_mode = "circular"
+        yield
+    finally:
+        for layer in layers:
+            layer.padding_mode = "zeros"
 
 
 class _ClampWithGrad(torch.autograd.Function):

@@ -1,0 +1,225 @@
+"""The picture in progress: its latent, what of it may change, and how it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vqclip_nb import latents, optimizers, prompts
+from vqclip_nb.draft import joined
+from vqclip_nb.grammar import parse_prompts
+from vqclip_nb.models import Models
+from vqclip_nb.pictures import fitted, load_picture
+from vqclip_nb.settings import Settings
+from vqclip_nb.weights import read_tensors
+
+
+class Canvas:
+    """A latent that an optimizer moves, within its box, its mask and its size.
+
+    z: the leaf [B, C, h, w]; start: what it began as; average: its moving average, or None
+    drafts: for each phrase of the story the latent that `draft_weight` pulls to, or None
+    """
+
+    def __init__(
+        self, models: Models, settings: Settings, state: dict[str, Tensor] | None = None
+    ) -> None:
+        """Begin as the settings say, or go on from what `state` gave."""
+        self.models, self.vqgan, self.settings = models, models.vqgan, settings
+        self.coarse = settings.coarse > 0
+        self.kept: Tensor | None = None  # the init image, where a mask keeps parts of it
+        self.paint: Tensor | None = None  # 1 where the mask is white, [1, 1, H, W]
+        if state is not None:
+            self._load(state)
+            return
+        if settings.mask:
+            size = settings.im_shape
+            self.kept = fitted(load_picture(settings.init_image), *size).to(self.vqgan.device)
+            mask = fitted(load_picture(settings.mask), *size).mean(1, keepdim=True)
+            self.paint = mask.to(self.vqgan.device)
+        self._begin(self._first_latent())
+
+    @property
+    def codes(self) -> tuple[int, int]:
+        """Codes down and across, of the size that is painted now."""
+        width, height = (side // self.vqgan.factor for side in self.settings.im_shape)
+        return (max(1, height // 2), max(1, width // 2)) if self.coarse else (height, width)
+
+    def update(self, settings: Settings) -> None:
+        """Take up live changes."""
+        redraw = any(
+            getattr(settings, name) != getattr(self.settings, name)
+            for name in ("prompt", "extras", "w2")
+        )
+        self.settings = settings
+        if redraw:
+            self.drafts = self._drafted()
+
+    def judged(self, streams: Sequence[torch.Generator]) -> tuple[Tensor, Tensor]:
+        """z_q and the picture x [B, 3, H, W] with their graph: what an iteration judges."""
+        if self.settings.quantizer == "straight_through":
+            return self._decoded_once()
+        noise = None
+        if self.settings.quantizer == "gumbel":
+            codes = len(self.vqgan.codebook)
+            noise = latents.gumbel_noise(list(streams), *self.z.shape[-2:], codes)
+            noise = noise.to(self.vqgan.device)
+        z_q = latents.discretise(
+            self.vqgan, self.settings.quantizer, self.z, self.settings.temperature, noise
+        )
+        return z_q, self._composed(self.vqgan.decode(z_q, tile=self.settings.tile))
+
+    def shown(self) -> Tensor:
+        """The picture as it is shown and kept, at full size: of the average, where there is one."""
+        if self.average is None and self.settings.quantizer == "straight_through":
+            x = self._decoded_once()[1].detach()
+        else:
+            with torch.no_grad():
+                z = self.latent()
+                z_q = z if self.settings.quantizer == "none" else self.vqgan.quantize(z)[0]
+                x = self._composed(self.vqgan.decode(z_q, tile=self.settings.tile))
+        width, height = self.settings.im_shape
+        if x.shape[-2:] != (height, width):
+            x = F.interpolate(x, (height, width), mode="bicubic").clamp(0, 1)
+        return x
+
+    def latent(self) -> Tensor:
+        """The latent of what is shown."""
+        return (self.z if self.average is None else self.average).detach()
+
+    def move(self, iteration: int) -> None:
+        """One step of the optimizer along z's gradient, then back into the box and the mask."""
+        optimizers.set_rate(self.optimizer, self.settings, iteration)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        with torch.no_grad():
+            if self.settings.clamp:
+                latents.clamp_to_box(self.vqgan, self.z)
+            if self.paint is not None:
+                self.z.copy_(torch.where(self._painted_codes(), self.z, self.start))
+            if self.average is not None:
+                self.average.lerp_(self.z, 1 - self.settings.ema)
+        self.forget()
+        if self.coarse and iteration >= round(self.settings.coarse * self.settings.total_iter):
+            self._grow()
+
+    def forget(self) -> None:
+        """Give the memory of the graph back; the picture is decoded again when it is needed."""
+        self._forward: tuple[Tensor, Tensor] | None = None
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that it takes to go on from here."""
+        state = {"z": self.z, "start": self.start}
+        optional = {"average": self.average, "kept": self.kept, "paint": self.paint}
+        state |= {name: value for name, value in optional.items() if value is not None}
+        memory = optimizers.state_of(self.optimizer, self.z)
+        return state | {f"optimizer.{name}": value for name, value in memory.items()}
+
+    def _load(self, state: dict[str, Tensor]) -> None:
+        here = {name: value.to(self.vqgan.device) for name, value in state.items()}
+        self.kept, self.paint = here.get("kept"), here.get("paint")
+        width, height = (side // self.vqgan.factor for side in self.settings.im_shape)
+        self.coarse = tuple(here["z"].shape[-2:]) != (height, width)
+        self._begin(here["z"])
+        self.start, self.average = here["start"], here.get("average")
+        prefix = "optimizer."
+        memory = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+        optimizers.restore(self.optimizer, self.z, memory)
+
+    def _begin(self, z: Tensor) -> None:
+        """Start, or go on at another size, with z as the leaf."""
+        self.start = z.detach().clone()
+        self.average = z.detach().clone() if self.settings.ema else None
+        self.z = z.detach().clone().requires_grad_()
+        self.optimizer = optimizers.make_optimizer(self.settings, self.z)
+        self.drafts = self._drafted()
+        self.forget()
+
+    def _first_latent(self) -> Tensor:
+        settings = self.settings
+        source = settings.init_image
+        if not source:
+            return latents.begin(
+                self.vqgan, settings.start, settings.seed, settings.batch_size, *self.codes
+            )
+        path = Path(source).expanduser()
+        if path.is_dir():
+            path = path / "state.safetensors"
+        if path.suffix == ".safetensors":
+            return self._another_runs(path)
+        height, width = self.codes
+        size = width * self.vqgan.factor, height * self.vqgan.factor
+        x = fitted(load_picture(source), *size).to(self.vqgan.device)
+        return self.vqgan.encode(x).repeat(settings.batch_size, 1, 1, 1)
+
+    def _another_runs(self, path: Path) -> Tensor:
+        """The latents of another run, for this one's size and number of pictures."""
+        if not path.is_file():
+            raise ValueError(f"init_image is {str(path)!r}: there is no such file.")
+        z = read_tensors(path).get("z")
+        channels = self.vqgan.codebook.shape[1]
+        if z is None or z.ndim != 4 or z.shape[1] != channels:
+            raise ValueError(
+                f"{path} holds no latents of {self.models.name}, which have {channels} channels."
+            )
+        z = (
+            F.interpolate(z.float(), self.codes, mode="bicubic")
+            if z.shape[-2:] != self.codes
+            else z
+        )
+        z = z[torch.arange(self.settings.batch_size) % len(z)]
+        return z.to(self.vqgan.device)
+
+    def _grow(self) -> None:
+        """From half the size to the whole, with a new optimizer."""
+        self.coarse = False
+        z, average = self.z.detach(), self.average
+        self._begin(F.interpolate(z, self.codes, mode="bicubic"))
+        if average is not None:
+            self.average = F.interpolate(average, self.codes, mode="bicubic")
+
+    def _decoded_once(self) -> tuple[Tensor, Tensor]:
+        """decode(quantize(z)) with its graph: shown after a step, judged by the next."""
+        if self._forward is None:
+            z_q, _ = self.vqgan.quantize(self.z)
+            x = self.vqgan.decode(z_q, tile=self.settings.tile)
+            self._forward = z_q, self._composed(x)
+        return self._forward
+
+    def _composed(self, x: Tensor) -> Tensor:
+        """The painted parts over those that the mask keeps."""
+        if self.paint is None:
+            return x
+        size = tuple(x.shape[-2:])
+        paint, kept = self.paint, self.kept
+        if paint.shape[-2:] != size:
+            paint, kept = (F.interpolate(each, size, mode="area") for each in (paint, kept))
+        return paint * x + (1 - paint) * kept
+
+    def _painted_codes(self) -> Tensor:
+        """[1, 1, h, w], true for codes any pixel of which is painted."""
+        return F.adaptive_max_pool2d(self.paint, self.codes) > 0.02
+
+    def _drafted(self) -> list[Tensor | None]:
+        """The draft of each phrase of the story together with the extras."""
+        models, settings = self.models, self.settings
+        phrases = prompts.words_to_draw(settings)
+        if models.draft is None:
+            return [None] * len(phrases)
+        critic = models.perceptors[0]
+        extras = [p.text for p in parse_prompts(settings.extras) if p.kind == "text"]
+        extras = [critic.known_part(text) for text in extras if settings.w2 > 0]
+        drafts: list[Tensor | None] = []
+        for phrase in phrases:
+            texts = [critic.known_part(phrase), *extras]
+            tokens = joined(critic.tokenize(texts).to(models.device))
+            batch = settings.seed, settings.batch_size
+            z = latents.drafted(self.vqgan, models.draft, tokens, *batch, *self.codes)
+            if z is not None:
+                latents.clamp_to_box(self.vqgan, z)
+            drafts.append(z)
+        return drafts

@@ -1,0 +1,69 @@
+"""Pictures from outside: from a path or a web address to a tensor of the wanted size."""
+
+from __future__ import annotations
+
+import io
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from torch.nn import functional as F
+
+_LARGEST = 64 * 2**20  # bytes of a fetched picture
+_MOST_PIXELS = 100_000_000  # of any picture: a small file can unpack to fill the memory
+_SECONDS = 20  # to wait for an answer
+
+
+def load_picture(source: str) -> Tensor:
+    """A picture [1, 3, H, W] in [0,1] from a path or an http(s) address.
+
+    Upright as its camera meant it; what is transparent becomes white. Raises ValueError where
+    there is none.
+    """
+    data = _fetched(source) if source.lower().startswith(("http://", "https://")) else _read(source)
+    try:
+        with Image.open(io.BytesIO(data)) as opened:
+            if opened.width * opened.height > _MOST_PIXELS:
+                raise ValueError(
+                    f"{source} has {opened.width} × {opened.height} pixels: allowed are "
+                    f"{_MOST_PIXELS // 1_000_000} million."
+                )
+            image = ImageOps.exif_transpose(opened).convert("RGBA")
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{source} is no picture that can be read: {error}.") from None
+    white = Image.new("RGBA", image.size, "white")
+    pixels = np.asarray(Image.alpha_composite(white, image).convert("RGB"))
+    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 255
+
+
+def fitted(x: Tensor, width: int, height: int) -> Tensor:
+    """The picture [1, C, H, W] at `width` x `height`: its middle, as large as it fits."""
+    scale = max(width / x.shape[-1], height / x.shape[-2])
+    size = max(height, round(x.shape[-2] * scale)), max(width, round(x.shape[-1] * scale))
+    x = F.interpolate(x, size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+    top, left = (size[0] - height) // 2, (size[1] - width) // 2
+    return x[..., top : top + height, left : left + width]
+
+
+def _read(path: str) -> bytes:
+    try:
+        return Path(path).expanduser().read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read as a picture: {error.strerror}.") from None
+
+
+def _fetched(url: str) -> bytes:
+    request = urllib.request.Request(url, headers={"User-Agent": "vqclip_nb"})
+    try:
+        with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
+            data = answer.read(_LARGEST + 1)
+    except (urllib.error.URLError, TimeoutError, ValueError, OSError) as error:
+        reason = getattr(error, "reason", error)
+        raise ValueError(f"{url} could not be fetched: {reason}.") from None
+    if len(data) > _LARGEST:
+        raise ValueError(f"{url} is larger than {_LARGEST // 2**20} MiB: give a smaller picture.")
+    return data
