@@ -76,6 +76,17 @@ def test_another_runs_latents_go_on_from_its_picture(quick, tiny):
         assert np.array_equal(np.asarray(run.images()[0]), np.asarray(first.images[0]))
 
 
+def test_a_picture_in_memory_is_begun_with_as_its_file_would_be(photo, quick, tiny):
+    image = Image.open(photo)
+    results = [
+        _paint(quick, tiny, init_image=given, total_iter=2)
+        for given in (photo, image, np.asarray(image), np.asarray(image) / 255)
+    ]
+    assert all(torch.equal(result.latents, results[0].latents) for result in results)
+    with pytest.raises(ValueError, match="is no picture"):
+        _paint(quick, tiny, init_image=np.zeros((4, 4, 7), np.uint8))
+
+
 def test_what_the_mask_keeps_stays_to_the_pixel(photo, right_half, quick, tiny):
     result = _paint(quick, tiny, init_image=photo, mask=right_half, learning_rate=1.0)
     painted = _pixels(result.images[0])

@@ -60,6 +60,11 @@ def test_the_form_gives_back_the_settings_that_it_was_made_from():
     assert vq.Form(settings).settings() == settings
 
 
+def test_a_form_of_every_field_gives_back_its_settings():
+    settings = vq.Settings(prompt="a ^ b", tile=True, optimizer="SGD", clip=("a.pt", "b.pt"))
+    assert vq.Form(settings, names=tuple(specs())).settings() == settings
+
+
 def test_the_form_has_a_field_for_each_seed_parameter_and_says_its_help():
     form = vq.Form()
     assert list(form.fields) == list(FRONT)

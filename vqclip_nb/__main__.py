@@ -59,9 +59,13 @@ def _add_flag(parser: argparse.ArgumentParser, name: str, spec, default: object)
     note = (
         f" (default: {shown}{limits})" if shown not in ("", None) else limits and f" ({limits[2:]})"
     )
+    if isinstance(default, bool):
+        note = f" (default: {'on' if default else 'off'})"
     options: dict = {"help": (spec.help + note).replace("%", "%%"), "default": argparse.SUPPRESS}
     if name == "im_shape":
         options |= {"nargs": "+", "metavar": ("WIDTH", "HEIGHT")}
+    elif isinstance(default, bool):
+        options["action"] = argparse.BooleanOptionalAction
     elif isinstance(default, tuple):
         options |= {"nargs": "+", "metavar": "NAME"}
     else:
@@ -75,8 +79,8 @@ def _settings(options: dict) -> Settings:
     for name in specs():
         if name in options:
             value = options[name]
-            text = isinstance(getattr(Settings(), name), str) or name == "clip"
-            changes[name] = value if text else _parsed(value)
+            ready = isinstance(getattr(Settings(), name), (str, bool)) or name == "clip"
+            changes[name] = value if ready else _parsed(value)
     return Settings.preset(options["preset"], **changes)
 
 

@@ -13,6 +13,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vqclip_nb import peer_cutouts
+from vqclip_nb.augment import AUGMENTS, Chances
+from vqclip_nb.grammar import parse_augments
+from vqclip_nb.peer_cutouts import PeerDraws
+from vqclip_nb.settings import Settings
+
 
 @dataclass(frozen=True)
 class Draws:
@@ -54,6 +60,75 @@ def draw(
         sigma = noise_factor * uniform(0, 1).view(-1, 1, 1, 1)
         noise.append(sigma * torch.randn(cutn, 3, size, size, generator=generator))
     return Draws(torch.cat(theta), torch.cat(gain), torch.cat(noise))
+
+
+class Cutter:
+    """The crops of one iteration, by the settings' method, for critics of any input size.
+
+    streams: the generators of the batch's items; shape: (H, W) of the pictures
+    Crops are the same for all critics, but for their noise.
+    """
+
+    def __init__(
+        self, settings: Settings, streams: list[torch.Generator], shape: tuple[int, int]
+    ) -> None:
+        self.settings, self.streams, self.shape = settings, streams, shape
+        self._first: Draws | list[PeerDraws] | None = None
+        self._changes: list[tuple] = []
+
+    def cut(self, x: Tensor, size: int) -> Tensor:
+        """Crops [B*n, 3, size, size] of the pictures x [B, 3, H, W]."""
+        draws = self._drawn(size)
+        if isinstance(draws, Draws):
+            crops = apply(x, draws, tile=self.settings.tile)
+        else:
+            crops = torch.cat(
+                [peer_cutouts.apply(item[None], each) for item, each in zip(x, draws, strict=True)]
+            )
+        if not self._changes:
+            return crops
+        parts = []
+        for own, changes in zip(crops.chunk(len(x)), self._changes, strict=True):
+            for change in changes:
+                own = change.apply(own)
+            parts.append(own)
+        return torch.cat(parts)
+
+    def _drawn(self, size: int) -> Draws | list[PeerDraws]:
+        settings = self.settings
+        if self._first is not None:
+            return self._at(size)
+        if settings.cut_method == "studio":
+            self._first = draw(
+                self.streams, settings.cutn, size, self.shape, settings.noise_factor,
+                tile=settings.tile,
+            )  # fmt: skip
+        else:
+            common = size, self.shape, settings.cut_pow, settings.noise_factor
+            self._first = [
+                peer_cutouts.draw(settings.cut_method, stream, settings.cutn, *common)
+                for stream in self.streams
+            ]
+        wanted = parse_augments(settings.augment)
+        if wanted:
+            self._changes = [
+                tuple(
+                    AUGMENTS[name](Chances(stream, settings.cutn), strength)
+                    for name, strength in wanted
+                )
+                for stream in self.streams
+            ]
+        return self._first
+
+    def _at(self, size: int) -> Draws | list[PeerDraws]:
+        """The first critic's draws, with noise of another size."""
+        noise = [
+            peer_cutouts.draw_noise(stream, self.settings.cutn, size, self.settings.noise_factor)
+            for stream in self.streams
+        ]
+        if isinstance(self._first, Draws):
+            return replace(self._first, noise=torch.cat(noise))
+        return [each.at(own) for each, own in zip(self._first, noise, strict=True)]
 
 
 def _crop_maps(

@@ -13,6 +13,7 @@ import math
 import re
 from dataclasses import dataclass
 
+AUGMENTS = ("flip", "affine", "perspective", "jitter", "sharpen", "erase")
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
 _WEIGHTS = re.compile(rf":\s*({_NUMBER})\s*(?::\s*({_NUMBER}|-inf))?\s*$", re.IGNORECASE)
 _PICTURE = re.compile(r"\.(png|jpe?g|webp|gif|bmp|tiff?)$", re.IGNORECASE)
@@ -76,6 +77,23 @@ def parse_prompt(text: str) -> Prompt:
             raise ValueError(f"The weight in {text!r} is {weight}: allowed is a finite number.")
         return Prompt(before.strip(), weight, stop)
     return Prompt(text)
+
+
+def parse_augments(text: str) -> list[tuple[str, float]]:
+    """Names and strengths of augmentations, "affine:15 erase:0.3", in their order.
+
+    Raises ValueError for a name or a strength that there is not.
+    """
+    wanted = []
+    for part in text.split():
+        name, _, strength = part.partition(":")
+        if name not in AUGMENTS or not re.fullmatch(_NUMBER, strength) or float(strength) < 0:
+            allowed = ", ".join(AUGMENTS)
+            raise ValueError(
+                f"augment has {part!r}: allowed is name:strength, with a name of {allowed}."
+            )
+        wanted.append((name, float(strength)))
+    return wanted
 
 
 def _belongs(before: str, number: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import urllib.error
 import urllib.request
@@ -12,6 +13,8 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional as F
+
+from vqclip_nb.folder import write_file
 
 _LARGEST = 64 * 2**20  # bytes of a fetched picture
 _MOST_PIXELS = 100_000_000  # of any picture: a small file can unpack to fill the memory
@@ -38,6 +41,31 @@ def load_picture(source: str) -> Tensor:
     white = Image.new("RGBA", image.size, "white")
     pixels = np.asarray(Image.alpha_composite(white, image).convert("RGB"))
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 255
+
+
+def kept_picture(picture: Image.Image | np.ndarray | Tensor, folder: Path) -> str:
+    """The path of a PNG in `folder` of a picture in memory, named after what it shows.
+
+    picture: PIL's, or [H, W] or [H, W, 3 or 4], uint8 or floats in [0,1]
+    """
+    if not isinstance(picture, Image.Image):
+        pixels = np.asarray(picture)
+        if pixels.dtype != np.uint8:
+            pixels = (pixels.astype(np.float64).clip(0, 1) * 255).round().astype(np.uint8)
+        try:
+            picture = Image.fromarray(pixels)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"An array of shape {pixels.shape} is no picture: expected height, width and "
+                "1, 3 or 4 channels."
+            ) from None
+    data = io.BytesIO()
+    picture.save(data, "PNG")
+    path = folder / f"{hashlib.sha256(data.getvalue()).hexdigest()[:16]}.png"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_file(path, data.getvalue())
+    return str(path)
 
 
 def fitted(x: Tensor, width: int, height: int) -> Tensor:

@@ -25,7 +25,7 @@ from vqclip_nb.canvas import Canvas
 from vqclip_nb.folder import RunFolder
 from vqclip_nb.losses import Scene, objective
 from vqclip_nb.models import Models, find_files, load_models, pick_device, release_memory
-from vqclip_nb.pictures import load_picture
+from vqclip_nb.pictures import kept_picture, load_picture
 from vqclip_nb.settings import Settings, specs
 
 
@@ -239,14 +239,14 @@ class Run:
             latents.stream(settings.seed, item, iteration) for item in range(settings.batch_size)
         ]
         z_q, x = canvas.judged(streams)
+        cutter = cutouts.Cutter(settings, streams, tuple(x.shape[-2:]))
+        crops: dict[int, Tensor] = {}  # critics of one input size see the same
         pairs = []
         for perceptor, target in zip(self.models.perceptors, self.targets, strict=True):
-            size, shape = perceptor.input_size, tuple(x.shape[-2:])
-            draws = cutouts.draw(
-                streams, settings.cutn, size, shape, settings.noise_factor, tile=settings.tile
-            )
-            crops = cutouts.apply(x, draws, tile=settings.tile)
-            pairs.append((perceptor.encode_image(crops), target))
+            size = perceptor.input_size
+            if size not in crops:
+                crops[size] = cutter.cut(x, size)
+            pairs.append((perceptor.encode_image(crops[size]), target))
         shares = self.story.shares(iteration)
         drafts = [(share, canvas.drafts[phrase]) for phrase, share in shares.items()]
         drafts = [(share, draft) for share, draft in drafts if draft is not None]
@@ -305,7 +305,8 @@ def generate(
 ) -> Result:
     """Paint a picture; the fields of `Settings` are keywords.
 
-    prompt: a sentence, or ready settings
+    prompt: a sentence, or ready settings; `init_image` and `mask` may also be PIL's pictures or
+        arrays, which are kept in `out`/inputs
     models: a loaded pair, a model's name or a checkpoint's path
     out: where the run's new folder goes
     show: in a notebook the picture inline at every show_step, in a terminal a progress bar
@@ -317,6 +318,9 @@ def generate(
         fields["prompt"] = prompt
     if isinstance(models, str):
         fields["models"] = models
+    for name in ("init_image", "mask"):
+        if not isinstance(fields.get(name, ""), str):
+            fields[name] = kept_picture(fields[name], Path(out) / "inputs")
     settings = settings.replace(**fields)
     run = Run(settings, models=models if isinstance(models, Models) else None, out=out)
     watched = run

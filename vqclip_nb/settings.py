@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vqclip_nb.grammar import parse_prompts, parse_story
+from vqclip_nb.grammar import parse_augments, parse_prompts, parse_story
 
 METADATA_KEY = "vqclip_nb"  # the PNG text chunk that carries a picture's settings
 
@@ -53,11 +53,7 @@ class Settings:
     Raises ValueError with one sentence that names the field, the value and what is allowed.
     """
 
-    prompt: str = _field(
-        "a red apple",
-        "What to paint: `a cat | a dog:0.5`, `spring ^ winter`, a picture's path.",
-        live=True,
-    )
+    prompt: str = _field("a red apple", "What to paint: sentences, pictures, a story.", live=True)
     extras: str = _field("", "Style or mood blended into the prompt, e.g. 'night sky'.", live=True)
     exclude: str = _field("", "What to keep out of the picture.", live=True)
     w1: float = _field(1.0, "Weight of the prompt in the blend.", -10, 10, live=True)
@@ -82,6 +78,26 @@ class Settings:
     )
     story_fade: int = _field(0, "Iterations over which a phrase fades in.", 0, 10_000, live=True)
     cutn: int = _field(16, "Crops that CLIP judges in each iteration.", 1, 512, unit="crops")
+    cut_method: str = _field(
+        "studio",
+        "How crops are cut; all but studio are the public notebooks'.",
+        choices=(
+            "studio",
+            "original",
+            "updated",
+            "nrupdated",
+            "updatedpooling",
+            "latest",
+            "padded",
+        ),
+    )
+    cut_pow: float = _field(
+        1.0, "Above 1 the crops of original, updated, nrupdated are smaller.", 0.1, 10
+    )
+    augment: str = _field(
+        "",
+        "More changes of the crops, e.g. 'perspective:0.5 jitter:0.1 erase:0.3 flip:1 affine:15'.",
+    )
     distance: str = _field(
         "great_circle", "How CLIP's embeddings are compared.", choices=("great_circle", "cosine")
     )
@@ -141,6 +157,7 @@ class Settings:
             raise ValueError(f"prompt is {self.prompt!r}: write what to paint, e.g. 'a red apple'.")
         for others in (self.extras, self.exclude):
             parse_prompts(others)
+        parse_augments(self.augment)
         if self.mask and not self.init_image:
             raise ValueError("mask needs a picture to keep parts of: give init_image too.")
         if self.w1 == 0 and (self.w2 == 0 or not self.extras):
@@ -266,4 +283,18 @@ _KINDS = {"bool": _switch, "str": _text, "float": _number, "int": _whole, "int |
 _KINDS |= {"tuple[int, int]": _shape, "tuple[str, ...]": _names}
 _CHECKS = {f.name: _KINDS[f.type] for f in dataclasses.fields(Settings)}
 
-PRESETS: dict[str, dict[str, Any]] = {"studio": {}}
+_PEERS: dict[str, Any] = {"draft_weight": 0.0, "cut_pow": 1.0}  # what none of the peers has
+PRESETS: dict[str, dict[str, Any]] = {
+    "studio": {},
+    # The mathematics of the public loops; sizes and lengths are left to the user.
+    "classic": _PEERS
+    | {"learning_rate": 0.5, "wd": 0.15, "noise_factor": 0.22, "w1": 1.0, "w2": 0.1}
+    | {"cutn": 32, "cut_method": "padded", "distance": "cosine", "start": "sine"}
+    | {"quantizer": "none", "clamp": False, "exclude_weight": 0.5},
+    "crowson": _PEERS
+    | {"learning_rate": 0.05, "optimizer": "Adam", "cutn": 64, "cut_method": "original"}
+    | {"noise_factor": 0.0},
+    "nerdyrodent": _PEERS
+    | {"learning_rate": 0.1, "optimizer": "Adam", "cutn": 32, "cut_method": "latest"}
+    | {"noise_factor": 0.1},
+}

@@ -95,6 +95,12 @@ def _field(name: str, spec: Spec, settings: Settings) -> widgets.Widget:
     if name == "seed":
         shown = "" if value is None else str(value)
         return widgets.Text(value=shown, placeholder="empty: drawn anew", **common)
+    if spec.choices:
+        return widgets.Dropdown(options=spec.choices, value=value, **_without_update(common))
+    if isinstance(value, bool):
+        return widgets.Checkbox(value=value, **_without_update(common))
+    if isinstance(value, tuple):
+        return widgets.Text(value=" ".join(value), placeholder=spec.help, **common)
     if isinstance(value, str):
         return widgets.Text(value=value, placeholder=spec.help, **common)
     if isinstance(value, int):
@@ -102,6 +108,11 @@ def _field(name: str, spec: Spec, settings: Settings) -> widgets.Widget:
     return widgets.BoundedFloatText(
         value=value, min=spec.minimum, max=spec.maximum, step=0.01, **common
     )
+
+
+def _without_update(common: dict) -> dict:
+    """For widgets whose value changes at once in any case."""
+    return {name: value for name, value in common.items() if name != "continuous_update"}
 
 
 def _size_field(value: tuple[int, int], label: str) -> widgets.Widget:
@@ -127,6 +138,8 @@ def _size_field(value: tuple[int, int], label: str) -> widgets.Widget:
 def _value(name: str, field: widgets.Widget) -> object:
     if name == "im_shape":
         return tuple(side.value for side in field.children)
+    if name == "clip":
+        return field.value.split()
     if name == "seed":
         text = field.value.strip()
         return (int(text) if text.isdigit() else text) if text else None

@@ -129,7 +129,10 @@ class DraftTrainer:
         grounded = [i for i, each in enumerate(said) if each.background]
         if grounded:
             colours = [_mean([COLOURS[name] for name in said[i].background]) for i in grounded]
-            words = self.draft.sum_of(tokens[grounded], roles[grounded] == GROUND)
+            heard = roles[grounded] == GROUND
+            if rng.random() < 0.5:  # the small words around may be heard: they change nothing
+                heard |= roles[grounded] == NOTHING
+            words = self.draft.sum_of(tokens[grounded], heard)
             target = torch.tensor(colours, device=self.device)
             losses["ground"] = F.l1_loss(self.draft.ground(words) + 0.5, target)
         return losses
