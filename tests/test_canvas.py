@@ -253,13 +253,18 @@ def _any_field(name: str):
 
 FREE = [name for name in specs() if name not in {"clip", "models", "device", "mask"}]
 FREE = [name for name in FREE if name not in {"total_iter", "batch_size", "cutn", "im_shape"}]
-FREE = [name for name in FREE if name not in {"init_image", "prompt", "extras", "exclude", "seed"}]
+FREE = [
+    name
+    for name in FREE
+    if name not in {"init_image", "augment", "prompt", "extras", "exclude", "seed"}
+]
 PROMPTS = ["a cat", "a cat:-1", "a ^ b", "noise#3:0.5 | a dog:2:-1", "16:9"]
 RANDOM = st.fixed_dictionaries(
     {
         "prompt": st.sampled_from(PROMPTS),
         "extras": st.sampled_from(["", "neon", "neon:-2 | sepia"]),
         "exclude": st.sampled_from(["", "a dog", "a dog:0.1 | red"]),
+        "augment": st.sampled_from(["", "flip:1", "affine:15 erase:0.3 jitter:0.2"]),
         "batch_size": st.integers(1, 2),
         "im_shape": st.sampled_from([(32, 32), (64, 40), (41, 67)]),
     },

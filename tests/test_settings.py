@@ -37,6 +37,8 @@ def _values(name: str):
         return st.booleans()
     if name == "mask":
         return st.just("")
+    if name == "augment":
+        return st.sampled_from(["", "flip:1", "affine:15 erase:0.3"])
     if name == "w1":
         return st.floats(0.01, 10)
     if spec.choices:

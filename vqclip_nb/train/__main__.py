@@ -28,7 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     settings = tomllib.loads(options.settings.read_text(encoding="utf-8"))
     torch.set_num_threads(options.threads or torch.get_num_threads())
-    for part in list(_PARTS) if options.part == "all" else [options.part]:
+    every = [part for part in _PARTS if part != "compare"]
+    for part in every if options.part == "all" else [options.part]:
         minutes = options.minutes
         if minutes is None:
             minutes = settings[part].get("minutes", 0.0)
@@ -106,23 +107,38 @@ def _trained(to: Path) -> VQGAN:
 
 def _report(settings: dict, work: Path, to: Path, minutes: float) -> None:
     """No budget: it takes as long as it takes."""
-    from vqclip_nb.judge import build_judge
     from vqclip_nb.train.report import Report
 
-    models = load_models(str(to / "vqgan.safetensors"), clip=[str(to / "clip.safetensors")])
-    draft = to / "draft.safetensors"
-    models.draft = Draft.from_state(read_tensors(draft))
-    models.checksums[draft.name] = hashlib.sha256(draft.read_bytes()).hexdigest()
-    judge = build_judge(read_tensors(to / "judge.safetensors"), [])
+    models, judge = _whole(to)
     drawings = (_artwork(settings, work, owner) for owner in ("painter", "judge"))
     report = Report(models, judge, *drawings, settings["report"])
     for name, value in report.write(work / "report").items():
         print(f"{name:45} {value:8.3f}")
 
 
+def _compare(settings: dict, work: Path, to: Path, minutes: float) -> None:
+    """No budget either; not a part of `all`."""
+    from vqclip_nb.train.compare import Comparison
+
+    comparison = Comparison(*_whole(to), _artwork(settings, work), settings["compare"])
+    for name, (best, five) in comparison.write(work / "compare").items():
+        print(f"{name:30} first {best:.2f}, in five {five:.2f}")
+
+
+def _whole(to: Path):
+    """The pair with its draft, and the judge, from the folder that they were written to."""
+    from vqclip_nb.judge import build_judge
+
+    models = load_models(str(to / "vqgan.safetensors"), clip=[str(to / "clip.safetensors")])
+    draft = to / "draft.safetensors"
+    models.draft = Draft.from_state(read_tensors(draft))
+    models.checksums[draft.name] = hashlib.sha256(draft.read_bytes()).hexdigest()
+    return models, build_judge(read_tensors(to / "judge.safetensors"), [])
+
+
 # In the order in which they are trained: each learns from those before it.
 _PARTS = {"generator": _generator, "critic": _critic, "draft": _draft, "judge": _judge}
-_PARTS |= {"report": _report}
+_PARTS |= {"report": _report, "compare": _compare}
 
 
 def _write_clip(path: Path, model) -> None:

@@ -7,30 +7,25 @@ where it was stopped.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
-from torch.nn import functional as F
 from tqdm import tqdm
 
 from vqclip_nb.models import Models
 from vqclip_nb.perceptor import Perceptor
-from vqclip_nb.run import Run, generate, to_pixels
+from vqclip_nb.run import Run
 from vqclip_nb.settings import Settings
 from vqclip_nb.show import contact_sheet
 from vqclip_nb.train.artwork import Artwork
 from vqclip_nb.train.captions import JUDGE, PAIR, Description, Thing, Wording, word
+from vqclip_nb.train.gallery import Gallery, as_images, first, pictures_of, texts_of
 from vqclip_nb.train.scenes import Composer, Plan
 from vqclip_nb.train.styles import STYLES
-from vqclip_nb.train.towers import same_captions
 
 _SIZE = 128  # pixels a side
 _THINGS = ("apple", "house", "cat", "tree", "fish", "rocket")  # painted in every style
@@ -53,6 +48,7 @@ class Report:
     def write(self, folder: Path) -> dict[str, float]:
         """Measure everything; write figures and pictures into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
+        self.gallery = Gallery(self.models, folder)
         figures: dict[str, float] = {}
         for measure in (
             self.reconstruction,
@@ -82,7 +78,7 @@ class Report:
             error = (y - x).square().flatten(1).mean(1)
             figures[f"PSNR, {style or 'no style'}"] = (-10 * error.log10()).mean().item()
             both = torch.stack([x[:8], y[:8]]).flatten(0, 1)
-            contact_sheet(_images(both), columns=8).save(folder / f"decoded {style or ''}.png")
+            contact_sheet(as_images(both), columns=8).save(folder / f"decoded {style or ''}.png")
         return figures
 
     @torch.no_grad()
@@ -97,7 +93,7 @@ class Report:
     def retrieval(self, folder: Path) -> dict[str, float]:
         """Share of 500 scenes whose own caption the critic puts first among the 500."""
         scenes = self._composer(3, self.artwork).scenes(500, _SIZE)
-        right = self._first(self.critic, scenes.x, scenes.captions.sentences)
+        right = first(self.critic, scenes.x, scenes.captions.sentences)
         return {"critic: right among 500": right}
 
     def one_word(self, folder: Path) -> dict[str, float]:
@@ -107,9 +103,9 @@ class Report:
         for _ in range(12):
             scenes = composer.scenes(200, _SIZE)
             said = scenes.captions
-            emb = _images_of(self.critic, scenes.x)
+            emb = pictures_of(self.critic, scenes.x)
             true, false = (
-                _texts(self.critic, each) for each in (said.sentences, said.false_sentences)
+                texts_of(self.critic, each) for each in (said.sentences, said.false_sentences)
             )
             won = ((emb * true).sum(1) > (emb * false).sum(1)).tolist()
             for kind, each in zip(said.errors, won, strict=True):
@@ -134,23 +130,23 @@ class Report:
         own = self._composer(5, self.others)
         plans = own.plans(self.settings["prompts"])
         said = [word(p.description, JUDGE, random.Random(i)) for i, p in enumerate(plans)]
-        figures = {"judge: its own scenes": self._first(self.judge, own.drawn(plans, _SIZE), said)}
+        figures = {"judge: its own scenes": first(self.judge, own.drawn(plans, _SIZE), said)}
         pair, plans = self._asked_for()
         said = self._worded(plans, JUDGE)
         x = pair.drawn(plans, _SIZE)
-        contact_sheet(_images(x[:48]), said[:48], columns=8).save(folder / "scenes.png")
-        return figures | {"judge: the pair's scenes": self._first(self.judge, x, said)}
+        contact_sheet(as_images(x[:48]), said[:48], columns=8).save(folder / "scenes.png")
+        return figures | {"judge: the pair's scenes": first(self.judge, x, said)}
 
     def paintings(self, folder: Path) -> dict[str, float]:
         """Share of paintings whose own sentence the judge, and the critic, puts first."""
         plans = self._asked_for()[1]
         prompts = self._worded(plans, PAIR)
         tasks = [{"prompt": prompt} for prompt in prompts]
-        x = torch.cat([self._painted(folder, **task) for task in tqdm(tasks, "painting")])
-        contact_sheet(_images(x[:48]), prompts[:48], columns=8).save(folder / "paintings.png")
+        x = torch.cat([self._painted(**task) for task in tqdm(tasks, "painting")])
+        contact_sheet(as_images(x[:48]), prompts[:48], columns=8).save(folder / "paintings.png")
         return {
-            "judge: paintings": self._first(self.judge, x, self._worded(plans, JUDGE)),
-            "critic: paintings": self._first(self.critic, x, prompts),
+            "judge: paintings": first(self.judge, x, self._worded(plans, JUDGE)),
+            "critic: paintings": first(self.critic, x, prompts),
         }
 
     def styles(self, folder: Path) -> dict[str, float]:
@@ -158,14 +154,14 @@ class Report:
         tasks = [(thing, style) for thing in _THINGS for style in STYLES]
         pictures, right = [], 0
         for thing, style in tqdm(tasks, "styles"):
-            x = self._painted(folder, prompt=f"a {thing}", extras=style)
+            x = self._painted(prompt=f"a {thing}", extras=style)
             said = [Description((Thing(thing),), style=each) for each in STYLES]
-            texts = _texts(self.judge, [word(each, JUDGE, random.Random(0)) for each in said])
-            best = (_images_of(self.judge, x) @ texts.T).argmax().item()
+            texts = texts_of(self.judge, [word(each, JUDGE, random.Random(0)) for each in said])
+            best = (pictures_of(self.judge, x) @ texts.T).argmax().item()
             right += list(STYLES)[best] == style
             pictures.append(x)
         captions = [f"{thing} + {style}" for thing, style in tasks]
-        sheet = contact_sheet(_images(torch.cat(pictures)), captions, columns=len(STYLES))
+        sheet = contact_sheet(as_images(torch.cat(pictures)), captions, columns=len(STYLES))
         sheet.save(folder / "styles.png")
         return {"judge: style told among all": right / len(tasks)}
 
@@ -186,42 +182,7 @@ class Report:
         vqgan = self.models.vqgan
         return torch.cat([vqgan.decode(vqgan.quantize(vqgan.encode(b))[0]) for b in x.split(10)])
 
-    def _first(self, perceptor: Perceptor, x: Tensor, captions: list[str]) -> float:
-        """Share of pictures whose own caption, or one that says the same, is the nearest of all."""
-        best = (_images_of(perceptor, x) @ _texts(perceptor, captions).T).argmax(1)
-        same = same_captions(captions, captions) > 0
-        return same[torch.arange(len(best)), best].float().mean().item()
-
-    def _painted(self, folder: Path, **fields: str) -> Tensor:
-        """The picture [1, 3, 128, 128] of a run with seed 0; a finished one is read again."""
-        settings = Settings(
-            **fields,
-            seed=0,
-            total_iter=self.settings["iterations"],
-            show_step=self.settings["iterations"],
-            im_shape=(_SIZE, _SIZE),
-            device="cpu",
-        )
-        made_of = json.dumps([settings.to_dict(), self.models.checksums], sort_keys=True)
-        file = folder / "painted" / f"{hashlib.sha256(made_of.encode()).hexdigest()[:16]}.png"
-        if not file.exists():
-            result = generate(settings, models=self.models, out=folder / "runs")
-            file.parent.mkdir(exist_ok=True)
-            result.images[0].save(file)
-        with Image.open(file) as picture:
-            pixels = np.asarray(picture.convert("RGB"))
-        return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 255
-
-
-def _texts(perceptor: Perceptor, captions: Iterable[str]) -> Tensor:
-    return F.normalize(perceptor.encode_text(list(captions)), dim=1)
-
-
-@torch.no_grad()
-def _images_of(perceptor: Perceptor, x: Tensor) -> Tensor:
-    emb = torch.cat([perceptor.encode_image(batch) for batch in x.split(50)])
-    return F.normalize(emb, dim=1)
-
-
-def _images(x: Tensor) -> list[Image.Image]:
-    return [Image.fromarray(pixels) for pixels in to_pixels(x)]
+    def _painted(self, **fields: str) -> Tensor:
+        iterations = self.settings["iterations"]
+        settings = Settings(**fields, seed=0, total_iter=iterations, show_step=iterations)
+        return self.gallery.painted(settings.replace(im_shape=(_SIZE, _SIZE), device="cpu"))

@@ -53,8 +53,10 @@ class SmallCLIP(nn.Module):
         return self.clip.logit_scale.exp()
 
     def embed(self, x: Tensor) -> Tensor:
-        """Pictures [B, 3, S, S] in [0,1] to unit embeddings [B, E]."""
-        return F.normalize(self.clip.visual((x - self.mean) / self.std).float(), dim=1)
+        """Pictures [B, 3, S, S] in [0,1] to unit embeddings [B, E]; on CUDA in bf16."""
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=x.is_cuda):
+            emb = self.clip.visual((x - self.mean) / self.std)
+        return F.normalize(emb.float(), dim=1)
 
     def encode_text(self, captions: list[str]) -> Tensor:
         """CLIP's raw text embeddings [n, E].

@@ -1,0 +1,87 @@
+"""What a way of painting is worth: presets and single ingredients at equal wall time, judged.
+
+`python -m vqclip_nb.train tiny --part compare` writes `compare.md` and a sheet of pictures. It goes
+on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from vqclip_nb.models import Models
+from vqclip_nb.perceptor import Perceptor
+from vqclip_nb.settings import PRESETS, Settings
+from vqclip_nb.show import contact_sheet
+from vqclip_nb.train.artwork import Artwork
+from vqclip_nb.train.captions import JUDGE, PAIR, word
+from vqclip_nb.train.gallery import Gallery, as_images, first
+from vqclip_nb.train.scenes import Composer
+
+# One change each of the preset `studio`.
+INGREDIENTS: dict[str, dict] = {
+    "no draft": {"draft_weight": 0.0},
+    "no noise on the crops": {"noise_factor": 0.0},
+    "8 crops": {"cutn": 8},
+    "32 crops": {"cutn": 32},
+    "crops of `latest`": {"cut_method": "latest"},
+    "crops of `updated`": {"cut_method": "updated"},
+    "no quantiser": {"quantizer": "none"},
+    "no box for the latent": {"clamp": False},
+    "negative cosine": {"distance": "cosine"},
+    "coarse to fine": {"coarse": 0.3},
+    "average of latents": {"ema": 0.9},
+    "cosine schedule": {"schedule": "cosine"},
+    "`vq_weight` 0.5": {"vq_weight": 0.5},
+    "`gan_weight` 0.02": {"gan_weight": 0.02},
+    "`tv_weight` 1": {"tv_weight": 1.0},
+}
+
+
+class Comparison:
+    """Paints the same sentences in every way.
+
+    settings: the recipe's `[compare]`: how many sentences for presets and for ingredients, the
+        seconds that each painting has, and the seed of the scenes
+    """
+
+    def __init__(self, models: Models, judge: Perceptor, artwork: Artwork, settings: dict) -> None:
+        self.models, self.judge, self.settings = models, judge, settings
+        composer = Composer(artwork, torch.Generator().manual_seed(settings["seed"]), tagged=0.0)
+        plans = [plan.description for plan in composer.plans(settings["prompts"])]
+        rngs = [random.Random(i) for i in range(len(plans))]
+        self.prompts = [word(said, PAIR, rng) for said, rng in zip(plans, rngs, strict=True)]
+        self.judged = [word(said, JUDGE, rng) for said, rng in zip(plans, rngs, strict=True)]
+
+    def write(self, folder: Path) -> dict[str, tuple[float, float]]:
+        """Paint and judge everything; for each way the share judged right first, and in five."""
+        gallery, table, rows = Gallery(self.models, folder), {}, []
+        few, many = self.settings["few"], self.settings["prompts"]
+        ways = [(name, Settings.preset(name), many) for name in PRESETS]
+        ways += [("studio, few", Settings(), few)]
+        ways += [(name, Settings(**changes), few) for name, changes in INGREDIENTS.items()]
+        for name, settings, number in ways:
+            x = self._paintings(gallery, name, settings, number)
+            said = self.judged[:number]
+            table[name] = first(self.judge, x, said), first(self.judge, x, said, among=5)
+            rows.append(f"| {name} | {number} | {table[name][0]:.2f} | {table[name][1]:.2f} |")
+            contact_sheet(as_images(x[:24]), self.prompts[:24], columns=8).save(
+                folder / f"{name.replace('`', '')}.png"
+            )
+            head = ["| way | sentences | first | in five |", "|---|---|---|---|"]
+            (folder / "compare.md").write_text("\n".join([*head, *rows, ""]), encoding="utf-8")
+            (folder / "compare.json").write_text(json.dumps(table, indent=2), encoding="utf-8")
+        return table
+
+    def _paintings(self, gallery: Gallery, name: str, base: Settings, number: int) -> torch.Tensor:
+        base = base.replace(seed=0, total_iter=100_000, show_step=100_000, device="cpu")
+        return torch.cat(
+            [
+                gallery.painted(base.replace(prompt=prompt), self.settings["seconds"])
+                for prompt in tqdm(self.prompts[:number], name)
+            ]
+        )

@@ -1,0 +1,66 @@
+"""Paintings that are measured: each is painted once, kept, and scored by critics."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from vqclip_nb.models import Models
+from vqclip_nb.perceptor import Perceptor
+from vqclip_nb.run import Run, to_pixels
+from vqclip_nb.settings import Settings
+from vqclip_nb.train.towers import same_captions
+
+
+class Gallery:
+    """The paintings of one pair in one folder; a painting that is there is not painted again."""
+
+    def __init__(self, models: Models, folder: Path) -> None:
+        self.models, self.folder = models, folder
+
+    def painted(self, settings: Settings, seconds: float | None = None) -> Tensor:
+        """The picture [1, 3, H, W] of a run, or of as much of it as there is time for."""
+        made_of = [settings.to_dict(), self.models.checksums, seconds, torch.get_num_threads()]
+        name = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
+        file = self.folder / "painted" / f"{name}.png"
+        if not file.exists():
+            run = Run(settings, models=self.models, out=self.folder / "runs")
+            for it in run:
+                if seconds is not None and it.seconds >= seconds:
+                    break
+            file.parent.mkdir(parents=True, exist_ok=True)
+            run.images()[0].save(file)
+        with Image.open(file) as picture:
+            pixels = np.asarray(picture.convert("RGB"))
+        return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 255
+
+
+def texts_of(perceptor: Perceptor, captions: Iterable[str]) -> Tensor:
+    """Unit embeddings [n, E]."""
+    return F.normalize(perceptor.encode_text(list(captions)), dim=1)
+
+
+@torch.no_grad()
+def pictures_of(perceptor: Perceptor, x: Tensor) -> Tensor:
+    """Unit embeddings [n, E] of pictures [n, 3, H, W]."""
+    return F.normalize(torch.cat([perceptor.encode_image(b) for b in x.split(50)]), dim=1)
+
+
+def first(perceptor: Perceptor, x: Tensor, captions: list[str], among: int = 1) -> float:
+    """Share of pictures whose own caption, or one that says the same, is among the nearest."""
+    best = (pictures_of(perceptor, x) @ texts_of(perceptor, captions).T).topk(among, 1).indices
+    same = same_captions(captions, captions) > 0
+    return same.gather(1, best).any(1).float().mean().item()
+
+
+def as_images(x: Tensor) -> list[Image.Image]:
+    """Pictures [n, 3, H, W] as PIL's."""
+    return [Image.fromarray(pixels) for pixels in to_pixels(x)]
