@@ -125,6 +125,6 @@ def recipe() -> dict:
     recipe["critic"]["rivals"]["sketch"] |= {"steps": 150, "pool": 128, "batch": 16}
     recipe["draft"] |= {"batch": 32}
     recipe["judge"] |= {"batch": 8}
-    recipe["report"] |= {"prompts": 8, "iterations": 4}
+    recipe["report"] |= {"prompts": 8, "iterations": 4, "things": ["box"]}
     recipe["generator"] |= {"batch": 4, "large_batch": 1}
     return recipe

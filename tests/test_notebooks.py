@@ -27,9 +27,11 @@ def test_a_notebook_runs_and_shows_pictures(path, tmp_path):
     client.execute()
     assert _outputs(notebook, "image/png")
     assert not [o for o in _outputs(notebook, "text/html") if "Traceback" in o]
-    (picture,) = (tmp_path / "runs").glob("*/picture.png")
-    assert picture.stat().st_size > 1000
-    assert any("video" in html for html in _outputs(notebook, "text/html"))
+    pictures = list((tmp_path / "runs").glob("*/picture.png"))
+    assert pictures
+    assert all(picture.stat().st_size > 1000 for picture in pictures)
+    if "quickstart" in path.stem:
+        assert any("video" in html for html in _outputs(notebook, "text/html"))
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)

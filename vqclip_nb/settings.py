@@ -144,7 +144,7 @@ class Settings:
     init_weight: float = _field(0.0, "Pull to the latent at the start.", 0, 1000, live=True)
     zero_weight: float = _field(0.0, "Pull to zero that fades, as in nerdyrodent.", 0, 1000)
     draft_weight: float = _field(
-        0.3, "Pull to the draft of a pair that has one; 0: CLIP alone.", 0, 100, live=True
+        1.0, "Pull to the draft of a pair that has one; 0: CLIP alone.", 0, 100, live=True
     )
     models: str = _field("tiny", "Generator: a model's name or a checkpoint's path.")
     clip: tuple[str, ...] = _field((), "Critics: names or paths; empty takes the model's own.")

@@ -113,7 +113,7 @@ class DraftTrainer:
 
     def _caption_losses(self, rng: random.Random) -> dict[str, Tensor]:
         """Errors in what words speak of, in the layout, and in the colours of grounds."""
-        plans = self.composer.plans(min(self.settings["batch"], len(self.artwork.names)))
+        plans = self.composer.plans(self.settings["batch"])
         said = [plan.description for plan in plans]
         tokens = tokenize([_told(each, rng) for each in said], CONTEXT, truncate=True)
         roles = torch.tensor(

@@ -28,7 +28,6 @@ from vqclip_nb.train.scenes import Composer, Plan
 from vqclip_nb.train.styles import STYLES
 
 _SIZE = 128  # pixels a side
-_THINGS = ("apple", "house", "cat", "tree", "fish", "rocket")  # painted in every style
 
 
 class Report:
@@ -151,7 +150,7 @@ class Report:
 
     def styles(self, folder: Path) -> dict[str, float]:
         """Share of paintings with a style as extras whose style the judge tells among all."""
-        tasks = [(thing, style) for thing in _THINGS for style in STYLES]
+        tasks = [(thing, style) for thing in self.settings["things"] for style in STYLES]
         pictures, right = [], 0
         for thing, style in tqdm(tasks, "styles"):
             x = self._painted(prompt=f"a {thing}", extras=style)

@@ -152,9 +152,10 @@ class Composer:
         return Captions(*(list(column) for column in zip(*rows, strict=True)))
 
     def plans(self, batch: int) -> list[Plan]:
-        """`batch` scenes to draw, whose (first) things differ."""
-        rng = self._rng()
-        concepts = torch.multinomial(self.artwork.weights, batch, generator=self.generator)
+        """`batch` scenes to draw, whose (first) things differ if there are so many."""
+        rng, weights = self._rng(), self.artwork.weights
+        again = batch > len(weights)
+        concepts = torch.multinomial(weights, batch, again, generator=self.generator)
         return [self._plan(concept, rng) for concept in concepts.tolist()]
 
     def redrawn(self, plans: list[Plan], size: int) -> torch.Tensor:
