@@ -74,8 +74,8 @@ def test_a_weighted_prompt_with_a_stop_is_crowsons(tiny):
 
 @pytest.mark.parametrize("preset", ["classic", "crowson", "nerdyrodent"])
 def test_a_preset_paints_towards_its_prompt(preset, quick, tiny):
-    fields = quick | {"total_iter": 25, "cutn": 8}
+    fields = quick | {"total_iter": 40, "cutn": 8}
     out = fields.pop("out")
     settings = vq.Settings.preset(preset, prompt="a red heart", **fields)
-    history = vq.generate(settings, models=tiny, out=out).history
-    assert history[-1]["similarity"] > history[0]["similarity"] + 0.03
+    similarity = [row["similarity"] for row in vq.generate(settings, models=tiny, out=out).history]
+    assert sum(similarity[-5:]) > sum(similarity[:5]) + 5 * 0.03
