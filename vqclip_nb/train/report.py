@@ -116,7 +116,8 @@ class Report:
 
     def speed(self, folder: Path) -> dict[str, float]:
         """Milliseconds of one iteration at 128x128 with 16 crops, the median of 30."""
-        settings = Settings(total_iter=40, show_step=1000, im_shape=(_SIZE, _SIZE), cutn=16, seed=0)
+        settings = Settings(prompt=f"a {self.settings['things'][0]}", total_iter=40, cutn=16)
+        settings = settings.replace(show_step=1000, im_shape=(_SIZE, _SIZE), seed=0)
         run = Run(settings, models=self.models, out=folder / "runs")
         steps = torch.tensor([it.seconds for it in run]).diff()[-30:]
         return {"milliseconds an iteration": steps.median().item() * 1000}
