@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from fields import allowed_values
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,39 +19,23 @@ def _parsed(text: str) -> list | None:
         return None
 
 
-def _values(name: str):
-    """Allowed values of a field, drawn from its spec."""
-    spec = specs()[name]
-    default = getattr(Settings(), name)
-    if name == "im_shape":
-        side = st.integers(int(spec.minimum), int(spec.maximum))
-        return st.tuples(side, side)
-    if name == "seed":
-        return st.none() | st.integers(0, int(spec.maximum))
-    if name == "clip":
-        return st.lists(st.text(min_size=1), max_size=3).map(tuple)
-    if name == "prompt":
-        return st.text(min_size=1).filter(_parsed)
-    if name in ("extras", "exclude"):
-        return st.text().filter(lambda text: _parsed(text) is not None)
-    if isinstance(default, bool):
-        return st.booleans()
-    if name == "mask":
-        return st.just("")
-    if name == "augment":
-        return st.sampled_from(["", "flip:1", "affine:15 erase:0.3"])
-    if name == "w1":
-        return st.floats(0.01, 10)
-    if spec.choices:
-        return st.sampled_from(spec.choices)
-    if isinstance(default, str):
-        return st.text()
-    if isinstance(default, int):
-        return st.integers(int(spec.minimum), int(spec.maximum))
-    return st.floats(spec.minimum, spec.maximum)
-
-
-any_settings = st.fixed_dictionaries({name: _values(name) for name in specs()})
+side = st.integers(int(specs()["im_shape"].minimum), int(specs()["im_shape"].maximum))
+OTHERS = {
+    "im_shape": st.tuples(side, side),
+    "seed": st.none() | st.integers(0, int(specs()["seed"].maximum)),
+    "clip": st.lists(st.text(min_size=1), max_size=3).map(tuple),
+    "prompt": st.text(min_size=1).filter(_parsed),
+    "extras": st.text().filter(lambda text: _parsed(text) is not None),
+    "exclude": st.text().filter(lambda text: _parsed(text) is not None),
+    "init_image": st.text(),
+    "models": st.text(),
+    "mask": st.just(""),
+    "augment": st.sampled_from(["", "flip:1", "affine:15 erase:0.3"]),
+    "w1": st.floats(0.01, 10),
+}
+any_settings = st.fixed_dictionaries(
+    {name: OTHERS[name] if name in OTHERS else allowed_values(name) for name in specs()}
+)
 
 
 @given(any_settings)

@@ -124,17 +124,18 @@ class Canvas:
         self.kept, self.paint = here.get("kept"), here.get("paint")
         width, height = (side // self.vqgan.factor for side in self.settings.im_shape)
         self.coarse = tuple(here["z"].shape[-2:]) != (height, width)
-        self._begin(here["z"])
-        self.start, self.average = here["start"], here.get("average")
+        self._begin(here["z"], here["start"], here.get("average"))
         prefix = "optimizer."
         memory = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
         optimizers.restore(self.optimizer, self.z, memory)
 
-    def _begin(self, z: Tensor) -> None:
-        """Start, or go on at another size, with z as the leaf."""
-        self.start = z.detach().clone()
-        self.average = z.detach().clone() if self.settings.ema else None
+    def _begin(self, z: Tensor, start: Tensor | None = None, average: Tensor | None = None) -> None:
+        """Start, or go on, with z as the leaf; without them, it is its own start and average."""
         self.z = z.detach().clone().requires_grad_()
+        self.start = z.detach().clone() if start is None else start
+        if self.settings.ema and average is None:
+            average = z.detach().clone()
+        self.average = average
         self.optimizer = optimizers.make_optimizer(self.settings, self.z)
         self.drafts = self._drafted()
         self.forget()
@@ -166,21 +167,18 @@ class Canvas:
             raise ValueError(
                 f"{path} holds no latents of {self.models.name}, which have {channels} channels."
             )
-        z = (
-            F.interpolate(z.float(), self.codes, mode="bicubic")
-            if z.shape[-2:] != self.codes
-            else z
-        )
+        if z.shape[-2:] != self.codes:
+            z = F.interpolate(z.float(), self.codes, mode="bicubic")
         z = z[torch.arange(self.settings.batch_size) % len(z)]
         return z.to(self.vqgan.device)
 
     def _grow(self) -> None:
         """From half the size to the whole, with a new optimizer."""
         self.coarse = False
-        z, average = self.z.detach(), self.average
-        self._begin(F.interpolate(z, self.codes, mode="bicubic"))
+        average = self.average
         if average is not None:
-            self.average = F.interpolate(average, self.codes, mode="bicubic")
+            average = F.interpolate(average, self.codes, mode="bicubic")
+        self._begin(F.interpolate(self.z.detach(), self.codes, mode="bicubic"), average=average)
 
     def _decoded_once(self) -> tuple[Tensor, Tensor]:
         """decode(quantize(z)) with its graph: shown after a step, judged by the next."""

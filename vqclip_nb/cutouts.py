@@ -78,7 +78,11 @@ class Cutter:
 
     def cut(self, x: Tensor, size: int) -> Tensor:
         """Crops [B*n, 3, size, size] of the pictures x [B, 3, H, W]."""
-        draws = self._drawn(size)
+        if self._first is None:
+            draws = self._first = self._drawn(size)
+            self._changes = self._drawn_changes()
+        else:
+            draws = self._at(size)
         if isinstance(draws, Draws):
             crops = apply(x, draws, tile=self.settings.tile)
         else:
@@ -95,30 +99,28 @@ class Cutter:
         return torch.cat(parts)
 
     def _drawn(self, size: int) -> Draws | list[PeerDraws]:
-        settings = self.settings
-        if self._first is not None:
-            return self._at(size)
-        if settings.cut_method == "studio":
-            self._first = draw(
-                self.streams, settings.cutn, size, self.shape, settings.noise_factor,
-                tile=settings.tile,
-            )  # fmt: skip
-        else:
-            common = size, self.shape, settings.cut_pow, settings.noise_factor
-            self._first = [
-                peer_cutouts.draw(settings.cut_method, stream, settings.cutn, *common)
-                for stream in self.streams
-            ]
-        wanted = parse_augments(settings.augment)
-        if wanted:
-            self._changes = [
-                tuple(
-                    AUGMENTS[name](Chances(stream, settings.cutn), strength)
-                    for name, strength in wanted
-                )
-                for stream in self.streams
-            ]
-        return self._first
+        """Where the crops are, and their noise."""
+        s = self.settings
+        if s.cut_method == "studio":
+            return draw(self.streams, s.cutn, size, self.shape, s.noise_factor, tile=s.tile)
+        return [
+            peer_cutouts.draw(
+                s.cut_method, stream, s.cutn, size, self.shape, s.cut_pow, s.noise_factor
+            )
+            for stream in self.streams
+        ]
+
+    def _drawn_changes(self) -> list[tuple]:
+        """What the chosen augmentations do to the crops of each item; empty if none is chosen."""
+        wanted = parse_augments(self.settings.augment)
+        return [
+            tuple(
+                AUGMENTS[name](Chances(stream, self.settings.cutn), strength)
+                for name, strength in wanted
+            )
+            for stream in self.streams
+            if wanted
+        ]
 
     def _at(self, size: int) -> Draws | list[PeerDraws]:
         """The first critic's draws, with noise of another size."""
