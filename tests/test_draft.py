@@ -117,6 +117,29 @@ def test_as_many_things_are_drafted_as_the_prompt_counts(words, number, tiny):
     assert len(LAYOUTS[str(number)]) == number
 
 
+def test_a_style_goes_over_the_whole_thumbnail(tiny):
+    plain, grey, neon = (_thumbnail(tiny, f"a red heart{s}") for s in ("", " in sepia", ", neon"))
+    assert plain[0, 0, 64, 64] > plain[0, 1, 64, 64] + 0.4  # red
+    assert (grey[0, 0] > grey[0, 2]).float().mean() > 0.95  # brown everywhere
+    assert neon.mean() < 0.35 < plain.mean()
+
+
+def test_a_style_without_a_thing_is_no_draft(tiny):
+    assert _thumbnail(tiny, "stained glass") is None
+
+
+def test_a_small_w2_shows_little_of_the_extras_and_the_default_all(tiny, quick):
+    def draft(**changes) -> torch.Tensor:
+        return _run(tiny, quick, **changes).canvas.drafts[0]
+
+    plain, default = draft(), draft(extras="sepia")
+    tenth = draft(extras="sepia", w2=0.03)
+    torch.testing.assert_close(tenth, plain.lerp(default, 0.1))
+    assert torch.equal(draft(extras="sepia", w2=2.0), default)
+    assert torch.equal(draft(extras="sepia", w2=0.0), plain)
+    assert not torch.equal(default, plain)
+
+
 def test_words_that_the_draft_never_met_count_for_nothing_in_what_things_look_like(tiny):
     tokens = tiny.perceptors[0].tokenize(["a red heart", "a red 龘 heart"])
     one, other = tiny.draft.sum_of(tokens, torch.ones_like(tokens, dtype=torch.bool))
@@ -124,10 +147,10 @@ def test_words_that_the_draft_never_met_count_for_nothing_in_what_things_look_li
 
 
 def test_training_teaches_what_words_speak_of_and_what_things_look_like(artwork, recipe):
-    trainer = DraftTrainer(recipe["draft"] | {"read_every": 1}, artwork)
+    trainer = DraftTrainer(recipe["draft"] | {"read_every": 1, "style_every": 1}, artwork)
     first = [trainer._step(step) for step in range(10)]
     last = [trainer._step(step) for step in range(200)][-10:]
-    for name in ("thing", "role", "layout", "ground"):
+    for name in ("thing", "role", "layout", "ground", "style"):
         assert sum(each[name] for each in last) < 0.6 * sum(each[name] for each in first), name
 
 
@@ -141,6 +164,11 @@ def test_training_teaches_what_words_speak_of_and_what_things_look_like(artwork,
         ),
         (Description((Thing("box"),), number=3), "three boxes", [0, 0, 1, 0]),
         (Description((Thing("owl", size="tiny"),)), "a tiny owl", [0, 0, 0, 1, 0]),
+        (
+            Description((Thing("owl"),), background=("black",), style="black and white"),
+            "an owl on black in black and white style",
+            [0, 0, 1, 0, 3, 0, 4, 4, 4, 0, 0],
+        ),
     ],
 )
 def test_the_roles_that_are_taught_are_those_of_the_words(said, sentence, spoken_of):

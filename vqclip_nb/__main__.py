@@ -67,7 +67,7 @@ def _add_flag(parser: argparse.ArgumentParser, name: str, spec, default: object)
     elif isinstance(default, bool):
         options["action"] = argparse.BooleanOptionalAction
     elif isinstance(default, tuple):
-        options |= {"nargs": "+", "metavar": "NAME"}
+        options |= {"nargs": "+", "action": "extend", "metavar": "NAME"}
     else:
         options["metavar"] = name.upper()
     parser.add_argument("--" + name.replace("_", "-"), **options)

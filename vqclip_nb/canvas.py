@@ -13,9 +13,13 @@ from vqclip_nb import latents, optimizers, prompts
 from vqclip_nb.draft import joined
 from vqclip_nb.grammar import parse_prompts
 from vqclip_nb.models import Models
-from vqclip_nb.pictures import fitted, load_picture
+from vqclip_nb.pictures import fitted
+from vqclip_nb.prompts import LoadPicture
 from vqclip_nb.settings import Settings
+from vqclip_nb.thrift import Thrift
 from vqclip_nb.weights import read_tensors
+
+_WHOLLY = 0.3  # w2 / w1, as by default, from which on a draft shows all that the extras say
 
 
 class Canvas:
@@ -26,10 +30,15 @@ class Canvas:
     """
 
     def __init__(
-        self, models: Models, settings: Settings, state: dict[str, Tensor] | None = None
+        self,
+        models: Models,
+        settings: Settings,
+        load_picture: LoadPicture,
+        state: dict[str, Tensor] | None = None,
     ) -> None:
         """Begin as the settings say, or go on from what `state` gave."""
         self.models, self.vqgan, self.settings = models, models.vqgan, settings
+        self.thrift, self._load_picture = Thrift(), load_picture
         self.coarse = settings.coarse > 0
         self.kept: Tensor | None = None  # the init image, where a mask keeps parts of it
         self.paint: Tensor | None = None  # 1 where the mask is white, [1, 1, H, W]
@@ -38,8 +47,8 @@ class Canvas:
             return
         if settings.mask:
             size = settings.im_shape
-            self.kept = fitted(load_picture(settings.init_image), *size).to(self.vqgan.device)
-            mask = fitted(load_picture(settings.mask), *size).mean(1, keepdim=True)
+            self.kept = fitted(self._load_picture(settings.init_image), *size).to(self.vqgan.device)
+            mask = fitted(self._load_picture(settings.mask), *size).mean(1, keepdim=True)
             self.paint = mask.to(self.vqgan.device)
         self._begin(self._first_latent())
 
@@ -53,7 +62,7 @@ class Canvas:
         """Take up live changes."""
         redraw = any(
             getattr(settings, name) != getattr(self.settings, name)
-            for name in ("prompt", "extras", "w2")
+            for name in ("prompt", "extras", "w1", "w2")
         )
         self.settings = settings
         if redraw:
@@ -71,7 +80,7 @@ class Canvas:
         z_q = latents.discretise(
             self.vqgan, self.settings.quantizer, self.z, self.settings.temperature, noise
         )
-        return z_q, self._composed(self.vqgan.decode(z_q, tile=self.settings.tile))
+        return z_q, self._composed(self._decoded(z_q))
 
     def shown(self) -> Tensor:
         """The picture as it is shown and kept, at full size: of the average, where there is one."""
@@ -81,7 +90,7 @@ class Canvas:
             with torch.no_grad():
                 z = self.latent()
                 z_q = z if self.settings.quantizer == "none" else self.vqgan.quantize(z)[0]
-                x = self._composed(self.vqgan.decode(z_q, tile=self.settings.tile))
+                x = self._composed(self._decoded(z_q))
         width, height = self.settings.im_shape
         if x.shape[-2:] != (height, width):
             x = F.interpolate(x, (height, width), mode="bicubic").clamp(0, 1)
@@ -154,7 +163,7 @@ class Canvas:
             return self._another_runs(path)
         height, width = self.codes
         size = width * self.vqgan.factor, height * self.vqgan.factor
-        x = fitted(load_picture(source), *size).to(self.vqgan.device)
+        x = fitted(self._load_picture(source), *size).to(self.vqgan.device)
         return self.vqgan.encode(x).repeat(settings.batch_size, 1, 1, 1)
 
     def _another_runs(self, path: Path) -> Tensor:
@@ -184,9 +193,12 @@ class Canvas:
         """decode(quantize(z)) with its graph: shown after a step, judged by the next."""
         if self._forward is None:
             z_q, _ = self.vqgan.quantize(self.z)
-            x = self.vqgan.decode(z_q, tile=self.settings.tile)
+            x = self._decoded(z_q)
             self._forward = z_q, self._composed(x)
         return self._forward
+
+    def _decoded(self, z_q: Tensor) -> Tensor:
+        return self.thrift.decode(self.vqgan, z_q, tile=self.settings.tile)
 
     def _composed(self, x: Tensor) -> Tensor:
         """The painted parts over those that the mask keeps."""
@@ -203,21 +215,31 @@ class Canvas:
         return F.adaptive_max_pool2d(self.paint, self.codes) > 0.02
 
     def _drafted(self) -> list[Tensor | None]:
-        """The draft of each phrase of the story together with the extras."""
-        models, settings = self.models, self.settings
+        """The draft of each phrase of the story, with as much of the extras as w2 asks for."""
+        settings = self.settings
         phrases = prompts.words_to_draw(settings)
-        if models.draft is None:
+        if self.models.draft is None:
             return [None] * len(phrases)
-        critic = models.perceptors[0]
         extras = [p.text for p in parse_prompts(settings.extras) if p.kind == "text"]
-        extras = [critic.known_part(text) for text in extras if settings.w2 > 0]
-        drafts: list[Tensor | None] = []
-        for phrase in phrases:
-            texts = [critic.known_part(phrase), *extras]
-            tokens = joined(critic.tokenize(texts).to(models.device))
-            batch = settings.seed, settings.batch_size
-            z = latents.drafted(self.vqgan, models.draft, tokens, *batch, *self.codes)
-            if z is not None:
-                latents.clamp_to_box(self.vqgan, z)
-            drafts.append(z)
+        share = 0.0
+        if extras and settings.w2 > 0:
+            share = min(1.0, settings.w2 / (_WHOLLY * settings.w1)) if settings.w1 > 0 else 1.0
+        drafts = []
+        for phrase in phrases if settings.w1 > 0 else [""] * len(phrases):
+            alone = self._draft_of([phrase]) if share < 1 else None
+            together = self._draft_of([phrase, *extras]) if share > 0 else None
+            if alone is not None and together is not None:
+                together = alone.lerp(together, share)
+            drafts.append(alone if together is None else together)
         return drafts
+
+    def _draft_of(self, texts: list[str]) -> Tensor | None:
+        """The draft of what the texts say together, within the codebook's box."""
+        critic, settings = self.models.perceptors[0], self.settings
+        known = [critic.known_part(text) for text in texts]
+        tokens = joined(critic.tokenize(known).to(self.models.device))
+        batch = settings.seed, settings.batch_size
+        z = latents.drafted(self.vqgan, self.models.draft, tokens, *batch, *self.codes)
+        if z is not None:
+            latents.clamp_to_box(self.vqgan, z)
+        return z

@@ -6,8 +6,9 @@ network, small and trained in minutes: it knows roughly what things look like an
 detail. The thumbnail, encoded by the VQGAN, is a place in the latent's space that the painting
 stays near, as near as `draft_weight` says; CLIP and the decoder do the rest.
 
-It works in three steps, each easy to learn: which words of the prompt speak of the first thing,
-of the second, of the ground; what each of these looks like; how they are laid out.
+It works in steps that are each easy to learn: which words of the prompt speak of the first thing,
+of the second, of the ground, of a style; what each thing looks like; how things are laid out; what
+the style does to the whole.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+CONTEXT = 32  # tokens of the captions that it has learned from
 SIDE = 32  # pixels a side of a drawn thing
-NOTHING, FIRST, SECOND, GROUND = range(4)  # what a word speaks of
+NOTHING, FIRST, SECOND, GROUND, STYLE = range(5)  # what a word speaks of
+STYLED = 128  # pixels of a picture's shorter side when a style goes over it
 # Where things stand, in a frame from -1 to 1: which thing, x, y, width as a share of the frame's.
 LAYOUTS: dict[str, tuple[tuple[int, float, float, float], ...]] = {
     "nothing": (),
@@ -37,8 +40,46 @@ LAYOUTS: dict[str, tuple[tuple[int, float, float, float], ...]] = {
 _MARKS = 49_406  # CLIP's start and end marks have this id and the next; 0 fills up
 
 
+class Filter(nn.Module):
+    """What a style does to a picture: a few convolutions that its words steer.
+
+    It sees the picture together with coarser copies of it, and a texture of the size of one of the
+    VQGAN's codes, which repeats: some styles are laid on a grid. The words scale and shift the
+    features (FiLM: Perez et al., arXiv 1709.07871).
+    """
+
+    def __init__(self, words: int) -> None:
+        super().__init__()
+        hidden, texture, cell = 32, 8, 8
+        self.texture = nn.Parameter(torch.randn(1, texture, cell, cell))
+        self.first = _conv(3 * 4 + texture, hidden)
+        self.second = _conv(hidden, hidden, dilation=2)
+        self.third = _conv(hidden, hidden)
+        self.last = nn.Conv2d(hidden + 12, 3, 1)
+        self.steer = nn.Linear(words, 6 * hidden)
+
+    def forward(self, x: Tensor, words: Tensor) -> Tensor:
+        """Pictures [n, 3, H, W] of sides that are multiples of 8, and words [n, W], to pictures."""
+        size = tuple(x.shape[-2:])
+        coarser = [F.interpolate(F.avg_pool2d(x, k), size, mode="nearest") for k in (2, 4, 8)]
+        grid = self.texture.repeat(len(x), 1, size[0] // 8, size[1] // 8)
+        seen = torch.cat([x, *coarser], 1) * 2 - 1
+        y = torch.cat([seen, grid], 1)
+        steered = self.steer(words)[..., None, None].chunk(3, 1)
+        for layer, steer in zip((self.first, self.second, self.third), steered, strict=True):
+            scale, shift = steer.chunk(2, 1)
+            y = F.silu(layer(y) * (1 + scale) + shift)
+        return self.last(torch.cat([y, seen], 1)) + 0.5
+
+
+def _conv(channels: int, out: int, dilation: int = 1) -> nn.Conv2d:
+    """3 x 3, to the same size; beyond the edge the picture goes on as it ends."""
+    mode = "replicate"
+    return nn.Conv2d(channels, out, 3, padding=dilation, dilation=dilation, padding_mode=mode)
+
+
 class Draft(nn.Module):
-    """From a prompt's words to things, their layout and their ground.
+    """From a prompt's words to things, their layout, their ground and their style.
 
     token_ids: sorted ids [R] of CLIP's tokens that it has a row for
     """
@@ -49,13 +90,14 @@ class Draft(nn.Module):
         self.register_buffer("token_ids", token_ids.to(torch.int32))
         self.sense = nn.Embedding(len(token_ids) + 1, sense, padding_idx=0)
         self.context = nn.GRU(sense, state, batch_first=True, bidirectional=True)
-        self.role = nn.Linear(2 * state, 4)
+        self.role = nn.Linear(2 * state, 5)
         self.layout = nn.Linear(2 * state, len(LAYOUTS))
         self.words = nn.Embedding(len(token_ids) + 1, words, padding_idx=0)
         self.first = nn.Linear(words + 1, hidden)
         self.second = nn.Linear(hidden, hidden)
         self.thing = nn.Linear(hidden, 4 * SIDE * SIDE)
         self.ground = nn.Sequential(nn.Linear(words, 64), nn.SiLU(), nn.Linear(64, 3))
+        self.style = Filter(words)
 
     @classmethod
     def from_state(cls, state: dict[str, Tensor]) -> Draft:
@@ -65,7 +107,7 @@ class Draft(nn.Module):
         return draft.eval().requires_grad_(False)
 
     def read(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """What each word speaks of, and how things are laid out: logits [n, T, 4] and [n, layouts].
+        """What each word speaks of, and how things are laid out: logits [n, T, 5] and [n, layouts].
 
         tokens: ids [n, T], as CLIP's tokenizer gives them
         """
@@ -101,9 +143,12 @@ class Draft(nn.Module):
 
 
 def joined(tokens: Tensor) -> Tensor:
-    """The words of several texts [n, T] one after the other, [1, T'], between two blanks."""
+    """The words of several texts [n, T] one after the other, [1, T'], as if they were one.
+
+    A blank comes first and blanks fill up, as in the captions that the draft has learned to read.
+    """
     words = tokens[(tokens > 0) & (tokens < _MARKS)]
-    return F.pad(words, (1, 1))[None]
+    return F.pad(words, (1, max(1, CONTEXT - 1 - len(words))))[None]
 
 
 @dataclass(frozen=True)
@@ -141,7 +186,7 @@ def thumbnail(
     """
     role, layout = (logits.argmax(-1) for logits in draft.read(tokens))
     role = role.masked_fill(~draft.knows(tokens), NOTHING)
-    if not (role != NOTHING).any():
+    if not ((role != NOTHING) & (role != STYLE)).any():
         return None
     device = tokens.device
     meant = torch.cat([role == FIRST, role == SECOND])  # (2, T)
@@ -150,6 +195,10 @@ def thumbnail(
     ground = chance.ground.to(device)
     if (role == GROUND).any():
         ground = draft.ground(draft.sum_of(tokens, role == GROUND)) + 0.5
+    styled = role == STYLE
+    asked_for = height, width
+    if styled.any():
+        width, height = (8 * round(side * STYLED / min(asked_for) / 8) for side in (width, height))
     side = min(width, height)
     stretch = torch.tensor([width / side, height / side, 1.0], device=device)
     grid = F.affine_grid(chance.theta.to(device) * stretch, [1, 4, height, width], False)
@@ -160,4 +209,7 @@ def thumbnail(
             rgba = F.grid_sample(things[which : which + 1], place, "bicubic", "zeros", False)
             rgba = rgba * ((rgba[:, 3:] - 0.15) / 0.35).clamp(0, 1)  # no specks around the thing
             x = rgba[:, :3] + x * (1 - rgba[:, 3:])
+    if styled.any():
+        x = draft.style(x.clamp(0, 1), draft.sum_of(tokens, styled))
+        x = F.interpolate(x, asked_for, mode="bicubic")
     return x.clamp(0, 1)

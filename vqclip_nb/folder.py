@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import os
 import re
+import secrets
+import shutil
 import time
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from vqclip_nb.settings import METADATA_KEY, Settings
+from vqclip_nb.metadata import as_png
+from vqclip_nb.settings import Settings
 from vqclip_nb.video import join_videos, write_video
+
+_DRIVE = Path("/content/drive")  # where Colab's users expect theirs
 
 
 class RunFolder:
@@ -34,29 +39,45 @@ class RunFolder:
 
     @classmethod
     def create(cls, out: str | Path, settings: Settings) -> RunFolder:
-        """A new folder inside `out`, named after the time and the prompt.
+        """A new folder inside `out`, hidden until `settle` gives it the run's name.
 
         Raises ValueError where nothing can be written there.
         """
         words = "-".join(re.findall(r"[a-z0-9]+", settings.prompt.lower()))[:40].strip("-")
         stem = time.strftime("%Y%m%d-%H%M%S") + (f"-{words}" if words else "")
-        for attempt in range(1000):
-            path = Path(out) / (stem if attempt == 0 else f"{stem}-{attempt + 1}")
+        path = Path(out) / f".{stem}-{secrets.token_hex(4)}.part"
+        try:
+            (path / "steps").mkdir(parents=True)
+            (path / "frames").mkdir()
+        except OSError as error:
+            shutil.rmtree(path, ignore_errors=True)
+            raise ValueError(
+                f"out is {str(out)!r}, where no folder can be made ({error.strerror}): "
+                "allowed is a folder that you may write to."
+            ) from None
+        return cls(path)
+
+    def settle(self) -> None:
+        """Take the name of the time and the prompt, one that no other run has."""
+        stem = self.path.name[1:].removesuffix(".part").rpartition("-")[0]
+        for number in itertools.count(1):
+            path = self.path.with_name(stem if number == 1 else f"{stem}-{number}")
             try:
-                (path / "steps").mkdir(parents=True)
-                (path / "frames").mkdir()
-                return cls(path)
-            except FileExistsError as error:
-                if not path.is_dir():  # `out`, or a part of it, is a file
-                    raise _unwritable(out, error) from None
-            except OSError as error:
-                raise _unwritable(out, error) from None
-        raise ValueError(f"out is {str(out)!r}, which holds a thousand runs of this second.")
+                if not path.exists():
+                    self.path = self.path.rename(path)
+                    return
+            except OSError:
+                if not path.exists():  # not because another run was quicker
+                    raise
 
     def discard(self) -> None:
         """Remove the folder of a run that never began."""
-        for folder in (self.path / "steps", self.path / "frames", self.path):
-            folder.rmdir()
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    @property
+    def inputs(self) -> Path:
+        """Copies of the pictures that the run began with."""
+        return self.path / "inputs"
 
     @property
     def picture(self) -> Path:
@@ -68,27 +89,43 @@ class RunFolder:
         """The film of the run, one frame an iteration."""
         return self.path / "timelapse.mp4"
 
-    def save_settings(self, settings: Settings, updates: list[dict]) -> None:
-        """Write `settings.json`: the settings and the log of live changes."""
-        text = json.dumps({"settings": settings.to_dict(), "updates": updates}, indent=2)
+    def save_settings(self, plan: Settings) -> None:
+        """Write `settings.json`: the settings at the start and the log of live changes."""
+        values = plan.to_dict()
+        updates = values.pop("updates")
+        text = json.dumps({"settings": values, "updates": updates}, indent=2)
         self._write("settings.json", text.encode())
 
-    def save_pictures(self, images: list[Image.Image], metadata: dict) -> None:
-        """Write `picture.png`, and `picture_1.png` and so on for a batch."""
-        self._write_pictures("picture", images, metadata)
+    def load_updates(self) -> list[dict]:
+        """The log of live changes in `settings.json`; empty where it cannot be read."""
+        try:
+            said = json.loads((self.path / "settings.json").read_text(encoding="utf-8"))
+            return list(said["updates"])
+        except (OSError, ValueError, TypeError, KeyError):
+            return []
 
-    def save_step(self, i: int, images: list[Image.Image], metadata: dict, z: Tensor) -> None:
+    def save_pictures(self, images: list[Image.Image], said: dict | None) -> None:
+        """Write `picture.png`, and `picture_1.png` and so on for a batch, which say `said`."""
+        self._write_pictures("picture", images, said)
+
+    def save_step(self, i: int, images: list[Image.Image], said: dict | None, z: Tensor) -> None:
         """Keep a shown step: its pictures and its latent, files of their own."""
-        self._write_pictures(f"steps/{i:06d}", images, metadata)
+        self._write_pictures(f"steps/{i:06d}", images, said)
         self._write(f"steps/{i:06d}.safetensors", save({"z": z.detach().cpu().contiguous()}))
 
-    def _write_pictures(self, stem: str, images: list[Image.Image], metadata: dict) -> None:
-        info = PngInfo()
-        info.add_itxt(METADATA_KEY, json.dumps(metadata))
+    def _write_pictures(self, stem: str, images: list[Image.Image], said: dict | None) -> None:
         for item, image in enumerate(images):
-            data = io.BytesIO()
-            image.save(data, "PNG", pnginfo=info)
-            self._write(f"{stem}.png" if item == 0 else f"{stem}_{item}.png", data.getvalue())
+            self._write(f"{stem}.png" if item == 0 else f"{stem}_{item}.png", as_png(image, said))
+
+    def latents_of(self, step: int) -> Path:
+        """The file with the latents of a shown step; raises ValueError where it was not kept."""
+        path = self.path / "steps" / f"{step:06d}.safetensors"
+        if not path.is_file():
+            kept = sorted(int(f.stem) for f in path.parent.glob("*.safetensors"))
+            raise ValueError(
+                f"{self.path} kept no step {step}: there are {', '.join(map(str, kept)) or 'none'}."
+            )
+        return path
 
     def save_history(self, history: list[dict]) -> None:
         """Write `history.csv`, one row an iteration; a part that was off in a row stays empty."""
@@ -126,27 +163,72 @@ class RunFolder:
         """Take one frame of the timelapse, uint8 [H, W, 3]."""
         self._frames.append(frame)
 
-    def save_frames(self, i: int) -> None:
-        """Encode the frames since the last call as a segment that ends with iteration i."""
+    def save_segment(self, i: int) -> None:
+        """Encode the frames since the last segment as one that ends with iteration i."""
         if self._frames:
             write_video(self.path / "frames" / f"{i:06d}.mp4", self._frames)
             self._frames = []
 
-    def forget_after(self, i: int) -> None:
-        """Drop segments of frames that were painted after iteration i, and unsaved frames."""
-        self._frames = []
-        for segment in (self.path / "frames").glob("*.mp4"):
-            if not segment.stem.isdigit() or int(segment.stem) > i:
-                segment.unlink()
+    def save_pending(self, i: int) -> None:
+        """Keep the frames up to iteration i that are no segment yet.
 
-    def save_timelapse(self) -> None:
-        """Join the segments to `timelapse.mp4`."""
+        Encoded now, the segments of the run that goes on would have other borders, and an encoder
+        makes other pictures of other segments.
+        """
+        if self._frames:
+            data = io.BytesIO()
+            np.savez_compressed(data, frames=np.stack(self._frames))
+            self._write(f"frames/{i:06d}.npz", data.getvalue())
+
+    def forget_pending(self, i: int) -> None:
+        """Drop the frames that were pending at other iterations than i, whose state is saved."""
+        for file in (self.path / "frames").glob("*.npz"):
+            if file.stem != f"{i:06d}":
+                file.unlink()
+
+    def go_on_after(self, i: int) -> None:
+        """Take up the frames that were pending at iteration i; drop what was painted after it."""
+        for broken in self.path.rglob("*.part*"):
+            broken.unlink()
+        self.forget_pending(i)
+        for file in (self.path / "frames").glob("*.npz"):
+            with np.load(file) as kept:
+                self._frames = list(kept["frames"])
+        for file in (self.path / "frames").glob("*.mp4"):
+            if not file.stem.isdigit() or int(file.stem) > i:
+                file.unlink()
+
+    def save_timelapse(self, said: dict | None) -> None:
+        """Join the segments, and what is pending, to `timelapse.mp4`, which says `said`."""
         segments = sorted((self.path / "frames").glob("[0-9]*[0-9].mp4"))
+        tail = self.path / "frames" / "tail.mp4"
+        if self._frames:
+            write_video(tail, self._frames)
+            segments.append(tail)
         if segments:
-            join_videos(self.timelapse, segments)
+            join_videos(self.timelapse, segments, comment=json.dumps(said) if said else "")
+        tail.unlink(missing_ok=True)
 
     def _write(self, name: str, data: bytes) -> None:
         write_file(self.path / name, data)
+
+
+def drive_folder(name: str = "vqclip_nb") -> Path:
+    """A folder of one's Google Drive, made and connected on Colab, to give as `out`.
+
+    Whatever a run writes is in Drive as soon as it is written, and there when the machine is gone.
+    Raises ValueError elsewhere than on Colab.
+    """
+    try:
+        from google.colab import drive
+    except ImportError:
+        raise ValueError(
+            "Google Drive can be connected on Colab only: give `out` a folder that is kept in step."
+        ) from None
+    drive.mount(str(_DRIVE))
+    folder = _DRIVE / "MyDrive" / name
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -164,10 +246,3 @@ def write_file(path: Path, data: bytes) -> None:
         raise OSError(
             f"{path} could not be written ({reason}); what was painted before is kept."
         ) from error
-
-
-def _unwritable(out: str | Path, error: OSError) -> ValueError:
-    return ValueError(
-        f"out is {str(out)!r}, where no folder can be made ({error.strerror}): "
-        "allowed is a folder that you may write to."
-    )

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vqclip_nb.folder import write_file
+from vqclip_nb.metadata import as_png, copy_of
 
 _LARGEST = 64 * 2**20  # bytes of a fetched picture
 _MOST_PIXELS = 100_000_000  # of any picture: a small file can unpack to fill the memory
@@ -66,6 +67,18 @@ def kept_picture(picture: Image.Image | np.ndarray | Tensor, folder: Path) -> st
         folder.mkdir(parents=True, exist_ok=True)
         write_file(path, data.getvalue())
     return str(path)
+
+
+def remembered(source: str, folder: Path) -> Tensor:
+    """`load_picture`, from its copy in `folder`; where there is none yet, it is made."""
+    copy = folder / copy_of(source)
+    if copy.is_file():
+        return load_picture(str(copy))
+    x = load_picture(source)
+    pixels = (x[0] * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    folder.mkdir(exist_ok=True)
+    write_file(copy, as_png(Image.fromarray(pixels), None))
+    return x
 
 
 def fitted(x: Tensor, width: int, height: int) -> Tensor:

@@ -7,26 +7,35 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import random
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional as F
 
-from vqclip_nb import cutouts, latents, prompts
+from vqclip_nb import __version__, cutouts, interrupts, latents, prompts
 from vqclip_nb.canvas import Canvas
 from vqclip_nb.folder import RunFolder
 from vqclip_nb.losses import Scene, objective
+from vqclip_nb.metadata import portable
 from vqclip_nb.models import Models, find_files, load_models, pick_device, release_memory
-from vqclip_nb.pictures import kept_picture, load_picture
+from vqclip_nb.pictures import kept_picture, remembered
+from vqclip_nb.prompts import Target
 from vqclip_nb.settings import Settings, specs
+from vqclip_nb.thrift import LEVELS, is_out_of_memory
+
+_SEGMENT = 100  # iterations after which frames are encoded, if none of them is shown before
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -68,11 +77,13 @@ class Result:
 class Run:
     """Paints while it is iterated; can be changed, extended, saved and resumed.
 
-    settings: what to paint and how
+    settings: what to paint and how; its log of live changes is replayed
     models: a loaded pair; by default the one that the settings name
     out: where the run's new folder goes
 
     Raises ValueError before any model is loaded where something is wrong.
+
+    plan: the settings at the start, with the log; settings: those of now
     """
 
     def __init__(
@@ -86,49 +97,73 @@ class Run:
         folder = RunFolder.create(out, settings)
         try:
             self._begin(settings, models, folder)
-        except BaseException:  # an interrupt too leaves no empty folder
+            self.save()
+            folder.settle()
+        except BaseException:  # an interrupt too leaves no folder of a run that never began
             folder.discard()
             raise
-        self.save()
 
     @classmethod
     def resume(cls, folder: str | Path, *, models: Models | None = None) -> Run:
-        """Go on with the run of `folder`, exactly where its state was last saved."""
+        """Go on with the run of `folder`, exactly where its state was last saved.
+
+        Live changes that were made after that are made again at their iterations.
+        """
         files = RunFolder(Path(folder))
         tensors, header = files.load_state()
+        saved, logged = header["plan"], files.load_updates()
+        if logged[: len(saved["updates"])] == saved["updates"]:
+            saved = saved | {"updates": logged}
         run = cls.__new__(cls)
-        run._begin(Settings.from_dict(header["settings"]), models, files, tensors)
-        run.i, run.seconds, run.updates = header["i"], header["seconds"], header["updates"]
+        run._begin(Settings.from_dict(saved), models, files, tensors, header["i"])
+        run.seconds = header["seconds"]
         run.history = files.load_history(run.i) if run.i else []
-        files.forget_after(run.i)
+        files.go_on_after(run.i)
         return run
+
+    @classmethod
+    def fork(
+        cls,
+        folder: str | Path,
+        step: int,
+        *,
+        models: Models | None = None,
+        out: str | Path = "runs",
+        **changes: object,
+    ) -> Run:
+        """A new run that begins with the latents of a shown step of the run of `folder`.
+
+        It has the settings that the step was painted with, and `changes`.
+        Raises ValueError where that step was not kept.
+        """
+        files = RunFolder(Path(folder))
+        _, header = files.load_state()
+        latents_of = files.latents_of(step)
+        settings = Settings.from_dict(header["plan"]).at(step)
+        settings = settings.replace(init_image=str(latents_of), mask="", **changes)
+        return cls(settings, models=models, out=out)
 
     def __iter__(self) -> Iterator[Iterate]:
         """Paint to the end, an iteration at a time; leaving early keeps what was painted."""
         try:
-            while self.i < self.settings.total_iter and not self.settled():
+            while not self._is_done():
                 yield self._iterate()
         finally:
             self.finish()
 
     def update(self, **changes: object) -> None:
-        """Change live settings from the next iteration on; the change is logged.
+        """Change live settings from the next iteration on; the change is logged and kept.
 
         Raises ValueError for a field that cannot change while painting.
         """
-        fixed = [name for name in changes if name in specs() and not specs()[name].live]
-        if fixed:
-            raise ValueError(f"{fixed[0]} cannot change while painting: start a new run.")
-        settings = self.settings.replace(**changes)
-        self._aim_at(settings)
-        self.settings = settings
-        self.canvas.update(settings)
-        self.updates.append({"iteration": self.i + 1, **changes})
+        plan = self.plan.updated(self.i + 1, **changes)
+        self._take_up(plan.at(self.i + 1))
+        self.plan = plan
+        self.folder.save_settings(self.plan)
 
     def extend(self, iterations: int) -> None:
         """Paint some more iterations than planned."""
-        self.settings = self.settings.replace(total_iter=self.settings.total_iter + iterations)
-        self.canvas.update(self.settings)
+        self.update(total_iter=self.settings.total_iter + iterations)
 
     def settled(self) -> bool:
         """Whether `auto_stop` says that the picture no longer improves.
@@ -145,30 +180,29 @@ class Run:
 
     def images(self) -> list[Image.Image]:
         """The current pictures, one per batch item: decode(quantize(z))."""
-        pixels = to_pixels(self.canvas.shown())
+        pixels = to_pixels(self._thriftily(self.canvas.shown))
         return [Image.fromarray(item) for item in pixels]
 
     def save(self) -> None:
         """Write pictures, settings, history and, last, the state that resumes from all of it."""
-        self.folder.save_settings(self.settings, self.updates)
+        self.folder.save_settings(self.plan)
         self.folder.save_pictures(self.images(), self._metadata())
         if self.history:
             self.folder.save_history(self.history)
-            self.folder.save_frames(self.i)
-        header = {
-            "settings": self.settings.to_dict(),
-            "updates": self.updates,
-            "i": self.i,
-            "seconds": self.seconds,
-        }
+        self.folder.save_pending(self.i)
+        header = {"plan": self.plan.to_dict(), "i": self.i, "seconds": self.seconds}
         self.folder.save_state(self.canvas.state(), header)
+        self.folder.forget_pending(self.i)
 
     def finish(self) -> None:
         """Save, make the timelapse and give the memory of the graph back."""
-        self.save()
-        self.folder.save_timelapse()
-        self.canvas.forget()
-        release_memory()
+        with interrupts.held():
+            try:
+                self.save()
+                self.folder.save_timelapse(self._metadata())
+            finally:
+                self.canvas.forget()
+                release_memory()
 
     def result(self) -> Result:
         """The run so far."""
@@ -180,6 +214,7 @@ class Run:
         models: Models | None,
         folder: RunFolder,
         state: dict[str, Tensor] | None = None,
+        i: int = 0,
     ) -> None:
         self.folder = folder
         self.models = models or load_models(
@@ -190,90 +225,180 @@ class Run:
                 f"gan_weight is {settings.gan_weight:g}, but {self.models.name} has no "
                 "discriminator: set gan_weight to 0."
             )
-        self.settings = settings.replace(
+        self.plan = settings.replace(
             models=self.models.name,
             clip=self.models.clip,
             im_shape=_drawable(settings.im_shape, self.models.vqgan.factor),
         )
         if "^" in settings.prompt and not settings.story_step:
-            self.settings = self.settings.replace(story_step=prompts.Story.of(self.settings).step)
-        self._aim_at(self.settings)
-        for perceptor in self.models.perceptors:
-            prompts.warn_of_unknown_words(perceptor, settings)
-        self.canvas = Canvas(self.models, self.settings, state)
-        self.i, self.seconds = 0, 0.0
+            self.plan = self.plan.replace(story_step=prompts.Story.of(settings).step)
+        self.i, self.seconds = i, 0.0
         self.history: list[dict] = []
-        self.updates: list[dict] = []
+        self.settings = self.plan.at(max(1, i))
+        self._aim_at(self.settings)
+        self.canvas = Canvas(self.models, self.settings, self._picture, state)
+
+    def _picture(self, source: str) -> Tensor:
+        """A picture from outside; the run's folder keeps a copy to go on with."""
+        return remembered(source, self.folder.inputs)
+
+    def _is_done(self) -> bool:
+        """Whether there is nothing left to paint, after the live changes that are due."""
+        if any(update["iteration"] == self.i + 1 for update in self.plan.updates):
+            self._take_up(self.plan.at(self.i + 1))
+        return self.i >= self.settings.total_iter or self.settled()
+
+    def _take_up(self, settings: Settings) -> None:
+        """Paint with these settings from now on; changes nothing if that cannot be."""
+        if settings != self.settings:
+            self._aim_at(settings)
+            self.settings = settings
+            self.canvas.update(settings)
 
     def _aim_at(self, settings: Settings) -> None:
         """Targets and story of the settings; raises ValueError and changes nothing if it cannot."""
         targets = [
-            prompts.make_target(perceptor, settings, load_picture)
+            prompts.make_target(perceptor, settings, self._picture)
             for perceptor in self.models.perceptors
         ]
         self.targets, self.story = targets, prompts.Story.of(settings)
+        for perceptor in self.models.perceptors:
+            prompts.warn_of_unknown_words(perceptor, settings)
 
     def _iterate(self) -> Iterate:
-        began = time.perf_counter()
-        parts, similarity = self._step()
-        self.i += 1
-        # the picture after this step; the next iteration starts from the same decoding
-        frame = to_pixels(self.canvas.shown())[0]
-        self.seconds += time.perf_counter() - began
-        loss = sum(parts.values())
-        row = {"iteration": self.i, "seconds": self.seconds, "loss": loss}
-        self.history.append(row | {"similarity": similarity} | parts)
-        last = self.i == self.settings.total_iter or self.settled()
-        shown = last or self.i % self.settings.show_step == 0
-        self.folder.add_frame(frame)
-        if shown:
-            self.folder.save_step(self.i, self.images(), self._metadata(), self.canvas.latent())
-            self.save()
-        total = self.settings.total_iter
+        with interrupts.held():
+            began = time.perf_counter()
+            parts, similarity = self._step()
+            self.i += 1
+            # the picture after this step; the next iteration starts from the same decoding
+            frame = to_pixels(self._thriftily(self.canvas.shown))[0]
+            self.seconds += time.perf_counter() - began
+            loss, total = sum(parts.values()), self.settings.total_iter
+            row = {"iteration": self.i, "seconds": self.seconds, "loss": loss}
+            self.history.append(row | {"similarity": similarity} | parts)
+            last = self.i == total or self.settled()
+            shown = last or self.i % self.settings.show_step == 0
+            self._keep(frame, shown)
         return Iterate(self.i, total, loss, parts, similarity, self.seconds, shown, self)
+
+    def _keep(self, frame: np.ndarray, shown: bool) -> None:
+        """Write what this iteration leaves."""
+        self.folder.add_frame(frame)
+        if shown or self.i % _SEGMENT == 0:
+            self.folder.save_segment(self.i)
+        if shown:
+            latent = self.canvas.latent()
+            self.folder.save_step(self.i, self.images(), self._metadata(), latent)
+            self.save()
 
     def _step(self) -> tuple[dict[str, float], float]:
         """One iteration: judge the current picture, then move its latent."""
+        parts, similarity = self._thriftily(self._judge)
+        self.canvas.move(self.i + 1)
+        return parts, similarity
+
+    def _judge(self) -> tuple[dict[str, float], float]:
+        """The loss of the current picture, by parts, its similarity, and z's gradient."""
         settings, canvas, iteration = self.settings, self.canvas, self.i + 1
+        canvas.z.grad = None
         streams = [
             latents.stream(settings.seed, item, iteration) for item in range(settings.batch_size)
         ]
         z_q, x = canvas.judged(streams)
-        cutter = cutouts.Cutter(settings, streams, tuple(x.shape[-2:]))
+        pairs = self._pairs(x, streams)
+        shares = self.story.shares(iteration)
+        drafts = [(share, canvas.drafts[phrase]) for phrase, share in shares.items()]
+        drafts = [(share, draft) for share, draft in drafts if draft is not None]
+        scene = Scene(x, canvas.z, z_q, canvas.start, drafts, iteration)
+        parts, similarity = objective(self.models.vqgan, settings, pairs, shares, scene)
+        # times the batch size: each picture is moved as it would be alone
+        (sum(parts.values()) * settings.batch_size).backward()
+        values = {name: part.item() for name, part in parts.items()}
+        self._check(values, canvas.z.grad.abs().amax().item())
+        return values, similarity.item()
+
+    def _pairs(self, x: Tensor, streams: list[torch.Generator]) -> list[tuple[Tensor, Target]]:
+        """For each critic its embeddings of the crops of the pictures x, and its target."""
+        cutter = cutouts.Cutter(self.settings, streams, tuple(x.shape[-2:]))
         crops: dict[int, Tensor] = {}  # critics of one input size see the same
         pairs = []
         for perceptor, target in zip(self.models.perceptors, self.targets, strict=True):
             size = perceptor.input_size
             if size not in crops:
                 crops[size] = cutter.cut(x, size)
-            pairs.append((perceptor.encode_image(crops[size]), target))
-        shares = self.story.shares(iteration)
-        drafts = [(share, canvas.drafts[phrase]) for phrase, share in shares.items()]
-        drafts = [(share, draft) for share, draft in drafts if draft is not None]
-        scene = Scene(x, canvas.z, z_q, canvas.start, drafts, iteration)
-        parts, similarity = objective(self.models.vqgan, settings, pairs, shares, scene)
-        self._check(parts)
-        # times the batch size: each picture is moved as it would be alone
-        (sum(parts.values()) * settings.batch_size).backward()
-        canvas.move(iteration)
-        return {name: part.item() for name, part in parts.items()}, similarity.item()
+            pairs.append((self.canvas.thrift.encode(perceptor, crops[size]), target))
+        return pairs
 
-    def _check(self, parts: dict[str, Tensor]) -> None:
-        for name, part in parts.items():
-            if not torch.isfinite(part):
+    def _check(self, parts: dict[str, float], steepest: float) -> None:
+        """Stop before z is moved by what is no number."""
+        named = {f"{name} term": value for name, value in parts.items()} | {"gradient": steepest}
+        for name, value in named.items():
+            if not math.isfinite(value):
+                weight = f"{name.removesuffix(' term')}_weight"
                 raise FloatingPointError(
-                    f"The {name} term became {part.item()} at iteration {self.i + 1}: "
-                    "lower learning_rate; the last good picture is kept."
+                    f"The {name} became {value} at iteration {self.i + 1}: lower "
+                    f"{weight if weight in specs() else 'learning_rate'}; "
+                    "the last good picture is kept."
                 )
 
-    def _metadata(self) -> dict:
-        """What a picture says of its making: enough to make it again, and no local path."""
-        return {
-            "settings": self.settings.to_dict(),
-            "updates": self.updates,
+    def _thriftily(self, compute: Callable[[], _T]) -> _T:
+        """What `compute` gives; in less memory where there is not enough."""
+        thrift = self.canvas.thrift
+        while True:
+            try:
+                return compute()
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+            self.canvas.forget()
+            release_memory()
+            width, height = self.settings.im_shape
+            if not thrift.spare():
+                raise MemoryError(
+                    f"{width} × {height} pixels do not fit into the memory of "
+                    f"{self.models.device}; {self._size_that_fits()}; what was painted is kept."
+                )
+            warnings.warn(
+                f"{width} × {height} pixels do not fit into the memory of {self.models.device}: "
+                f"going on more slowly, {LEVELS[thrift.level]}.",
+                stacklevel=3,
+            )
+
+    def _size_that_fits(self) -> str:
+        """The largest of a few sizes of which an iteration fits into the memory, in words."""
+        for share in (0.75, 0.5, 0.375, 0.25):
+            if shape := self._fits(share):
+                return f"{shape[0]} × {shape[1]} would fit"
+        return "nor does a quarter of each side: try another device"
+
+    def _fits(self, share: float) -> tuple[int, int] | None:
+        """The size at this share of each side, if its forward and backward pass fit."""
+        vqgan, canvas = self.models.vqgan, self.canvas
+        z = F.interpolate(canvas.z.detach(), scale_factor=share, mode="nearest").requires_grad_()
+        streams = [latents.stream(0, item, 0) for item in range(len(z))]
+        try:
+            x = canvas.thrift.decode(vqgan, vqgan.quantize(z)[0], tile=self.settings.tile)
+            sum(emb.sum() for emb, _ in self._pairs(x, streams)).backward()
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            return None
+        finally:
+            release_memory()
+        return x.shape[-1], x.shape[-2]
+
+    def _metadata(self) -> dict | None:
+        """What a picture says of its making; None where it should say nothing."""
+        if not self.plan.metadata:
+            return None
+        return portable(self.plan) | {
             "iteration": self.i,
             "files": self.models.checksums,
-            "versions": {"python": platform.python_version(), "torch": torch.__version__},
+            "versions": {
+                "vqclip_nb": __version__,
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+            },
             "threads": torch.get_num_threads(),
         }
 

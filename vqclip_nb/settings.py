@@ -10,13 +10,12 @@ import dataclasses
 import json
 import math
 import numbers
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from vqclip_nb.grammar import parse_augments, parse_prompts, parse_story
-
-METADATA_KEY = "vqclip_nb"  # the PNG text chunk that carries a picture's settings
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class Settings:
     noise_factor: float = _field(0.1, "Noise on the crops that CLIP judges.", 0, 2, live=True)
     learning_rate: float = _field(0.1, "Step size on the latent.", 0.0001, 10, live=True)
     wd: float = _field(0.0, "Weight decay of the optimizer on the latent.", 0, 1, live=True)
-    total_iter: int = _field(150, "How long to paint.", 1, 100_000, unit="iterations")
+    total_iter: int = _field(150, "How long to paint.", 1, 100_000, unit="iterations", live=True)
     show_step: int = _field(
         25, "How often to show and keep a picture.", 1, 100_000, unit="iterations"
     )
@@ -149,6 +148,9 @@ class Settings:
     models: str = _field("tiny", "Generator: a model's name or a checkpoint's path.")
     clip: tuple[str, ...] = _field((), "Critics: names or paths; empty takes the model's own.")
     device: str = _field("auto", "Where to compute.", choices=("auto", "cpu", "cuda", "mps"))
+    metadata: bool = _field(True, "Write the settings into pictures and films.")
+    # the log of live changes: {"iteration": the first that is painted so, field: value, …}
+    updates: tuple[dict, ...] = ()
 
     def __post_init__(self) -> None:
         for name, check in _CHECKS.items():
@@ -164,6 +166,8 @@ class Settings:
             raise ValueError(
                 "w1 is 0 and w2 has no extras to weigh: give w1, or w2 and extras, a weight."
             )
+        if self.updates:
+            object.__setattr__(self, "updates", tuple(self._checked_updates()))
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Settings:
@@ -193,14 +197,45 @@ class Settings:
 
     @classmethod
     def from_png(cls, path: str | Path) -> Settings:
-        """The settings that made a picture, from the picture itself."""
-        from PIL import Image
+        """The settings that made a picture, live changes included, from the picture itself.
 
-        with Image.open(path) as image:
-            text = getattr(image, "text", {}).get(METADATA_KEY)
-        if text is None:
-            raise ValueError(f"{path} carries no settings: it was not painted by vqclip_nb.")
-        return cls.from_dict(json.loads(text)["settings"])
+        Warns where the picture was changed since; raises ValueError where it carries none.
+        """
+        from vqclip_nb.metadata import settings_of
+
+        return settings_of(path)
+
+    def at(self, iteration: int) -> Settings:
+        """What an iteration, counted from 1, is painted with: live changes made, without a log."""
+        values = self.to_dict() | {"updates": ()}
+        for update in self.updates:
+            if update["iteration"] <= iteration:
+                values |= update
+        values.pop("iteration", None)
+        return type(self).from_dict(values)
+
+    def updated(self, iteration: int, **changes: Any) -> Settings:
+        """The settings with one more entry in the log.
+
+        Raises ValueError for a field that cannot change while painting.
+        """
+        return self.replace(updates=[*self.updates, {"iteration": iteration, **changes}])
+
+    def _checked_updates(self) -> Iterator[dict]:
+        """The log, its values as their fields have them."""
+        values, latest = self.to_dict() | {"updates": ()}, 1
+        for update in self.updates:
+            names = [name for name in update if name != "iteration"]
+            if type(update.get("iteration")) is not int or update["iteration"] < latest:
+                raise ValueError(
+                    f"The live change {update!r} has no iteration, or one before the last change."
+                )
+            for name in names:
+                if name in specs() and not specs()[name].live:
+                    raise ValueError(f"{name} cannot change while painting: start a new run.")
+            latest = update["iteration"]
+            values = type(self).from_dict(values | {name: update[name] for name in names}).to_dict()
+            yield {"iteration": latest} | {name: values[name] for name in names}
 
     def replace(self, **changes: Any) -> Settings:
         """A copy with some fields changed."""
@@ -218,7 +253,8 @@ class Settings:
 
 def specs() -> dict[str, Spec]:
     """The `Spec` of every field, in the order in which a form should show them."""
-    return {f.name: f.metadata["spec"] for f in dataclasses.fields(Settings)}
+    fields = dataclasses.fields(Settings)
+    return {f.name: f.metadata["spec"] for f in fields if "spec" in f.metadata}
 
 
 def _refuse(name: str, value: Any, allowed: str) -> ValueError:
@@ -279,8 +315,14 @@ def _names(name: str, value: Any) -> tuple[str, ...]:
     return tuple(values)
 
 
+def _log(name: str, value: Any) -> tuple[dict, ...]:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(each, dict) for each in value):
+        raise _refuse(name, value, "a list of live changes")
+    return tuple(value)
+
+
 _KINDS = {"bool": _switch, "str": _text, "float": _number, "int": _whole, "int | None": _seed}
-_KINDS |= {"tuple[int, int]": _shape, "tuple[str, ...]": _names}
+_KINDS |= {"tuple[int, int]": _shape, "tuple[str, ...]": _names, "tuple[dict, ...]": _log}
 _CHECKS = {f.name: _KINDS[f.type] for f in dataclasses.fields(Settings)}
 
 _PEERS: dict[str, Any] = {"draft_weight": 0.0, "cut_pow": 1.0}  # what none of the peers has

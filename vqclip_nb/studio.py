@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import shlex
 from collections.abc import Sequence
 
 import ipywidgets as widgets
@@ -100,7 +101,7 @@ def _field(name: str, spec: Spec, settings: Settings) -> widgets.Widget:
     if isinstance(value, bool):
         return widgets.Checkbox(value=value, **_without_update(common))
     if isinstance(value, tuple):
-        return widgets.Text(value=" ".join(value), placeholder=spec.help, **common)
+        return widgets.Text(value=shlex.join(value), placeholder=spec.help, **common)
     if isinstance(value, str):
         return widgets.Text(value=value, placeholder=spec.help, **common)
     if isinstance(value, int):
@@ -139,7 +140,12 @@ def _value(name: str, field: widgets.Widget) -> object:
     if name == "im_shape":
         return tuple(side.value for side in field.children)
     if name == "clip":
-        return field.value.split()
+        try:
+            return shlex.split(field.value)
+        except ValueError as error:
+            raise ValueError(
+                f"clip is {field.value!r}, which has an open quote: {error}."
+            ) from None
     if name == "seed":
         text = field.value.strip()
         return (int(text) if text.isdigit() else text) if text else None

@@ -38,14 +38,18 @@ def write_video(path: Path, frames: Iterable[np.ndarray], *, fps: float = FPS) -
     return count
 
 
-def join_videos(path: Path, segments: list[Path]) -> None:
-    """Put videos of equal size behind each other without encoding them again."""
+def join_videos(path: Path, segments: list[Path], *, comment: str = "") -> None:
+    """Put videos of equal size behind each other without encoding them again.
+
+    comment: what the file says of itself
+    """
     listing = path.with_name(f"{path.stem}.txt")
     part = path.with_name(f"{path.stem}.part{path.suffix}")
     lines = [f"file '{segment.relative_to(path.parent).as_posix()}'" for segment in segments]
     listing.write_text("\n".join(lines) + "\n", encoding="utf-8")
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", "-f", "concat", "-i"]
-    command += [str(listing), "-c", "copy", "-movflags", "+faststart", str(part)]
+    command += [str(listing), "-c", "copy", "-movflags", "+faststart"]
+    command += ["-metadata", f"comment={comment}", str(part)]
     try:
         done = subprocess.run(command, capture_output=True, text=True)
     finally:
@@ -65,7 +69,8 @@ def _open(path: Path, width: int, height: int, fps: float):
         pix_fmt_out="yuv420p",
         macro_block_size=1,  # the default of 16 would stretch other sizes
         ffmpeg_log_level="error",
-        output_params=["-crf", "18", "-preset", "veryfast", "-threads", "1"],
+        # without B-frames, segments join without a gap in time
+        output_params=["-crf", "18", "-preset", "veryfast", "-bf", "0", "-threads", "1"],
     )
     writer.send(None)
     return writer

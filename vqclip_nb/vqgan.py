@@ -10,13 +10,21 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Iterator
+from functools import partial
 
 import torch
-from taming.modules.diffusionmodules.model import Decoder, Encoder
+from taming.modules.diffusionmodules.model import (
+    AttnBlock,
+    Decoder,
+    Encoder,
+    ResnetBlock,
+    Upsample,
+)
 from taming.modules.discriminator.model import NLayerDiscriminator
 from taming.modules.vqvae.quantize import VectorQuantizer2
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 
 class Network(nn.Module):
@@ -99,13 +107,19 @@ class VQGAN:
         codes = F.embedding(indices, self.codebook).permute(0, 3, 1, 2)  # (B, C, h, w)
         return z + (codes - z).detach(), indices
 
-    def decode(self, z_q: Tensor, *, tile: bool = False) -> Tensor:
+    def decode(self, z_q: Tensor, *, tile: bool = False, recompute: bool = False) -> Tensor:
         """Codes [B, C, h, w] to pictures [B, 3, h*f, w*f] in [0,1].
 
         tile: whether the right edge should go on at the left one, and the lower at the upper
+        recompute: compute each block again for its gradient instead of keeping what it computed
         """
-        with _around_the_edges(self.network.decoder) if tile else contextlib.nullcontext():
-            y = self.network.decoder(self.network.post_quant_conv(z_q))
+        decoder = self.network.decoder
+        with contextlib.ExitStack() as during:
+            if recompute:
+                during.enter_context(_recomputed(decoder, tile))
+            if tile:
+                during.enter_context(_around_the_edges(decoder))
+            y = decoder(self.network.post_quant_conv(z_q))
         return clamp_with_grad((y + 1) / 2)
 
     def discriminate(self, x: Tensor) -> Tensor:
@@ -126,6 +140,24 @@ def _around_the_edges(network: nn.Module) -> Iterator[None]:
     finally:
         for layer in layers:
             layer.padding_mode = "zeros"
+
+
+@contextlib.contextmanager
+def _recomputed(decoder: nn.Module, tile: bool) -> Iterator[None]:
+    """Blocks keep no activations; the backward pass computes them again, in the same way."""
+
+    def again(block: nn.Module, *inputs: Tensor | None) -> Tensor:
+        with _around_the_edges(block) if tile else contextlib.nullcontext():
+            return type(block).forward(block, *inputs)
+
+    blocks = [b for b in decoder.modules() if isinstance(b, (ResnetBlock, AttnBlock, Upsample))]
+    try:
+        for block in blocks:
+            block.forward = partial(checkpoint, partial(again, block), use_reentrant=False)
+        yield
+    finally:
+        for block in blocks:
+            del block.forward
 
 
 class _ClampWithGrad(torch.autograd.Function):

@@ -2,13 +2,14 @@
 
 Both are plain supervised learning, since a scene's caption is made from what is in the scene. Whose
 drawing it is and how it is turned is told to the network or left out, so that it need not average
-over all that is possible, which would blur the thumbnail. Styles are left to the loop.
+over all that is possible, which would blur the thumbnail.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,7 +17,18 @@ from clip import tokenize
 from torch import Tensor
 from torch.nn import functional as F
 
-from vqclip_nb.draft import FIRST, GROUND, LAYOUTS, NOTHING, SECOND, Draft
+from vqclip_nb.draft import (
+    CONTEXT,
+    FIRST,
+    GROUND,
+    LAYOUTS,
+    NOTHING,
+    SECOND,
+    SIDE,
+    STYLE,
+    STYLED,
+    Draft,
+)
 from vqclip_nb.train.artwork import Artwork
 from vqclip_nb.train.captions import (
     COLOURS,
@@ -33,11 +45,9 @@ from vqclip_nb.train.session import Session
 from vqclip_nb.train.styles import STYLES
 from vqclip_nb.train.towers import token_ids
 
-CONTEXT = 32  # tokens of a caption, as the critic's
-
 
 class DraftTrainer:
-    """Cross-entropy on roles and layouts, L1 on drawings and grounds."""
+    """Cross-entropy on roles and layouts, L1 on drawings and grounds, L2 on styled scenes."""
 
     def __init__(
         self, settings: dict, artwork: Artwork, device: str | torch.device = "cpu"
@@ -87,6 +97,8 @@ class DraftTrainer:
         measured = {"thing": self._thing_loss(rng)}
         if step % self.settings["read_every"] == 0:
             measured |= self._caption_losses(rng)
+        if step % self.settings["style_every"] == 0:
+            measured["style"] = self._style_loss(rng)
         self.optimizer.zero_grad()
         sum(measured.values()).backward()
         self.optimizer.step()
@@ -137,6 +149,26 @@ class DraftTrainer:
             losses["ground"] = F.l1_loss(self.draft.ground(words) + 0.5, target)
         return losses
 
+    def _style_loss(self, rng: random.Random) -> Tensor:
+        """Squared distance of styled scenes, and of their edges, to what the styles' filters gave.
+
+        Half of the scenes come as soft as a draft's things are. (An absolute distance would leave
+        out what is thin and not quite certain: all of neon's light.)
+        """
+        plans = [replace(plan, style=None) for plan in self.composer.plans(len(STYLES))]
+        with torch.no_grad():
+            x = self.composer.drawn(plans, STYLED)
+            filters = zip(x, STYLES.values(), strict=True)
+            target = torch.cat([apply(one[None], self.generator) for one, apply in filters])
+            if rng.random() < 0.5:
+                soft = F.interpolate(x, size=2 * SIDE, mode="bicubic", antialias=True)
+                x = F.interpolate(soft, size=STYLED, mode="bicubic").clamp(0, 1)
+        tokens = tokenize(list(STYLES), CONTEXT).to(self.device)
+        words = self.draft.sum_of(tokens, torch.ones_like(tokens, dtype=torch.bool))
+        error = self.draft.style(x, words) - target
+        edges = sum(error.diff(dim=dim).square().mean() for dim in (2, 3))
+        return 4 * error.square().mean() + 2 * edges
+
 
 def _told(said: Description, rng: random.Random) -> str:
     """A caption, or its two parts as prompt and extras come: one after the other."""
@@ -157,6 +189,8 @@ def _roles(tokens: list[int], said: Description) -> list[int]:
         start = _mark(roles, tokens, _phrase(thing, said.number is not None), role, start)
     for colour in said.background:
         start = _mark(roles, tokens, colour, GROUND, start)
+    if said.style:
+        _mark(roles, tokens, said.style, STYLE, start)
     return roles
 
 

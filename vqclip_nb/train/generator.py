@@ -31,7 +31,9 @@ class GeneratorTrainer:
         self.settings, self.device = settings, torch.device(device)
         torch.manual_seed(settings["seed"])
         self.generator = torch.Generator().manual_seed(settings["seed"])
-        self.composer = Composer(artwork, self.generator, device=self.device)
+        self.composer = Composer(
+            artwork, self.generator, styled=settings["styled"], device=self.device
+        )
         self.config = taming_config(settings)
         self.network = Network(self.config, discriminator=True).to(self.device)
         self.discriminator = self.network.loss.discriminator.apply(weights_init)

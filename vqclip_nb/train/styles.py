@@ -97,7 +97,7 @@ def neon(x: Tensor, generator: torch.Generator) -> Tensor:
 
 def mosaic(x: Tensor, generator: torch.Generator) -> Tensor:
     """Square tiles of one colour, each a little off, with joints between them."""
-    cells, size = 20, x.shape[-1]
+    cells, size = 16, x.shape[-1]  # as the codes of a picture of 128x128: a tile each
     tiles = _cells(x, cells)
     offset = torch.randn(len(x), 1, cells, cells, generator=generator).to(x.device) * 0.07
     tiles = tiles + F.interpolate(offset, size=(size, size), mode="nearest")

@@ -1,0 +1,411 @@
+"""Nothing painted is lost: replay, resume, forks, interrupts, kills, full disks, little memory."""
+
+import json
+import multiprocessing
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import vqclip_nb as vq
+from vqclip_nb import interrupts
+from vqclip_nb.thrift import LEVELS
+
+
+def _fields(quick, **changes) -> dict:
+    kept = {name: value for name, value in quick.items() if name != "out"}
+    return {"prompt": "a red apple"} | kept | {"total_iter": 12, "show_step": 5} | changes
+
+
+def _run(quick, tiny, **changes) -> vq.Run:
+    return vq.Run(vq.Settings(**_fields(quick, **changes)), models=tiny, out=quick["out"])
+
+
+def _finished(run: vq.Run) -> vq.Run:
+    for _ in run:
+        pass
+    return run
+
+
+def _same(first: vq.Run, second: vq.Run) -> bool:
+    pictures = [np.asarray(run.images()[0]) for run in (first, second)]
+    return np.array_equal(*pictures) and torch.equal(
+        first.result().latents, second.result().latents
+    )
+
+
+def _frames(path: Path) -> np.ndarray:
+    reader = imageio_ffmpeg.read_frames(str(path))
+    width, height = next(reader)["size"]
+    return np.stack([np.frombuffer(f, np.uint8).reshape(height, width, 3) for f in reader])
+
+
+def _changed_twice(run: vq.Run) -> vq.Run:
+    for it in run:
+        if it.i == 3:
+            run.update(prompt="a green apple", learning_rate=0.2)
+        if it.i == 7:
+            run.update(extras="neon", w2=0.5)
+    return run
+
+
+def test_a_picture_repaints_itself_with_its_live_changes_and_its_extension(quick, tiny):
+    run = _changed_twice(_run(quick, tiny))
+    run.extend(3)
+    _finished(run)
+    plan = vq.Settings.from_png(run.folder.picture)
+    assert plan == run.plan
+    assert [update["iteration"] for update in plan.updates] == [4, 8, 13]
+    again = _finished(vq.Run(plan, models=tiny, out=quick["out"]))
+    assert again.i == 15
+    assert _same(run, again)
+
+
+def test_a_change_after_the_last_state_is_made_again_when_the_run_resumes(quick, tiny, tmp_path):
+    run, crashed = _run(quick, tiny), tmp_path / "crashed"
+    for it in run:
+        if it.i == 7:  # the state is of iteration 5
+            run.update(prompt="a green apple")
+        if it.i == 8:
+            shutil.copytree(run.folder.path, crashed)
+    resumed = vq.Run.resume(crashed, models=tiny)
+    assert resumed.i == 5
+    assert _same(_finished(resumed), run)
+
+
+def test_a_refused_change_changes_nothing(quick, tiny):
+    run = _run(quick, tiny)
+    next(iter(run))
+    before = run.plan, run.settings
+    for change in ({"prompt": ""}, {"prompt": "nowhere.png"}, {"cutn": 8}, {"speed": 3}):
+        with pytest.raises(ValueError, match=r"prompt is|nowhere\.png|cutn cannot|'speed' is no"):
+            run.update(**change)
+    assert (run.plan, run.settings) == before
+
+
+@pytest.mark.parametrize(
+    "updates",
+    [
+        [{"prompt": "a cat"}],
+        [{"iteration": 3, "prompt": "a cat"}, {"iteration": 2, "prompt": "a dog"}],
+        [{"iteration": 3, "seed": 4}],
+        [{"iteration": 3, "w1": "much"}],
+        ["faster"],
+    ],
+)
+def test_a_log_that_cannot_be_replayed_is_refused(updates):
+    with pytest.raises(ValueError, match=r"live change|cannot change while|w1 is 'much'"):
+        vq.Settings(updates=updates)
+
+
+def test_the_film_of_an_interrupted_run_is_that_of_an_undisturbed_one(quick, tiny):
+    whole = _finished(_run(quick, tiny))
+    run = _run(quick, tiny)
+    for it in run:
+        if it.i == 7:
+            break
+    assert len(_frames(run.folder.timelapse)) == 7
+    resumed = _finished(vq.Run.resume(run.folder.path, models=tiny))
+    assert np.array_equal(_frames(resumed.folder.timelapse), _frames(whole.folder.timelapse))
+    assert not list(run.folder.path.glob("frames/*.npz"))
+
+
+def test_saving_in_between_changes_neither_picture_nor_film(quick, tiny):
+    whole = _finished(_run(quick, tiny))
+    run = _run(quick, tiny)
+    for it in run:
+        if it.i == 7:
+            run.save()
+            copy = shutil.copytree(run.folder.path, quick["out"] / "copy")
+    resumed = vq.Run.resume(copy, models=tiny)
+    assert resumed.i == 7
+    for each in (run, _finished(resumed)):
+        assert _same(each, whole)
+        assert np.array_equal(_frames(each.folder.timelapse), _frames(whole.folder.timelapse))
+
+
+def test_a_run_goes_on_without_the_pictures_that_it_began_with(quick, tiny, tmp_path):
+    photo = tmp_path / "photo.png"
+    Image.fromarray(np.full((40, 40, 3), (200, 40, 40), np.uint8)).save(photo)
+    changes = {"prompt": f"a cat | {photo}:0.5", "init_image": str(photo)}
+    whole = _finished(_run(quick, tiny, **changes))
+    run = _run(quick, tiny, **changes)
+    for it in run:
+        if it.i == 6:
+            break
+    photo.unlink()
+    assert _same(_finished(vq.Run.resume(run.folder.path, models=tiny)), whole)
+    # and it is painted again from the picture alone, which tells no local path
+    assert str(tmp_path) not in Image.open(run.folder.picture).text["vqclip_nb"]
+    plan = vq.Settings.from_png(run.folder.path / "steps" / "000005.png")
+    assert _same(_finished(vq.Run(plan, models=tiny, out=quick["out"])), whole)
+
+
+def test_a_fork_begins_with_the_step_it_is_taken_from(quick, tiny):
+    run = _changed_twice(_run(quick, tiny))
+    fork = vq.Run.fork(run.folder.path, 10, models=tiny, out=quick["out"], w2=0.1)
+    step = Image.open(run.folder.path / "steps" / "000010.png")
+    assert np.array_equal(np.asarray(fork.images()[0]), np.asarray(step))
+    assert (fork.settings.prompt, fork.settings.extras) == ("a green apple", "neon")
+    assert fork.settings.w2 == 0.1
+    assert fork.folder.path != run.folder.path
+    with pytest.raises(ValueError, match="kept no step 11: there are 5, 10, 12"):
+        vq.Run.fork(run.folder.path, 11, models=tiny, out=quick["out"])
+
+
+def test_a_film_says_what_made_it(quick, tiny):
+    run = _finished(_run(quick, tiny))
+    read = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(run.folder.timelapse)]
+    text = subprocess.run([*read, "-f", "ffmetadata", "-"], capture_output=True, text=True).stdout
+    (line,) = [line for line in text.splitlines() if line.startswith("comment=")]
+    said = json.loads(line.removeprefix("comment=").replace("\\", ""))
+    assert vq.Settings.from_dict(said["settings"]) == run.plan
+    assert said["files"] == tiny.checksums
+
+
+def test_a_picture_that_should_say_nothing_says_nothing(quick, tiny):
+    run = _finished(_run(quick, tiny, metadata=False))
+    assert "vqclip_nb" not in Image.open(run.folder.picture).text
+    assert b"red apple" not in run.folder.timelapse.read_bytes()
+    with pytest.raises(ValueError, match="carries no settings"):
+        vq.Settings.from_png(run.folder.picture)
+
+
+def test_a_picture_that_was_edited_loads_with_a_warning(quick, tiny, tmp_path):
+    run = _finished(_run(quick, tiny))
+    with Image.open(run.folder.picture) as image:
+        from PIL.PngImagePlugin import PngInfo
+
+        info, edited = PngInfo(), image.convert("RGB")
+        info.add_itxt("vqclip_nb", image.text["vqclip_nb"])
+    edited.putpixel((3, 3), (1, 2, 3))
+    edited.save(tmp_path / "edited.png", pnginfo=info)
+    with pytest.warns(UserWarning, match=r"edited\.png was changed after it was painted"):
+        assert vq.Settings.from_png(tmp_path / "edited.png") == run.plan
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "no json",
+        "[]",
+        "{}",
+        '{"settings": 3, "updates": [], "inputs": {}, "pixels": ""}',
+        '{"settings": {}, "updates": 3, "inputs": {}, "pixels": ""}',
+        '{"settings": {}, "updates": [], "inputs": 3, "pixels": ""}',
+        '{"settings": {"speed": 3}, "updates": [], "inputs": {}, "pixels": ""}',
+        '{"settings": {}, "updates": [{"w1": []}], "inputs": {}, "pixels": ""}',
+    ],
+)
+def test_settings_that_no_picture_of_ours_has_get_a_sentence(said, tmp_path):
+    from PIL.PngImagePlugin import PngInfo
+
+    info = PngInfo()
+    info.add_itxt("vqclip_nb", said)
+    Image.new("RGB", (8, 8)).save(tmp_path / "other.png", pnginfo=info)
+    with pytest.raises(
+        ValueError, match=r"cannot be read\.|is no setting|live change|updates is 3"
+    ):
+        vq.Settings.from_png(tmp_path / "other.png")
+
+
+def test_what_is_no_picture_gets_a_sentence(tmp_path):
+    (tmp_path / "text.png").write_text("hello")
+    with pytest.raises(ValueError, match=r"text\.png is no picture that can be read"):
+        vq.Settings.from_png(tmp_path / "text.png")
+    with pytest.raises(ValueError, match=r"none\.png is not there"):
+        vq.Settings.from_png(tmp_path / "none.png")
+
+
+def test_a_stranger_cannot_name_a_file_outside_of_the_run(quick, tiny, tmp_path):
+    secret = tmp_path / "secret.png"
+    Image.new("RGB", (8, 8)).save(secret)
+    from PIL.PngImagePlugin import PngInfo
+
+    said = {"settings": {"prompt": "x.png"}, "updates": [], "pixels": ""}
+    said["inputs"] = {"x.png": "../secret.png"}
+    info = PngInfo()
+    info.add_itxt("vqclip_nb", json.dumps(said))
+    (tmp_path / "inputs").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "theirs.png", pnginfo=info)
+    with pytest.warns(UserWarning, match="was changed"):
+        assert vq.Settings.from_png(tmp_path / "theirs.png").prompt == "x.png"
+
+
+def test_an_interrupt_waits_until_the_step_is_whole():
+    done = []
+
+    def step():
+        with interrupts.held():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+            done.append("the rest")
+
+    with pytest.raises(KeyboardInterrupt):
+        step()
+    assert done == ["the rest"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupt_at_any_moment_leaves_a_run_that_goes_on_exactly(quick, tiny, monkeypatch):
+    whole = _finished(_run(quick, tiny))
+    run = _run(quick, tiny)
+    real = run.canvas.move
+
+    def interrupted(iteration):
+        real(iteration)
+        if iteration == 7:
+            os.kill(os.getpid(), signal.SIGINT)  # z has moved, and nothing else yet
+
+    monkeypatch.setattr(run.canvas, "move", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        _finished(run)
+    assert len(_frames(run.folder.timelapse)) == 7
+    resumed = vq.Run.resume(run.folder.path, models=tiny)
+    assert resumed.i == 7
+    assert _same(_finished(resumed), whole)
+
+
+def test_a_gradient_that_is_no_number_moves_nothing(quick, tiny, monkeypatch):
+    run = _run(quick, tiny)
+    real = run.canvas.thrift.encode
+
+    def broken(perceptor, crops):
+        if run.i == 6:
+            crops.register_hook(lambda grad: grad * torch.nan)
+        return real(perceptor, crops)
+
+    monkeypatch.setattr(run.canvas.thrift, "encode", broken)
+    with pytest.raises(FloatingPointError, match="The gradient became nan at iteration 7: lower"):
+        _finished(run)
+    assert torch.isfinite(run.result().latents).all()
+    assert vq.Run.resume(run.folder.path, models=tiny).i == 6
+
+
+def _out_of_memory(*_, **__):
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB.")
+
+
+@pytest.mark.parametrize("level", range(1, len(LEVELS)))
+@pytest.mark.filterwarnings("ignore:64 × 64 pixels do not fit")
+def test_with_less_memory_it_paints_the_same_more_slowly(level, quick, tiny):
+    whole, spared = _run(quick, tiny, tile=True), _run(quick, tiny, tile=True)
+    spared.canvas.thrift.level = level
+    losses = [[next(iter(run)).loss for run in (whole, spared)]]
+    close = 1e-6 if level < len(LEVELS) - 1 else 0.05  # bfloat16 has three digits
+    assert losses[0][0] == pytest.approx(losses[0][1], abs=close)
+    first, second = whole.canvas.z, spared.canvas.z
+    agree = ((first - second).abs() < 1e-3).float().mean()
+    assert agree > (0.999 if level < len(LEVELS) - 1 else 0.6)
+
+
+def test_it_steps_down_until_an_iteration_fits(quick, tiny, monkeypatch):
+    run = _run(quick, tiny, cutn=8, total_iter=3)
+    critic, real = tiny.perceptors[0], tiny.perceptors[0].encode_image
+    monkeypatch.setattr(
+        critic, "encode_image", lambda x: real(x) if len(x) == 1 else _out_of_memory()
+    )
+    with pytest.warns(UserWarning, match=r"do not fit into the memory of cpu: .* one by one"):
+        _finished(run)
+    assert LEVELS[run.canvas.thrift.level] == "crops one by one"
+    assert run.i == 3
+
+
+@pytest.mark.filterwarnings("ignore:64 × 64 pixels do not fit")
+def test_what_never_fits_says_which_size_would_and_keeps_what_was_painted(quick, tiny, monkeypatch):
+    run = _run(quick, tiny)
+    real = tiny.vqgan.decode
+    for it in run:
+        if it.i == 6:
+            break
+
+    def small_only(z, **options):
+        return real(z, **options) if z.shape[-1] <= 4 else _out_of_memory()
+
+    resumed = vq.Run.resume(run.folder.path, models=tiny)
+    monkeypatch.setattr(tiny.vqgan, "decode", small_only)
+    sentence = "64 × 64 pixels do not fit into the memory of cpu; 32 × 32 would fit"
+    with pytest.raises(MemoryError, match=sentence):
+        _finished(resumed)
+    monkeypatch.undo()
+    assert vq.Run.resume(run.folder.path, models=tiny).i == 6
+
+
+TORTURE = {"prompt": "a red apple", "total_iter": 14, "show_step": 3, "im_shape": (64, 64)}
+TORTURE |= {"cutn": 4, "seed": 5, "device": "cpu"}
+
+
+def _victim(out: str, largest: int | None) -> None:
+    """Paint in a process of its own; no file may grow beyond `largest` bytes."""
+    torch.set_num_threads(2)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    models = vq.load_models("tiny", device="cpu")
+    if largest is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
+    Path(out, ".ready").mkdir()
+    run = vq.Run(vq.Settings(**TORTURE), models=models, out=out)
+    for it in run:
+        if it.i == 4:
+            run.update(prompt="a green apple")
+            Path(out, ".changed").mkdir()
+
+
+@pytest.fixture(scope="module")
+def torture(tiny, tmp_path_factory):
+    """Kill a run at a random moment; resume it as often as it takes; compare."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["vqclip_nb.run", "pytest", "imageio_ffmpeg"])
+    run = vq.Run(vq.Settings(**TORTURE), models=tiny, out=tmp_path_factory.mktemp("whole"))
+    began = time.monotonic()
+    for it in run:
+        if it.i == 4:
+            run.update(prompt="a green apple")
+    lasts = time.monotonic() - began
+
+    def once(out: Path, rng: random.Random, *, full_disk: bool) -> str:
+        """What became of it; asserts that nothing was lost."""
+        largest = rng.randrange(500, 60_000) if full_disk else None
+        process = context.Process(target=_victim, args=(str(out), largest))
+        process.start()
+        while not (out / ".ready").exists() and process.is_alive():
+            time.sleep(0.005)
+        if full_disk:
+            process.join()
+        else:
+            time.sleep(rng.uniform(0, 1.3 * lasts))
+            process.kill()
+            process.join()
+        folders = [path for path in out.iterdir() if not path.name.startswith(".")]
+        if not folders:
+            return "nothing painted yet"
+        resumed = vq.Run.resume(folders[0], models=tiny)
+        at = resumed.i
+        if not resumed.plan.updates:
+            assert not (out / ".changed").exists()
+            resumed.plan = run.plan
+        assert _same(_finished(resumed), run)
+        assert np.array_equal(_frames(resumed.folder.timelapse), _frames(run.folder.timelapse))
+        return f"resumed at {at}"
+
+    return once
+
+
+@pytest.mark.parametrize("number", range(10))
+def test_a_killed_run_loses_nothing(number, torture, tmp_path):
+    assert torture(tmp_path, random.Random(number), full_disk=number % 4 == 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(10, 50))
+def test_forty_more_killed_runs_lose_nothing(number, torture, tmp_path):
+    assert torture(tmp_path, random.Random(number), full_disk=number % 4 == 3)

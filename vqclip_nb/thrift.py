@@ -1,0 +1,69 @@
+"""Painting in less memory: what is done, one step after the other, when an iteration does not fit.
+
+First CLIP reads the crops in pieces and computes each piece's activations again for its gradient
+(gradient checkpointing: Chen et al., arXiv 1604.06174), which gives the same gradient; then the
+decoder does so too, block by block; then both compute in bfloat16.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from vqclip_nb.perceptor import Perceptor
+from vqclip_nb.vqgan import VQGAN
+
+LEVELS = (
+    "everything at once",
+    "crops in four pieces",
+    "crops one by one",
+    "the decoder in pieces too",
+    "bfloat16 too",
+)
+
+
+class Thrift:
+    """How an iteration is computed; `spare` makes it take less memory.
+
+    level: index of `LEVELS`
+    """
+
+    def __init__(self) -> None:
+        self.level = 0
+
+    def spare(self) -> bool:
+        """Take the next step; False if there is none."""
+        self.level += 1
+        return self.level < len(LEVELS)
+
+    def encode(self, perceptor: Perceptor, crops: Tensor) -> Tensor:
+        """Embeddings [n, E] of crops [n, 3, S, S]."""
+        if self.level == 0:
+            return perceptor.encode_image(crops)
+        size = math.ceil(len(crops) / 4) if self.level == 1 else 1
+        with self._precision(crops.device):
+            parts = [
+                checkpoint(perceptor.encode_image, part, use_reentrant=False)
+                for part in crops.split(size)
+            ]
+        return torch.cat(parts).float()
+
+    def decode(self, vqgan: VQGAN, z_q: Tensor, *, tile: bool) -> Tensor:
+        """Pictures [B, 3, H, W] in [0,1] of codes [B, C, h, w]."""
+        with self._precision(z_q.device):
+            return vqgan.decode(z_q, tile=tile, recompute=self.level >= 3).float()
+
+    def _precision(self, device: torch.device) -> contextlib.AbstractContextManager:
+        return torch.autocast(device.type, torch.bfloat16, enabled=self.level >= 4)
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether torch found no memory, on whatever device."""
+    text = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError) or (
+        "out of memory" in text or "can't allocate memory" in text
+    )
