@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from PIL import Image
 
 from vqclip_nb.__main__ import _parser, _settings
+from vqclip_nb.form import Form
 from vqclip_nb.metadata import as_png, portable
 from vqclip_nb.settings import Settings, specs
-from vqclip_nb.studio import Form
 
 
 def _flags(values: dict) -> list[str]:

@@ -4,23 +4,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from vqclip_nb.form import Form
     from vqclip_nb.models import Models, load_models
     from vqclip_nb.run import Iterate, Result, Run, generate
     from vqclip_nb.settings import PRESETS, Settings
-    from vqclip_nb.studio import Form
     from vqclip_nb.sweep import sweep
 
 __version__ = "0.1.0"
 
 # Loaded at first use: a wrong setting is told before torch has been imported.
 _HOMES = {
-    "Form": "studio",
+    "Form": "form",
     "Iterate": "run",
     "Models": "models",
     "PRESETS": "settings",
     "Result": "run",
     "Run": "run",
     "Settings": "settings",
+    "Studio": "studio",
     "drive_folder": "folder",
     "generate": "run",
     "load_judge": "judge",
@@ -35,6 +36,7 @@ __all__ = [
     "Result",
     "Run",
     "Settings",
+    "Studio",
     "drive_folder",
     "generate",
     "load_judge",

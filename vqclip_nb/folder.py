@@ -117,14 +117,16 @@ class RunFolder:
         for item, image in enumerate(images):
             self._write(f"{stem}.png" if item == 0 else f"{stem}_{item}.png", as_png(image, said))
 
+    def shown_steps(self) -> list[int]:
+        """The iterations of the steps that were kept, in order."""
+        return sorted(int(f.stem) for f in (self.path / "steps").glob("*.safetensors"))
+
     def latents_of(self, step: int) -> Path:
         """The file with the latents of a shown step; raises ValueError where it was not kept."""
         path = self.path / "steps" / f"{step:06d}.safetensors"
         if not path.is_file():
-            kept = sorted(int(f.stem) for f in path.parent.glob("*.safetensors"))
-            raise ValueError(
-                f"{self.path} kept no step {step}: there are {', '.join(map(str, kept)) or 'none'}."
-            )
+            kept = ", ".join(map(str, self.shown_steps()))
+            raise ValueError(f"{self.path} kept no step {step}: there are {kept or 'none'}.")
         return path
 
     def save_history(self, history: list[dict]) -> None:

@@ -198,11 +198,15 @@ class Run:
         """Save, make the timelapse and give the memory of the graph back."""
         with interrupts.held():
             try:
-                self.save()
-                self.folder.save_timelapse(self._metadata())
+                self.save_film()
             finally:
                 self.canvas.forget()
                 release_memory()
+
+    def save_film(self) -> None:
+        """Save, and make the timelapse of what was painted so far."""
+        self.save()
+        self.folder.save_timelapse(self._metadata())
 
     def result(self) -> Result:
         """The run so far."""

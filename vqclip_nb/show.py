@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import io
+import itertools
 import os
 import shutil
 import sys
@@ -17,7 +19,7 @@ from vqclip_nb.run import Iterate, Run
 
 def watch(run: Run) -> Iterator[Iterate]:
     """Iterate a run and show it: inline in a notebook, as a progress bar in a terminal."""
-    return _inline(run) if _in_notebook() else with_bar(run)
+    return _inline(run) if in_notebook() else with_bar(run)
 
 
 def with_bar(run: Run) -> Iterator[Iterate]:
@@ -63,7 +65,8 @@ def _as_display(images: list[Image.Image]):
     return InlineImage(data.getvalue(), width=max(sheet.width, min(512, 4 * sheet.width)))
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
+    """Whether a notebook's kernel runs this."""
     shell = sys.modules.get("IPython")
     kernel = shell.get_ipython() if shell else None
     return kernel is not None and getattr(kernel, "kernel", None) is not None
@@ -126,6 +129,58 @@ def plot_history(history: Sequence[dict]):
     right.set(title="similarity to the sentence (higher is better)", xlabel="iteration")
     plt.close(figure)  # the notebook shows the returned figure, once
     return figure
+
+
+def curve_svg(
+    history: Sequence[dict], updates: Sequence[dict] = (), *, width: int = 420, height: int = 150
+) -> str:
+    """The loss and its parts over the iterations, as SVG; a dotted line marks each live change.
+
+    Quicker than a figure by far: a panel draws it twice a second.
+    """
+    known = {"iteration", "seconds", "similarity"}
+    names = list(dict.fromkeys(name for row in history for name in row if name not in known))
+    rows = history[:: max(1, len(history) // width)]
+    values = [row[name] for row in rows for name in names if name in row] or [0.0]
+    low, high = min(*values, 0.0), max(*values, 1e-6)
+    last = max(history[-1]["iteration"], 2) if history else 2
+
+    def place(iteration: float, value: float) -> str:
+        x = 36 + (width - 44) * (iteration - 1) / (last - 1)
+        y = 8 + (height - 28) * (high - value) / (high - low)
+        return f"{x:.1f},{y:.1f}"
+
+    drawn = []
+    for name, (colour, dashes) in zip(names, itertools.cycle(_STROKES)):
+        points = " ".join(place(row["iteration"], row[name]) for row in rows if name in row)
+        drawn.append(
+            f'<polyline points="{points}" fill="none" stroke="{colour}" '
+            f'stroke-dasharray="{dashes}" stroke-width="1.5"/>'
+        )
+    for update in updates:
+        (x, y), (_, top) = (place(update["iteration"], v).split(",") for v in (low, high))
+        changes = ", ".join(f"{k} {v}" for k, v in update.items() if k != "iteration")
+        title = html.escape(f"from iteration {update['iteration']}: {changes}")
+        drawn.append(
+            f'<line x1="{x}" y1="{y}" x2="{x}" y2="{top}" stroke="#777" stroke-dasharray="2 2">'
+            f"<title>{title}</title></line>"
+        )
+    legend = " · ".join(
+        f'<span style="border-bottom:2px {"dashed" if dashes else "solid"} {colour}">{name}</span>'
+        for name, (colour, dashes) in zip(names, itertools.cycle(_STROKES))
+    )
+    now = f"{history[-1]['loss']:.3f} at iteration {history[-1]['iteration']}" if history else "–"
+    return (
+        f'<svg role="img" aria-label="loss over the iterations, {now}" width="{width}" '
+        f'height="{height}" font-size="10" font-family="sans-serif">'
+        f'<text x="2" y="16">{high:.2f}</text><text x="2" y="{height - 20}">{low:.2f}</text>'
+        f'<text x="36" y="{height - 5}">1</text>'
+        f'<text x="{width - 8}" y="{height - 5}" text-anchor="end">iteration {last}</text>'
+        f"{''.join(drawn)}</svg><div style='font-size:11px'>{legend}</div>"
+    )
+
+
+_STROKES = (("#000", ""), ("#06c", "5 3"), ("#c50", "2 2"), ("#083", "6 2 2 2"), ("#84a", "1 2"))
 
 
 def offer_download(folder: Path) -> None:

@@ -1,152 +1,349 @@
-"""A widget form made from `Settings`: each field with its range, its unit and its help."""
+"""The Studio: a panel in one cell, the loop in the next.
+
+`studio = Studio()` shows the panel, `studio.run()` in the next cell paints. The loop runs in that
+cell, on the main thread. What a person does is put into a queue; the loop takes it out between
+iterations, so that nothing that a button does ever meets an iteration halfway. While no loop runs,
+what needs none (looking at steps, loading settings, a zip) is done at once.
+"""
 
 from __future__ import annotations
 
-import html
-import shlex
-from collections.abc import Sequence
+import contextlib
+import queue
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import ipywidgets as widgets
 
-from vqclip_nb.perceptor import Perceptor
-from vqclip_nb.prompts import unknown_in
-from vqclip_nb.settings import Settings, Spec, specs
+from vqclip_nb.folder import RunFolder
+from vqclip_nb.models import Models, load_models
+from vqclip_nb.panel import Panel
+from vqclip_nb.run import Iterate, Result, Run
+from vqclip_nb.settings import Settings, specs
+from vqclip_nb.show import in_notebook
 
-FRONT = (
-    "prompt",
-    "extras",
-    "exclude",
-    "w1",
-    "w2",
-    "noise_factor",
-    "learning_rate",
-    "wd",
-    "total_iter",
-    "show_step",
-    "im_shape",
-    "seed",
-)
-TEXTS = ("prompt", "extras", "exclude")
-_SIZES = (64, 96, 128, 160, 192, 256, 384, 512)
-_WIDE = widgets.Layout(width="36em")
+_EVERY = 0.5  # seconds between two pictures of one show step
+_MORE = 200  # iterations
 
 
-class Form:
-    """A form for some fields of `Settings`; show it by putting it last in a cell.
+class Studio:
+    """Shows the panel; `run` paints.
 
-    settings: the values that it starts with
-    names: which fields, in this order
-    critic: tells below the form which words it never saw, and what may have been meant
-
-    `form.settings()` gives the values as `Settings`; a value that is not allowed is told there.
+    settings: what the form begins with
+    models: a loaded pair; by default the one that the form names
+    out: the folder of the runs
     """
 
     def __init__(
         self,
         settings: Settings | None = None,
-        names: Sequence[str] = FRONT,
-        critic: Perceptor | None = None,
+        *,
+        models: Models | None = None,
+        out: str | Path = "runs",
     ) -> None:
-        self._critic = critic
-        self._base = settings or Settings()
-        self.fields = {name: _field(name, specs()[name], self._base) for name in names}
-        rows = [_row(field, specs()[name].help) for name, field in self.fields.items()]
-        self.hint = widgets.HTML()
-        self.widget = widgets.VBox([*rows, self.hint])
-        self._texts = [self.fields[name] for name in TEXTS if name in self.fields]
-        for field in self._texts if critic else ():
-            field.observe(self._hint, "value")
-        self._hint()
+        self.out, self._models = Path(out), models
+        self._events: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._idle = threading.Lock()
+        self._looping = self._painting = self._paused = False
+        self._asked: str | None = None  # what to paint, from while no loop ran
+        self._shown_at = 0.0
+        self._known: dict = {}  # what the form said when it was last read
+        self.current: Run | None = None
+        self.panel = Panel(settings, self._put)
+        if models:
+            self._know_words_of(models)
+        self.panel.list_runs(self.out)
+        self._enable()
+        if in_notebook():
+            from IPython.display import display
 
-    def _hint(self, _change: object = None) -> None:
-        """Tell of words that the critic never saw."""
-        if self._critic is None:
-            return
-        text = " ".join(field.value for field in self._texts)
-        told = html.escape(unknown_in(self._critic, text))
-        self.hint.value = f"<b>Never seen by the critic:</b> {told}" if told else ""
+            display(self.panel.widget)
 
-    def settings(self) -> Settings:
-        """What the form says; raises ValueError as `Settings` does."""
-        return self._base.replace(**{n: _value(n, field) for n, field in self.fields.items()})
+    def run(self, wait: bool = False) -> Result | None:
+        """Paint with the form's values, to the end or to Stop; an interrupt stops too.
 
-    def _ipython_display_(self) -> None:
-        from IPython.display import display
-
-        display(self.widget)
-
-
-def _row(field: widgets.Widget, help: str) -> widgets.HBox:
-    note = widgets.HTML(f"<span style='color:#555'>{help}</span>")
-    return widgets.HBox([field, note])
-
-
-def _field(name: str, spec: Spec, settings: Settings) -> widgets.Widget:
-    """The widget for one field; its label names the unit."""
-    value = getattr(settings, name)
-    label = f"{name} ({spec.unit})" if spec.unit else name
-    common = {
-        "description": label,
-        "style": {"description_width": "13em"},
-        "layout": _WIDE,
-        "continuous_update": False,
-    }
-    if name == "im_shape":
-        return _size_field(value, label)
-    if name == "seed":
-        shown = "" if value is None else str(value)
-        return widgets.Text(value=shown, placeholder="empty: drawn anew", **common)
-    if spec.choices:
-        return widgets.Dropdown(options=spec.choices, value=value, **_without_update(common))
-    if isinstance(value, bool):
-        return widgets.Checkbox(value=value, **_without_update(common))
-    if isinstance(value, tuple):
-        return widgets.Text(value=shlex.join(value), placeholder=spec.help, **common)
-    if isinstance(value, str):
-        return widgets.Text(value=value, placeholder=spec.help, **common)
-    if isinstance(value, int):
-        return widgets.BoundedIntText(value=value, min=spec.minimum, max=spec.maximum, **common)
-    return widgets.BoundedFloatText(
-        value=value, min=spec.minimum, max=spec.maximum, step=0.01, **common
-    )
-
-
-def _without_update(common: dict) -> dict:
-    """For widgets whose value changes at once in any case."""
-    return {name: value for name, value in common.items() if name != "continuous_update"}
-
-
-def _size_field(value: tuple[int, int], label: str) -> widgets.Widget:
-    sizes = sorted({*_SIZES, *value})
-    layout = widgets.Layout(width="11.3em")
-    width = widgets.Dropdown(
-        description=label,
-        options=sizes,
-        value=value[0],
-        style={"description_width": "13em"},
-        layout=widgets.Layout(width="24.5em"),
-    )
-    height = widgets.Dropdown(
-        description="×",
-        options=sizes,
-        value=value[1],
-        style={"description_width": "1em"},
-        layout=layout,
-    )
-    return widgets.HBox([width, height], layout=_WIDE)
-
-
-def _value(name: str, field: widgets.Widget) -> object:
-    if name == "im_shape":
-        return tuple(side.value for side in field.children)
-    if name == "clip":
+        wait: stay, and paint whenever Start is pressed, until Close or an interrupt
+        """
+        self._looping, result = True, None
+        self._enable()
         try:
-            return shlex.split(field.value)
+            with _delivered(self.panel.widget) as self._deliver:
+                if not wait:
+                    return self._paint(self._task(self._asked or "start"))
+                while (task := self._next_task()) is not None:
+                    result = self._paint(task) or result
+        except KeyboardInterrupt:
+            self.panel.say("Interrupted; what was painted is kept.")
+        finally:
+            self._looping, self._asked = False, None
+            self._serve_idle()
+            self._enable()
+        return result
+
+    # what a person does
+
+    def _put(self, event: str) -> None:
+        """Callbacks end here: the loop takes it from there, if there is one."""
+        self._events.put(event)
+        if not self._looping:
+            self._serve_idle()
+
+    def _taken(self) -> Iterator[str]:
+        """What was done since the last time."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                yield self._events.get_nowait()
+
+    def _serve_idle(self) -> None:
+        """Do what needs no loop; keep what does for the next `run`."""
+        with self._idle:
+            for event in self._taken():
+                if not self._served(event) and event in ("start", "more", "fork"):
+                    self._asked = event
+                    self.panel.say("Run the cell with studio.run() to paint.")
+
+    def _next_task(self) -> Callable[[], Run] | None:
+        """Wait for the next thing to paint; None for Close."""
+        asked, self._asked = self._asked, None
+        if asked:
+            return self._task(asked)
+        self._enable()
+        if self.current is None:
+            self.panel.say("Ready: press Start.")
+        while True:
+            self._deliver()
+            for event in self._taken():
+                if event == "close":
+                    return None
+                if not self._served(event) and event in ("start", "more", "fork"):
+                    return self._task(event)
+            time.sleep(0.05)
+
+    def _task(self, event: str) -> Callable[[], Run]:
+        """What is to be painted after a button."""
+        return {"start": self._new, "more": self._longer, "fork": self._forked}[event]
+
+    def _served(self, event: str) -> bool:
+        """Do what an event asks for, if that can be done at any time."""
+        doing = {
+            "changed": self._enable,
+            "step": self._show_step,
+            "film": self._make_film,
+            "zip": self._make_zip,
+            "load": self._load,
+            "beside": self._set_beside,
+            "save": self._save,
+        }
+        if event not in doing:
+            return False
+        try:
+            doing[event]()
+        except (ValueError, OSError) as error:
+            self.panel.say_error(error)
+        return True
+
+    def _obey(self, run: Run) -> bool:
+        """Between two iterations: do what was asked for; False for Stop. Waits while paused."""
+        while True:
+            self._deliver()
+            for event in self._taken():
+                if event == "close":
+                    self._events.put(event)  # for whoever waits for the next thing to paint
+                if event in ("stop", "close"):
+                    return False
+                if event == "changed":
+                    self._change(run)
+                elif event == "more":
+                    run.extend(_MORE)
+                elif event in ("pause", "resume"):
+                    self._paused = event == "pause"
+                else:
+                    self._served(event)
+                    continue
+                self._enable()
+                self.panel.say_where(run, self._paused)
+            if not self._paused:
+                return True
+            time.sleep(0.05)
+
+    def _change(self, run: Run) -> None:
+        """Give the run the form's values of the fields that can change while it paints."""
+        if self.panel.form.check():
+            return
+        before, self._known = self._known, self.panel.form.settings().to_dict()
+        live = [name for name, spec in specs().items() if spec.live]
+        changes = {k: self._known[k] for k in live if self._known[k] != before[k]}
+        try:
+            if changes:
+                run.update(**changes)
         except ValueError as error:
-            raise ValueError(
-                f"clip is {field.value!r}, which has an open quote: {error}."
-            ) from None
-    if name == "seed":
-        text = field.value.strip()
-        return (int(text) if text.isdigit() else text) if text else None
-    return field.value
+            self.panel.say_error(error)
+
+    # painting
+
+    def _new(self) -> Run:
+        settings = self.panel.form.settings()
+        return Run(settings, models=self._loaded(settings), out=self.out)
+
+    def _longer(self) -> Run:
+        if self.current is None:
+            return self._new()
+        self.current.extend(_MORE)
+        return self.current
+
+    def _forked(self) -> Run:
+        """A new run from the step of the slider, with what the form says otherwise."""
+        step = self.panel.steps.value
+        if self.current is None or not step:
+            raise ValueError("Fork begins with a step: move the slider to one first.")
+        settings = self.panel.form.settings()
+        kept = ("init_image", "mask", "im_shape", "models", "clip", "updates")
+        changes = {k: v for k, v in settings.to_dict().items() if k not in kept}
+        folder = self.current.folder.path
+        return Run.fork(folder, step, models=self.current.models, out=self.out, **changes)
+
+    def _loaded(self, settings: Settings) -> Models:
+        """The pair that the settings name, loaded once."""
+        loaded = self._models
+        same = loaded and (loaded.name, loaded.clip) == (settings.models, settings.clip)
+        if not same:
+            self.panel.say(f"Loading {settings.models} …")
+            loaded = load_models(settings.models, clip=settings.clip, device=settings.device)
+            self._know_words_of(loaded)
+            self._models = loaded
+        return loaded
+
+    def _know_words_of(self, models: Models) -> None:
+        self.panel.form.critic = models.perceptors[0]
+        self.panel.form.check()
+
+    def _paint(self, task: Callable[[], Run]) -> Result | None:
+        """Paint what the task makes; what goes wrong is told, and what was painted is kept."""
+        try:
+            run = self.current = task()
+        except (ValueError, OSError) as error:
+            self.panel.say_error(error)
+            return None
+        self._painting, self._paused, self._shown_at = True, False, 0.0
+        self._known = self.panel.form.settings().to_dict()
+        self.panel.clear()
+        self.panel.steps.value = 0
+        self.panel.show_run(run)
+        self._enable()
+        try:
+            for it in run:
+                self._show(it)
+                if not self._obey(run):
+                    break
+        except (ValueError, FloatingPointError, MemoryError, OSError) as error:
+            self.panel.say_error(error)
+        else:
+            self.panel.say_where(run, False, f"Kept in {run.folder.path}")
+        finally:
+            self._painting = self._paused = False
+            self.panel.show_run(run)
+            self.panel.list_runs(self.out)
+            self._enable()
+        return run.result()
+
+    def _show(self, it: Iterate) -> None:
+        """The picture at every shown step, and at most twice a second in between."""
+        if it.shown:
+            self.panel.show_run(it.run)
+        elif time.monotonic() - self._shown_at >= _EVERY:
+            self.panel.show_now(it.run)
+        else:
+            return
+        self._shown_at = time.monotonic()
+        self.panel.say_where(it.run, self._paused)
+
+    # what needs no loop
+
+    def _show_step(self) -> None:
+        if self.current is not None:
+            self.panel.show_step(self.current)
+
+    def _save(self) -> None:
+        if self.current is not None:
+            self.current.save()
+            self.panel.say(f"Saved in {self.current.folder.path}.")
+
+    def _make_film(self) -> None:
+        if self.current is not None and self.current.i:
+            self.current.save_film()
+            self.panel.show_film(self.current.folder.timelapse)
+
+    def _make_zip(self) -> None:
+        if self.current is None:
+            return
+        folder = self.current.folder.path
+        archive = Path(shutil.make_archive(str(folder), "zip", folder))
+        if "google.colab" in sys.modules:
+            from google.colab import files
+
+            files.download(str(archive))
+        self.panel.offer(archive)
+
+    def _load(self) -> None:
+        if self.panel.runs.value:
+            picture = RunFolder(Path(self.panel.runs.value)).picture
+            self.panel.form.fill(Settings.from_png(picture))
+            self.panel.say("Loaded: Start paints it again, live changes included.")
+            self._enable()
+
+    def _set_beside(self) -> None:
+        if self.panel.runs.value and self.current is not None:
+            other = RunFolder(Path(self.panel.runs.value)).picture
+            self.panel.set_beside(self.current.folder.picture, other)
+
+    def _enable(self) -> None:
+        """Only buttons that do something can be pressed."""
+        wrong, painting = bool(self.panel.form.check()), self._painting
+        there, listed = self.current is not None, bool(self.panel.runs.options)
+        usable = dict.fromkeys(("save", "more", "film", "zip"), there)
+        usable |= {"start": not wrong and not painting, "stop": painting}
+        usable |= {"pause": painting and not self._paused, "resume": painting and self._paused}
+        usable |= {"fork": there and not wrong and not painting, "close": self._looping}
+        self.panel.enable(usable | {"load": listed and not painting, "beside": listed and there})
+
+
+@contextlib.contextmanager
+def _delivered(panel: widgets.Widget) -> Iterator[Callable[[], None]]:
+    """What lets the events of widgets come through while a cell runs, to be called now and then.
+
+    ipykernel 7 brings them on a thread of its own; ipykernel 6, as Colab has it, needs
+    jupyter-ui-poll. Without it, an interrupt still stops the loop.
+    """
+    ui_events = None
+    kernel = sys.modules.get("ipykernel")
+    if kernel is not None and kernel.version_info[0] < 7:
+        with contextlib.suppress(ImportError):
+            from jupyter_ui_poll import ui_events
+    if ui_events is None:
+        for widget in _tree(panel):
+            _send_to_its_own_thread(widget.comm)
+        yield lambda: None
+        return
+    with ui_events() as poll:
+        yield lambda: poll(10)
+
+
+def _tree(widget: widgets.Widget) -> Iterator[widgets.Widget]:
+    """A widget and all inside it."""
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from _tree(child)
+
+
+def _send_to_its_own_thread(comm: object) -> None:
+    """Let a widget's events go where the front end sends them.
+
+    From ipykernel 7.4 on they go to the thread that last changed the widget: here the main one,
+    which would see them only when the loop is over.
+    """
+    if hasattr(comm, "_reply_subshell_for"):
+        comm._reply_subshell_for = lambda data, default: default

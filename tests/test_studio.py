@@ -1,0 +1,228 @@
+"""The Studio without a browser: what buttons and fields do to the loop, and what is shown."""
+
+import os
+import re
+import signal
+import threading
+import time
+
+import pytest
+
+import vqclip_nb as vq
+from vqclip_nb.show import curve_svg
+
+
+@pytest.fixture
+def studio(quick, tiny) -> vq.Studio:
+    out = quick.pop("out")
+    return vq.Studio(vq.Settings(prompt="a red apple", **quick), models=tiny, out=out)
+
+
+def _press(studio: vq.Studio, name: str) -> None:
+    button = studio.panel.buttons[name]
+    assert not button.disabled, name
+    button.click()
+
+
+def _at(studio: vq.Studio, monkeypatch, **doing) -> None:
+    """Do something when an iteration has been shown: i4=callable."""
+    real = studio._show
+
+    def show(it):
+        real(it)
+        if f"i{it.i}" in doing:
+            doing[f"i{it.i}"]()
+
+    monkeypatch.setattr(studio, "_show", show)
+
+
+def _set(studio: vq.Studio, name: str, value: object) -> None:
+    studio.panel.form.fields[name].value = value
+
+
+def _iteration_shown(studio: vq.Studio) -> int:
+    return int(re.search(r"iteration (\d+)", studio.panel.views["picture"].value)[1])
+
+
+def test_run_paints_what_the_form_says_and_returns_it(studio):
+    _set(studio, "prompt", "a green apple")
+    result = studio.run()
+    assert vq.Settings.from_png(result.folder / "picture.png").prompt == "a green apple"
+    assert len(result.history) == 6
+    assert _iteration_shown(studio) == 6
+    assert [label for label, _ in studio.panel.steps.options] == ["now", "3", "6"]
+    assert studio.panel.views["strip"].value.count("<img") == 2
+    assert studio.panel.progress.value == studio.panel.progress.max == 6
+
+
+def test_a_field_that_changes_while_it_paints_changes_the_next_iteration(studio, monkeypatch):
+    _at(
+        studio,
+        monkeypatch,
+        i2=lambda: _set(studio, "w2", 0.7),
+        i4=lambda: _set(studio, "prompt", "a frog"),
+    )
+    studio.run()
+    assert studio.current.plan.updates == (
+        {"iteration": 3, "w2": 0.7},
+        {"iteration": 5, "prompt": "a frog"},
+    )
+    assert "from iteration 3: w2 0.7" in studio.panel.views["curve"].value
+
+
+def test_pause_stands_still_until_go_on(studio, monkeypatch):
+    stood = []
+
+    def go_on():
+        stood.append((studio.current.i, studio.panel.views["status"].value))
+        _press(studio, "resume")
+
+    def pause():
+        _press(studio, "pause")
+        threading.Timer(0.5, go_on).start()
+
+    _at(studio, monkeypatch, i3=pause)
+    studio.run()
+    assert stood[0][0] == 3
+    assert "Paused at 3 of 6" in stood[0][1]
+    assert studio.current.i == 6
+
+
+def test_stop_keeps_the_picture_and_more_goes_on(studio, monkeypatch):
+    _at(studio, monkeypatch, i4=lambda: _press(studio, "stop"))
+    assert len(studio.run().history) == 4
+    folder = studio.current.folder.path
+    assert vq.Run.resume(folder, models=studio.current.models).i == 4
+    monkeypatch.undo()
+    _press(studio, "more")
+    assert "studio.run()" in studio.panel.views["status"].value
+    _at(studio, monkeypatch, i7=lambda: _press(studio, "stop"))
+    assert len(studio.run().history) == 7
+    assert studio.current.folder.path == folder
+    assert studio.current.settings.total_iter == 206
+
+
+def test_a_bad_value_turns_red_says_why_and_stops_start(studio):
+    _set(studio, "seed", "often")
+    field, note = studio.panel.form.rows["seed"].children
+    assert "#c00" in (field.layout.border or field.layout.border_top)
+    assert "seed is &#x27;often&#x27;: allowed is a whole number" in note.value
+    assert studio.panel.buttons["start"].disabled
+    _set(studio, "seed", "5")
+    assert "Same seed, same picture" in note.value
+    assert not studio.panel.buttons["start"].disabled
+
+
+def test_a_value_that_only_the_run_can_refuse_is_told_and_ends_nothing(studio, monkeypatch):
+    _at(studio, monkeypatch, i2=lambda: _set(studio, "prompt", "nowhere.png"))
+    assert len(studio.run().history) == 6
+    _set(studio, "prompt", "nowhere.png")
+    assert studio.run() is None
+    assert "nowhere.png cannot be read as a picture" in studio.panel.views["status"].value
+
+
+def test_waiting_paints_again_and_again_until_close(studio):
+    painted, ended = [], []
+
+    def person():
+        for _ in range(2):
+            while studio.panel.buttons["start"].disabled or not studio._looping:
+                time.sleep(0.01)
+            _press(studio, "start")
+            while not studio._painting:
+                time.sleep(0.01)
+            while studio._painting:
+                time.sleep(0.01)
+            painted.append(studio.current.folder.path)
+        _press(studio, "close")
+        ended.append(True)
+
+    thread = threading.Thread(target=person)
+    thread.start()
+    result = studio.run(wait=True)
+    thread.join()
+    assert len(set(painted)) == 2
+    assert result.folder == painted[-1]
+    assert ended
+
+
+def test_an_interrupt_ends_the_loop_and_keeps_what_was_painted(studio, monkeypatch):
+    _at(studio, monkeypatch, i3=lambda: os.kill(os.getpid(), signal.SIGINT))
+    assert studio.run() is None
+    assert "Interrupted" in studio.panel.views["status"].value
+    assert 3 <= vq.Run.resume(studio.current.folder.path, models=studio.current.models).i <= 4
+    assert not studio.panel.buttons["start"].disabled
+
+
+def test_the_slider_shows_a_step_and_a_fork_begins_with_it(studio):
+    studio.run()
+    first = studio.current
+    studio.panel.steps.value = 3
+    assert "step 3" in studio.panel.views["picture"].value
+    _set(studio, "prompt", "a pear")
+    _press(studio, "fork")
+    studio.run()
+    assert studio.current.folder.path != first.folder.path
+    assert studio.current.settings.init_image == str(first.folder.latents_of(3))
+    assert studio.current.settings.prompt == "a pear"
+
+
+def test_film_and_zip_are_offered_in_the_page(studio):
+    studio.run()
+    _press(studio, "film")
+    assert 'src="data:video/mp4;base64,' in studio.panel.views["film"].value
+    _press(studio, "zip")
+    assert 'download="' in studio.panel.views["link"].value
+
+
+def test_a_run_of_the_history_loads_into_the_form_and_stands_beside_another(studio):
+    studio.run()
+    _set(studio, "prompt", "a pear")
+    _set(studio, "w2", 0.9)
+    studio.run()
+    panel = studio.panel
+    assert len(panel.runs.options) == 2
+    panel.runs.value = next(path for name, path in panel.runs.options if "apple" in name)
+    _press(studio, "beside")
+    table = panel.views["pair"].value
+    assert "<td>a pear</td><td>a red apple</td>" in table
+    assert "<td>0.9</td><td>0.3</td>" in table
+    assert "learning_rate" not in table
+    _press(studio, "load")
+    assert panel.form.settings().prompt == "a red apple"
+    assert panel.form.settings().w2 == 0.3
+
+
+def test_menus_fill_in_several_fields(studio):
+    menus = {m.description: m for m in studio.panel._menus()}
+    menus["quality"].value = "draft"
+    menus["aspect"].value = "wide 16:9"
+    menus["style"].value = "neon"
+    menus["style"].value = "sepia"
+    settings = studio.panel.form.settings()
+    assert (settings.total_iter, settings.cutn) == (75, 8)
+    assert settings.im_shape == (80, 48)
+    assert settings.extras == "neon | sepia"
+    menus["preset"].value = "classic"
+    assert studio.panel.form.settings().quantizer == "none"
+
+
+def test_every_control_has_a_label_and_every_picture_a_text(studio):
+    studio.run()
+    for field in studio.panel.form.fields.values():
+        parts = field.children if hasattr(field, "children") else [field]
+        assert all(part.description for part in parts)
+    assert all(button.description for button in studio.panel.buttons.values())
+    pictures = re.findall(r"<img[^>]*>", "".join(v.value for v in studio.panel.views.values()))
+    assert pictures
+    assert all('alt="' in picture for picture in pictures)
+
+
+def test_a_curve_has_a_line_for_each_part_and_a_mark_for_each_change():
+    row = {"seconds": 1.0, "loss": 1.0, "similarity": 0.1, "clip": 0.9, "gan": 0.1}
+    history = [row | {"iteration": i} for i in range(1, 9)]
+    drawn = curve_svg(history, [{"iteration": 5, "prompt": "<b>"}])
+    assert drawn.count("<polyline") == 3
+    assert "from iteration 5: prompt &lt;b&gt;" in drawn
+    assert "loss over the iterations, 1.000 at iteration 8" in drawn
+    assert "<svg" in curve_svg([])

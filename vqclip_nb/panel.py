@@ -1,0 +1,321 @@
+"""What the Studio's panel is made of, and what it shows."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import html
+import io
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import ipywidgets as widgets
+from PIL import Image
+
+from vqclip_nb.folder import RunFolder
+from vqclip_nb.form import Form
+from vqclip_nb.run import Run
+from vqclip_nb.settings import PRESETS, Settings
+from vqclip_nb.show import contact_sheet, curve_svg
+
+SECTIONS = {
+    "": [
+        "prompt",
+        "extras",
+        "w1",
+        "w2",
+        "noise_factor",
+        "learning_rate",
+        "wd",
+        "total_iter",
+        "show_step",
+    ],
+    "More about prompts and crops": [
+        "exclude",
+        "exclude_weight",
+        "story_step",
+        "story_fade",
+        "distance",
+        "cutn",
+        "cut_method",
+        "cut_pow",
+        "augment",
+    ],
+    "Optimiser and loss": [
+        "optimizer",
+        "beta1",
+        "beta2",
+        "schedule",
+        "auto_stop",
+        "draft_weight",
+        "vq_weight",
+        "gan_weight",
+        "tv_weight",
+        "init_weight",
+        "zero_weight",
+        "ema",
+        "coarse",
+    ],
+    "Picture and model": [
+        "im_shape",
+        "batch_size",
+        "seed",
+        "start",
+        "init_image",
+        "mask",
+        "tile",
+        "quantizer",
+        "temperature",
+        "clamp",
+        "models",
+        "clip",
+        "device",
+        "metadata",
+    ],
+}
+# that the embedded critic knows
+STYLES = ["pixel art", "line drawing", "black and white", "sepia", "watercolour", "neon"]
+STYLES += ["mosaic", "stained glass"]
+QUALITY = {
+    "draft": {"total_iter": 75, "show_step": 15, "cutn": 8},
+    "normal": {"total_iter": 150, "show_step": 25, "cutn": 16},
+    "best": {"total_iter": 400, "show_step": 50, "cutn": 32},
+}
+ASPECTS = {"square": (1, 1), "portrait 3:4": (3, 4), "landscape 4:3": (4, 3), "wide 16:9": (16, 9)}
+BUTTONS = {  # event: label, icon, what it does
+    "start": ("Start", "play", "Paint with the form's values"),
+    "pause": ("Pause", "pause", "Stand still between two iterations"),
+    "resume": ("Go on", "step-forward", "Go on painting"),
+    "stop": ("Stop", "stop", "End the run and keep it"),
+    "save": ("Save", "save", "Write everything that it takes to go on"),
+    "more": ("200 more", "plus", "Paint two hundred iterations more"),
+    "fork": ("Fork", "code-fork", "A new run from the step that the slider shows"),
+    "film": ("Film", "film", "Make the mp4 and play it"),
+    "zip": ("Zip", "download", "The run as one file"),
+    "close": ("Close", "times", "Leave studio.run(wait=True)"),
+    "load": ("Load", "upload", "Take up the settings of that run"),
+    "beside": ("Set beside", "columns", "Compare it with the one that is shown"),
+}
+_LINK = 30 * 2**20  # bytes that a page takes as a link
+
+
+class Panel:
+    """Form, menus, buttons and views; tells of what a person does, and shows what it is given.
+
+    put: called with the name of an event: a button, "changed" for the form, "step" for the slider
+    """
+
+    def __init__(self, settings: Settings | None, put: Callable[[str], None]) -> None:
+        self._put = put
+        every = [name for names in SECTIONS.values() for name in names]
+        self.form = Form(settings, every, changed=lambda: put("changed"))
+        self.buttons = {event: self._button(event, *words) for event, words in BUTTONS.items()}
+        views = ("picture", "curve", "strip", "status", "film", "link", "pair")
+        self.views = {name: widgets.HTML() for name in views}
+        self.progress = widgets.IntProgress(value=0, min=0, max=1, layout=_wide())
+        self.steps = widgets.SelectionSlider(
+            options=[("now", 0)], description="step", layout=_wide(), continuous_update=False
+        )
+        self._filling = False
+        self.steps.observe(lambda change: None if self._filling else put("step"), "value")
+        self.runs = widgets.Dropdown(
+            options=[], description="run", layout=widgets.Layout(width="20em")
+        )
+        self.widget = self._laid_out()
+
+    def _button(self, event: str, label: str, icon: str, tooltip: str) -> widgets.Button:
+        layout = widgets.Layout(width="auto", flex="0 0 auto")
+        button = widgets.Button(description=label, icon=icon, tooltip=tooltip, layout=layout)
+        button.on_click(lambda _: self._put(event))
+        return button
+
+    def _laid_out(self) -> widgets.VBox:
+        rows, views, buttons = self.form.rows, self.views, self.buttons
+        front, *folded = ([rows[name] for name in names] for names in SECTIONS.values())
+        sections = widgets.Accordion(
+            children=[widgets.VBox(each) for each in folded], selected_index=None
+        )
+        for index, title in enumerate(list(SECTIONS)[1:]):
+            sections.set_title(index, title)
+        row = widgets.HBox([buttons[name] for name in buttons if name not in ("load", "beside")])
+        row.layout.flex_flow = "row wrap"
+        left = [widgets.HBox(self._menus(), layout=row.layout), *front, self.form.hint, sections]
+        right = [row, views["status"], self.progress, views["picture"], self.steps, views["strip"]]
+        right += [views["curve"], views["film"], views["link"]]
+        right += [widgets.HBox([self.runs, buttons["load"], buttons["beside"]]), views["pair"]]
+        columns = widgets.HBox(
+            [
+                widgets.VBox(left, layout=widgets.Layout(width="45em")),
+                widgets.VBox(right, layout=widgets.Layout(width="36em")),
+            ]
+        )
+        columns.layout.flex_flow = "row wrap"
+        return columns
+
+    def _menus(self) -> list[widgets.Dropdown]:
+        """Menus that fill in several fields, or add a word to one."""
+
+        def menu(label: str, names: Iterable[str], choose: Callable[[str], None]):
+            made = widgets.Dropdown(
+                options=[("–", ""), *((name, name) for name in names)],
+                description=label,
+                layout=widgets.Layout(width="10.7em"),
+                style={"description_width": "4em"},
+            )
+
+            def chosen(change: dict) -> None:
+                if change["new"]:
+                    choose(change["new"])
+                    made.value = ""
+
+            made.observe(chosen, "value")
+            return made
+
+        return [
+            menu("preset", PRESETS, lambda name: self._fill(**PRESETS[name])),
+            menu("quality", QUALITY, lambda name: self._fill(**QUALITY[name])),
+            menu("aspect", ASPECTS, self._set_aspect),
+            menu("style", STYLES, self._add_style),
+        ]
+
+    def _fill(self, **changes: object) -> None:
+        """Change fields of the form, as a person would."""
+        with contextlib.suppress(ValueError):  # the form already says what is wrong with it
+            self.form.fill(self.form.settings().replace(**changes))
+            self._put("changed")
+
+    def _set_aspect(self, name: str) -> None:
+        """The same number of pixels in another shape, in multiples of 16."""
+        across, down = ASPECTS[name]
+        with contextlib.suppress(ValueError):
+            width, height = self.form.settings().im_shape
+            unit = (width * height / (across * down)) ** 0.5
+            self._fill(im_shape=[max(32, 16 * round(unit * side / 16)) for side in (across, down)])
+
+    def _add_style(self, name: str) -> None:
+        extras = self.form.fields["extras"].value
+        self._fill(extras=f"{extras} | {name}" if extras.strip() else name)
+
+    def enable(self, usable: dict[str, bool]) -> None:
+        """Let only buttons that do something be pressed."""
+        for name, can in usable.items():
+            if self.buttons[name].disabled == can:
+                self.buttons[name].disabled = not can
+
+    def clear(self) -> None:
+        """Forget film, link and comparison of the run before."""
+        for name in ("film", "link", "pair"):
+            self.views[name].value = ""
+
+    def show_run(self, run: Run) -> None:
+        """Picture, curve, strip and slider of a run as it is now."""
+        kept, chosen = run.folder.shown_steps(), self.steps.value
+        self._filling = True
+        self.steps.options = [("now", 0), *((str(i), i) for i in kept)]
+        self.steps.value = chosen if chosen in kept else 0
+        self._filling = False
+        self.views["strip"].value = _strip(run.folder, kept)
+        self.show_now(run)
+
+    def show_now(self, run: Run) -> None:
+        """Curve and current picture, unless someone looks at an earlier step."""
+        self.views["curve"].value = curve_svg(run.history, run.plan.updates)
+        if not self.steps.value:
+            images = run.images()
+            sheet = contact_sheet(images, columns=min(4, len(images)), gap=0)
+            self.views["picture"].value = _img(sheet, f"{run.settings.prompt}, iteration {run.i}")
+
+    def show_step(self, run: Run) -> None:
+        """The step that the slider is at."""
+        step = self.steps.value
+        if not step:
+            self.show_now(run)
+            return
+        with Image.open(run.folder.path / "steps" / f"{step:06d}.png") as image:
+            self.views["picture"].value = _img(image, f"{run.settings.prompt}, step {step}")
+
+    def show_film(self, file: Path) -> None:
+        """Play an mp4."""
+        data = base64.b64encode(file.read_bytes()).decode()
+        self.views["film"].value = (
+            '<video controls autoplay loop muted width="384" aria-label="film of the painting" '
+            f'src="data:video/mp4;base64,{data}"></video>'
+        )
+
+    def offer(self, file: Path) -> None:
+        """A link that saves a file, if it is not too large for the page."""
+        name = html.escape(file.name)
+        self.views["link"].value = f"{html.escape(str(file))} is ready."
+        if file.stat().st_size <= _LINK:
+            data = base64.b64encode(file.read_bytes()).decode()
+            link = f'<a download="{name}" href="data:application/zip;base64,{data}">{name}</a>'
+            self.views["link"].value = link
+
+    def list_runs(self, out: Path) -> None:
+        """The runs of a folder, the latest first."""
+        found, chosen = sorted(out.glob("*/state.safetensors"), reverse=True), self.runs.value
+        options = [(path.parent.name, str(path.parent)) for path in found]
+        self.runs.options = options
+        paths = [path for _, path in options]
+        self.runs.value = chosen if chosen in paths else (paths or [None])[0]
+
+    def set_beside(self, first: Path, second: Path) -> None:
+        """Two pictures side by side, and where their settings differ."""
+        both = [Settings.from_png(picture).to_dict() for picture in (first, second)]
+        cells = []
+        for picture, letter in ((first, "A"), (second, "B")):
+            with Image.open(picture) as image:
+                cells.append(f"<td>{letter}<br>{_img(image, f'picture {letter}', 256)}</td>")
+        rows = [
+            f"<tr><th>{name}</th>"
+            + "".join(f"<td>{html.escape(str(each[name]))}</td>" for each in both)
+            for name in both[0]
+            if both[0][name] != both[1][name]
+        ]
+        table = f"<table><tr><td></td>{''.join(cells)}</tr>{''.join(rows)}</table>"
+        self.views["pair"].value = table
+
+    def say_where(self, run: Run, paused: bool, more: str = "") -> None:
+        """Iteration, pace and time left."""
+        total = run.settings.total_iter
+        self.progress.max, self.progress.value = total, run.i
+        words = [f"{'Paused at' if paused else 'Iteration'} {run.i} of {total}"]
+        if run.history:
+            pace, row = run.i / run.seconds, run.history[-1]
+            words += [f"{pace:.1f} it/s", f"{max(0, total - run.i) / pace:.0f} s left"]
+            words += [f"loss {row['loss']:.3f}", f"similarity {row['similarity']:.3f}"]
+        self.say(" · ".join(words) + (f". {more}" if more else ""))
+
+    def say(self, text: str) -> None:
+        """A line above the picture."""
+        self.views["status"].value = f'<span role="status">{html.escape(text)}</span>'
+
+    def say_error(self, error: Exception) -> None:
+        """A sentence that says what went wrong."""
+        text = html.escape(str(error))
+        self.views["status"].value = f'<b role="alert" style="color:#c00">✗ {text}</b>'
+
+
+def _wide() -> widgets.Layout:
+    return widgets.Layout(width="34em")
+
+
+def _img(image: Image.Image, alt: str, width: int | None = None) -> str:
+    """A picture as HTML, enlarged to a comfortable size."""
+    data = io.BytesIO()
+    image.save(data, "PNG")
+    width = width or max(image.width, min(448, 4 * image.width))
+    encoded = base64.b64encode(data.getvalue()).decode()
+    return (  # the box gives the size: pages limit a picture to its own
+        f'<div style="display:inline-block;width:{width}px"><img alt="{html.escape(alt)}" '
+        f'style="width:100%" src="data:image/png;base64,{encoded}"></div>'
+    )
+
+
+def _strip(folder: RunFolder, steps: list[int]) -> str:
+    """Thumbnails of at most twelve of the shown steps."""
+    cells = []
+    for step in steps[:: max(1, -(-len(steps) // 12))]:
+        with Image.open(folder.path / "steps" / f"{step:06d}.png") as image:
+            cells.append(_img(image.resize((48, 48 * image.height // image.width)), str(step), 48))
+    return "".join(cells)
