@@ -55,7 +55,7 @@ case "${1:-}" in
     "$python" -m vqclip_nb "a red apple on a light blue background" --seed 3 --out runs
     ;;
   test)
-    install test train
+    install test train lab
     "$python" -m ruff format --check .
     "$python" -m ruff check .
     case "${2:-}" in

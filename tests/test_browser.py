@@ -184,7 +184,11 @@ def test_someone_plays_with_the_studio_in_jupyterlab(page, tmp_path):
         person.press("Go on")
         person.until(lambda: person.iteration() > stands)
 
-        person.write("total_iter (iterations)", "0")
+        person.write("prompt", "")
+        person.until(lambda: page.get_by_text("✗ prompt is ''").count() == 1)
+        assert page.locator("button.jupyter-button").filter(has_text="Start").is_disabled()
+        person.write("prompt", "a red heart")
+        person.until(lambda: page.get_by_text("✗ prompt is ''").count() == 0)
         person.press("Stop")
         person.until(lambda: "Kept in" in person.status())
         person.press("Save")
