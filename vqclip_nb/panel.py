@@ -253,7 +253,7 @@ class Panel:
 
     def list_runs(self, out: Path) -> None:
         """The runs of a folder, the latest first."""
-        found, chosen = sorted(out.glob("*/state.safetensors"), reverse=True), self.runs.value
+        found, chosen = sorted(out.glob("[!.]*/state.safetensors"), reverse=True), self.runs.value
         options = [(path.parent.name, str(path.parent)) for path in found]
         self.runs.options = options
         paths = [path for _, path in options]

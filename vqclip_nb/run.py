@@ -140,7 +140,7 @@ class Run:
         _, header = files.load_state()
         latents_of = files.latents_of(step)
         settings = Settings.from_dict(header["plan"]).at(step)
-        settings = settings.replace(init_image=str(latents_of), mask="", **changes)
+        settings = settings.replace(**{"init_image": str(latents_of), "mask": "", **changes})
         return cls(settings, models=models, out=out)
 
     def __iter__(self) -> Iterator[Iterate]:
