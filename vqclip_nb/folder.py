@@ -117,6 +117,10 @@ class RunFolder:
         for item, image in enumerate(images):
             self._write(f"{stem}.png" if item == 0 else f"{stem}_{item}.png", as_png(image, said))
 
+    def step_picture(self, step: int) -> Path:
+        """The picture of a shown step."""
+        return self.path / "steps" / f"{step:06d}.png"
+
     def shown_steps(self) -> list[int]:
         """The iterations of the steps that were kept, in order."""
         return sorted(int(f.stem) for f in (self.path / "steps").glob("*.safetensors"))

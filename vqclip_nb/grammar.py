@@ -33,18 +33,18 @@ class Prompt:
         """ "text", "picture" (a path or url) or "noise"."""
         if _NOISE.match(self.text):
             return "noise"
-        address = self.text.split("?")[0] if self.is_url else self.text
+        address = self.text.split("?")[0] if is_url(self.text) else self.text
         return "picture" if _PICTURE.search(address) else "text"
-
-    @property
-    def is_url(self) -> bool:
-        """Whether the text is a web address."""
-        return self.text.lower().startswith(("http://", "https://"))
 
     @property
     def noise_seed(self) -> int:
         """The seed of a noise prompt."""
         return int(_NOISE.match(self.text)[1])
+
+
+def is_url(text: str) -> bool:
+    """Whether a text is a web address."""
+    return text.lower().startswith(("http://", "https://"))
 
 
 def parse_story(text: str) -> list[list[Prompt]]:

@@ -13,7 +13,7 @@ from pathlib import Path, PureWindowsPath
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from vqclip_nb.grammar import parse_story
+from vqclip_nb.grammar import is_url, parse_story
 from vqclip_nb.settings import Settings
 
 KEY = "vqclip_nb"  # the PNG text chunk; films have it as their comment
@@ -29,7 +29,7 @@ def portable(plan: Settings) -> dict:
     inputs: dict[str, str] = {}
 
     def named(source: str) -> str:
-        if _is_url(source):
+        if is_url(source):
             inputs[source] = copy_of(source)
             return source
         inputs[_name(source)] = copy_of(source)
@@ -119,10 +119,6 @@ def _with_sources(values: dict, change: Callable[[str], str]) -> dict:
             if prompt.kind == "picture":
                 values[name] = values[name].replace(prompt.text, change(prompt.text))
     return values
-
-
-def _is_url(source: str) -> bool:
-    return source.lower().startswith(("http://", "https://"))
 
 
 def _name(path: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import html
-import io
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -13,25 +12,15 @@ import ipywidgets as widgets
 from PIL import Image
 
 from vqclip_nb.folder import RunFolder
-from vqclip_nb.form import Form
+from vqclip_nb.form import FRONT, Form
+from vqclip_nb.metadata import as_png
 from vqclip_nb.run import Run
 from vqclip_nb.settings import PRESETS, Settings
 from vqclip_nb.show import contact_sheet, curve_svg
+from vqclip_nb.train.styles import STYLES
 
-SECTIONS = {
-    "": [
-        "prompt",
-        "extras",
-        "w1",
-        "w2",
-        "noise_factor",
-        "learning_rate",
-        "wd",
-        "total_iter",
-        "show_step",
-    ],
+SECTIONS = {  # what is folded
     "More about prompts and crops": [
-        "exclude",
         "exclude_weight",
         "story_step",
         "story_fade",
@@ -57,9 +46,7 @@ SECTIONS = {
         "coarse",
     ],
     "Picture and model": [
-        "im_shape",
         "batch_size",
-        "seed",
         "start",
         "init_image",
         "mask",
@@ -73,9 +60,6 @@ SECTIONS = {
         "metadata",
     ],
 }
-# that the embedded critic knows
-STYLES = ["pixel art", "line drawing", "black and white", "sepia", "watercolour", "neon"]
-STYLES += ["mosaic", "stained glass"]
 QUALITY = {
     "draft": {"total_iter": 75, "show_step": 15, "cutn": 8},
     "normal": {"total_iter": 150, "show_step": 25, "cutn": 16},
@@ -107,8 +91,8 @@ class Panel:
 
     def __init__(self, settings: Settings | None, put: Callable[[str], None]) -> None:
         self._put = put
-        every = [name for names in SECTIONS.values() for name in names]
-        self.form = Form(settings, every, changed=lambda: put("changed"))
+        folded = [name for names in SECTIONS.values() for name in names]
+        self.form = Form(settings, [*FRONT, *folded], changed=lambda: put("changed"))
         self.buttons = {event: self._button(event, *words) for event, words in BUTTONS.items()}
         views = ("picture", "curve", "strip", "status", "film", "link", "pair")
         self.views = {name: widgets.HTML() for name in views}
@@ -129,13 +113,12 @@ class Panel:
         button.on_click(lambda _: self._put(event))
         return button
 
-    def _laid_out(self) -> widgets.VBox:
+    def _laid_out(self) -> widgets.HBox:
         rows, views, buttons = self.form.rows, self.views, self.buttons
-        front, *folded = ([rows[name] for name in names] for names in SECTIONS.values())
-        sections = widgets.Accordion(
-            children=[widgets.VBox(each) for each in folded], selected_index=None
-        )
-        for index, title in enumerate(list(SECTIONS)[1:]):
+        front = [rows[name] for name in FRONT]
+        folded = [widgets.VBox([rows[name] for name in names]) for names in SECTIONS.values()]
+        sections = widgets.Accordion(children=folded, selected_index=None)
+        for index, title in enumerate(SECTIONS):
             sections.set_title(index, title)
         row = widgets.HBox([buttons[name] for name in buttons if name not in ("load", "beside")])
         row.layout.flex_flow = "row wrap"
@@ -231,7 +214,7 @@ class Panel:
         if not step:
             self.show_now(run)
             return
-        with Image.open(run.folder.path / "steps" / f"{step:06d}.png") as image:
+        with Image.open(run.folder.step_picture(step)) as image:
             self.views["picture"].value = _img(image, f"{run.settings.prompt}, step {step}")
 
     def show_film(self, file: Path) -> None:
@@ -302,10 +285,8 @@ def _wide() -> widgets.Layout:
 
 def _img(image: Image.Image, alt: str, width: int | None = None) -> str:
     """A picture as HTML, enlarged to a comfortable size."""
-    data = io.BytesIO()
-    image.save(data, "PNG")
     width = width or max(image.width, min(448, 4 * image.width))
-    encoded = base64.b64encode(data.getvalue()).decode()
+    encoded = base64.b64encode(as_png(image, None)).decode()
     return (  # the box gives the size: pages limit a picture to its own
         f'<div style="display:inline-block;width:{width}px"><img alt="{html.escape(alt)}" '
         f'style="width:100%" src="data:image/png;base64,{encoded}"></div>'
@@ -316,6 +297,6 @@ def _strip(folder: RunFolder, steps: list[int]) -> str:
     """Thumbnails of at most twelve of the shown steps."""
     cells = []
     for step in steps[:: max(1, -(-len(steps) // 12))]:
-        with Image.open(folder.path / "steps" / f"{step:06d}.png") as image:
+        with Image.open(folder.step_picture(step)) as image:
             cells.append(_img(image.resize((48, 48 * image.height // image.width)), str(step), 48))
     return "".join(cells)

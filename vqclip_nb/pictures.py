@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vqclip_nb.folder import write_file
+from vqclip_nb.grammar import is_url
 from vqclip_nb.metadata import as_png, copy_of
 
 _LARGEST = 64 * 2**20  # bytes of a fetched picture
@@ -28,7 +29,7 @@ def load_picture(source: str) -> Tensor:
     Upright as its camera meant it; what is transparent becomes white. Raises ValueError where
     there is none.
     """
-    data = _fetched(source) if source.lower().startswith(("http://", "https://")) else _read(source)
+    data = _fetched(source) if is_url(source) else _read(source)
     try:
         with Image.open(io.BytesIO(data)) as opened:
             if opened.width * opened.height > _MOST_PIXELS:
@@ -60,12 +61,11 @@ def kept_picture(picture: Image.Image | np.ndarray | Tensor, folder: Path) -> st
                 f"An array of shape {pixels.shape} is no picture: expected height, width and "
                 "1, 3 or 4 channels."
             ) from None
-    data = io.BytesIO()
-    picture.save(data, "PNG")
-    path = folder / f"{hashlib.sha256(data.getvalue()).hexdigest()[:16]}.png"
+    data = as_png(picture, None)
+    path = folder / f"{hashlib.sha256(data).hexdigest()[:16]}.png"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        write_file(path, data.getvalue())
+        write_file(path, data)
     return str(path)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import io
 import itertools
 import os
 import shutil
@@ -14,6 +13,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
+from vqclip_nb.metadata import as_png
 from vqclip_nb.run import Iterate, Run
 
 
@@ -60,9 +60,7 @@ def _as_display(images: list[Image.Image]):
     from IPython.display import Image as InlineImage
 
     sheet = contact_sheet(images, columns=len(images), gap=4 if len(images) > 1 else 0)
-    data = io.BytesIO()
-    sheet.save(data, "PNG")
-    return InlineImage(data.getvalue(), width=max(sheet.width, min(512, 4 * sheet.width)))
+    return InlineImage(as_png(sheet, None), width=max(sheet.width, min(512, 4 * sheet.width)))
 
 
 def in_notebook() -> bool:
@@ -183,14 +181,20 @@ def curve_svg(
 _STROKES = (("#000", ""), ("#06c", "5 3"), ("#c50", "2 2"), ("#083", "6 2 2 2"), ("#84a", "1 2"))
 
 
-def offer_download(folder: Path) -> None:
-    """Zip a run's folder; Colab downloads it, other notebooks show a link."""
+def zipped(folder: Path) -> Path:
+    """A run's folder as one zip beside it; Colab downloads it at once."""
     archive = Path(shutil.make_archive(str(folder), "zip", folder))
     if "google.colab" in sys.modules:
         from google.colab import files
 
         files.download(str(archive))
-        return
-    from IPython.display import FileLink, display
+    return archive
 
-    display(FileLink(os.path.relpath(archive)))
+
+def offer_download(folder: Path) -> None:
+    """Zip a run's folder; Colab downloads it, other notebooks show a link."""
+    archive = zipped(folder)
+    if "google.colab" not in sys.modules:
+        from IPython.display import FileLink, display
+
+        display(FileLink(os.path.relpath(archive)))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import shutil
 import sys
 import threading
 import time
@@ -24,7 +23,7 @@ from vqclip_nb.models import Models, load_models
 from vqclip_nb.panel import Panel
 from vqclip_nb.run import Iterate, Result, Run
 from vqclip_nb.settings import Settings, specs
-from vqclip_nb.show import in_notebook
+from vqclip_nb.show import in_notebook, zipped
 
 _EVERY = 0.5  # seconds between two pictures of one show step
 _MORE = 200  # iterations
@@ -278,15 +277,8 @@ class Studio:
             self.panel.show_film(self.current.folder.timelapse)
 
     def _make_zip(self) -> None:
-        if self.current is None:
-            return
-        folder = self.current.folder.path
-        archive = Path(shutil.make_archive(str(folder), "zip", folder))
-        if "google.colab" in sys.modules:
-            from google.colab import files
-
-            files.download(str(archive))
-        self.panel.offer(archive)
+        if self.current is not None:
+            self.panel.offer(zipped(self.current.folder.path))
 
     def _load(self) -> None:
         if self.panel.runs.value:
@@ -316,7 +308,7 @@ def _delivered(panel: widgets.Widget) -> Iterator[Callable[[], None]]:
     """What lets the events of widgets come through while a cell runs, to be called now and then.
 
     ipykernel 7 brings them on a thread of its own; ipykernel 6, as Colab has it, needs
-    jupyter-ui-poll. Without it, an interrupt still stops the loop.
+    jupyter-ui-poll and uses it where it is installed. Without it, an interrupt still stops the loop.
     """
     ui_events = None
     kernel = sys.modules.get("ipykernel")
