@@ -133,7 +133,7 @@ def test_a_small_w2_shows_little_of_the_extras_and_the_default_all(tiny, quick):
         return _run(tiny, quick, **changes).canvas.drafts[0]
 
     plain, default = draft(), draft(extras="sepia")
-    tenth = draft(extras="sepia", w2=0.03)
+    tenth = draft(extras="sepia", w2=0.05)
     torch.testing.assert_close(tenth, plain.lerp(default, 0.1))
     assert torch.equal(draft(extras="sepia", w2=2.0), default)
     assert torch.equal(draft(extras="sepia", w2=0.0), plain)

@@ -6,6 +6,7 @@ import clip
 import pytest
 import torch
 
+from vqclip_nb.style import Grain
 from vqclip_nb.train import captions
 from vqclip_nb.train.captions import COLOURS, JUDGE, PAIR, Description, Thing
 from vqclip_nb.train.scenes import Composer
@@ -154,20 +155,36 @@ def test_splitting_gives_the_prompt_and_its_extras():
     assert captions.split(Description(style="neon")) is None
 
 
+def _grain(number: int, height: int = 64, width: int = 64) -> Grain:
+    return Grain.draw(number, height, width, torch.Generator().manual_seed(0), torch.device("cpu"))
+
+
 @pytest.mark.parametrize("style", STYLES)
 def test_a_style_keeps_the_shape_and_changes_the_picture(style, artwork):
     x = _composer(artwork, 7, styled=0.0).scenes(8, 64).x
-    y = STYLES[style](x, torch.Generator().manual_seed(0))
+    y = STYLES[style](x, _grain(8))
     assert y.shape == x.shape
     assert 0 <= y.min() <= y.max() <= 1
     assert (y - x).abs().mean() > 0.01
-    again = STYLES[style](x, torch.Generator().manual_seed(0))
-    assert torch.equal(y, again)
+    assert torch.equal(y, STYLES[style](x, _grain(8)))
 
 
 def test_grey_styles_are_grey(artwork):
     x = _composer(artwork, 8, styled=0.0).scenes(8, 64).x
     for style in ("line drawing", "black and white"):
-        y = STYLES[style](x, torch.Generator().manual_seed(0))
+        y = STYLES[style](x, _grain(8))
         torch.testing.assert_close(y[:, 0], y[:, 1])
         torch.testing.assert_close(y[:, 0], y[:, 2])
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (64, 96), (80, 64)])
+def test_each_pane_has_the_mean_colour_of_what_it_covers(height, width):
+    x = torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(1))
+    grain = _grain(2, height, width)
+    means = grain.pane_means(x)
+    for item in range(2):
+        for pane in grain.pane[item].unique():
+            covered = grain.pane[item] == pane
+            mean = x[item][:, covered].mean(1, keepdim=True).expand(-1, int(covered.sum()))
+            torch.testing.assert_close(means[item][:, covered], mean)
+    assert grain.maps(x).shape == (2, 10, height, width)

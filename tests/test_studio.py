@@ -186,11 +186,11 @@ def test_a_run_of_the_history_loads_into_the_form_and_stands_beside_another(stud
     _press(studio, "beside")
     table = panel.views["pair"].value
     assert "<td>a pear</td><td>a red apple</td>" in table
-    assert "<td>0.9</td><td>0.3</td>" in table
+    assert "<td>0.9</td><td>1.0</td>" in table
     assert "learning_rate" not in table
     _press(studio, "load")
     assert panel.form.settings().prompt == "a red apple"
-    assert panel.form.settings().w2 == 0.3
+    assert panel.form.settings().w2 == 1.0
 
 
 def test_menus_fill_in_several_fields(studio):

@@ -19,7 +19,7 @@ from vqclip_nb.settings import Settings
 from vqclip_nb.thrift import Thrift
 from vqclip_nb.weights import read_tensors
 
-_WHOLLY = 0.3  # w2 / w1, as by default, from which on a draft shows all that the extras say
+_WHOLLY = 0.5  # w2 / w1 from which on a draft shows all that the extras say
 
 
 class Canvas:

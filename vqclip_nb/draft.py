@@ -20,6 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vqclip_nb.style import Filter, Grain
+
 CONTEXT = 32  # tokens of the captions that it has learned from
 SIDE = 32  # pixels a side of a drawn thing
 NOTHING, FIRST, SECOND, GROUND, STYLE = range(5)  # what a word speaks of
@@ -38,44 +40,6 @@ LAYOUTS: dict[str, tuple[tuple[int, float, float, float], ...]] = {
     "below": ((0, 0.0, 0.49, 0.48), (1, 0.0, -0.49, 0.48)),
 }
 _MARKS = 49_406  # CLIP's start and end marks have this id and the next; 0 fills up
-
-
-class Filter(nn.Module):
-    """What a style does to a picture: a few convolutions that its words steer.
-
-    It sees the picture together with coarser copies of it, and a texture of the size of one of the
-    VQGAN's codes, which repeats: some styles are laid on a grid. The words scale and shift the
-    features (FiLM: Perez et al., arXiv 1709.07871).
-    """
-
-    def __init__(self, words: int) -> None:
-        super().__init__()
-        hidden, texture, cell = 32, 8, 8
-        self.texture = nn.Parameter(torch.randn(1, texture, cell, cell))
-        self.first = _conv(3 * 4 + texture, hidden)
-        self.second = _conv(hidden, hidden, dilation=2)
-        self.third = _conv(hidden, hidden)
-        self.last = nn.Conv2d(hidden + 12, 3, 1)
-        self.steer = nn.Linear(words, 6 * hidden)
-
-    def forward(self, x: Tensor, words: Tensor) -> Tensor:
-        """Pictures [n, 3, H, W] of sides that are multiples of 8, and words [n, W], to pictures."""
-        size = tuple(x.shape[-2:])
-        coarser = [F.interpolate(F.avg_pool2d(x, k), size, mode="nearest") for k in (2, 4, 8)]
-        grid = self.texture.repeat(len(x), 1, size[0] // 8, size[1] // 8)
-        seen = torch.cat([x, *coarser], 1) * 2 - 1
-        y = torch.cat([seen, grid], 1)
-        steered = self.steer(words)[..., None, None].chunk(3, 1)
-        for layer, steer in zip((self.first, self.second, self.third), steered, strict=True):
-            scale, shift = steer.chunk(2, 1)
-            y = F.silu(layer(y) * (1 + scale) + shift)
-        return self.last(torch.cat([y, seen], 1)) + 0.5
-
-
-def _conv(channels: int, out: int, dilation: int = 1) -> nn.Conv2d:
-    """3 x 3, to the same size; beyond the edge the picture goes on as it ends."""
-    mode = "replicate"
-    return nn.Conv2d(channels, out, 3, padding=dilation, dilation=dilation, padding_mode=mode)
 
 
 class Draft(nn.Module):
@@ -158,11 +122,13 @@ class Chance:
     manner: see `Draft.draw`
     ground: [1, 3], red, green, blue in [0,1], where the prompt leaves it open
     theta: affine map [1, 2, 3] of a picture's frame to the thumbnail's, for a square picture
+    grain: seed of a style's grain
     """
 
     manner: Tensor
     ground: Tensor
     theta: Tensor
+    grain: int
 
     @classmethod
     def draw(cls, generator: torch.Generator) -> Chance:
@@ -173,7 +139,8 @@ class Chance:
         cos, sin = math.cos(angle) * scale, math.sin(angle) * scale
         x, y = (0.06 * drawn[3:5]).tolist()
         theta = torch.tensor([[[cos, sin, x], [-sin, cos, y]]])
-        return cls(manner[None], (0.85 + 0.15 * drawn[5:])[None], theta)
+        grain = int(torch.randint(2**62, (), generator=generator))
+        return cls(manner[None], (0.85 + 0.15 * drawn[5:])[None], theta, grain)
 
 
 def thumbnail(
@@ -210,6 +177,9 @@ def thumbnail(
             rgba = rgba * ((rgba[:, 3:] - 0.15) / 0.35).clamp(0, 1)  # no specks around the thing
             x = rgba[:, :3] + x * (1 - rgba[:, 3:])
     if styled.any():
-        x = draft.style(x.clamp(0, 1), draft.sum_of(tokens, styled))
+        generator = torch.Generator().manual_seed(chance.grain)
+        x = x.clamp(0, 1)
+        grain = Grain.draw(1, height, width, generator, device).maps(x)
+        x = draft.style(x, draft.sum_of(tokens, styled), grain)
         x = F.interpolate(x, asked_for, mode="bicubic")
     return x.clamp(0, 1)

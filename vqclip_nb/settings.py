@@ -56,7 +56,7 @@ class Settings:
     extras: str = _field("", "Style or mood blended into the prompt, e.g. 'night sky'.", live=True)
     exclude: str = _field("", "What to keep out of the picture.", live=True)
     w1: float = _field(1.0, "Weight of the prompt in the blend.", -10, 10, live=True)
-    w2: float = _field(0.3, "Weight of the extras in the blend.", -10, 10, live=True)
+    w2: float = _field(1.0, "Weight of the extras in the blend.", -10, 10, live=True)
     exclude_weight: float = _field(0.5, "How hard to push away from exclude.", 0, 10, live=True)
     noise_factor: float = _field(0.1, "Noise on the crops that CLIP judges.", 0, 2, live=True)
     learning_rate: float = _field(0.1, "Step size on the latent.", 0.0001, 10, live=True)

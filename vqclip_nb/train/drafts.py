@@ -29,6 +29,7 @@ from vqclip_nb.draft import (
     STYLED,
     Draft,
 )
+from vqclip_nb.style import Grain
 from vqclip_nb.train.artwork import Artwork
 from vqclip_nb.train.captions import (
     COLOURS,
@@ -158,14 +159,16 @@ class DraftTrainer:
         plans = [replace(plan, style=None) for plan in self.composer.plans(len(STYLES))]
         with torch.no_grad():
             x = self.composer.drawn(plans, STYLED)
-            filters = zip(x, STYLES.values(), strict=True)
-            target = torch.cat([apply(one[None], self.generator) for one, apply in filters])
+            grains = [Grain.draw(1, STYLED, STYLED, self.generator, self.device) for _ in STYLES]
+            each = zip(STYLES.values(), x.split(1), grains, strict=True)
+            target = torch.cat([apply(one, grain) for apply, one, grain in each])
             if rng.random() < 0.5:
                 soft = F.interpolate(x, size=2 * SIDE, mode="bicubic", antialias=True)
                 x = F.interpolate(soft, size=STYLED, mode="bicubic").clamp(0, 1)
+            maps = [grain.maps(one) for grain, one in zip(grains, x.split(1), strict=True)]
         tokens = tokenize(list(STYLES), CONTEXT).to(self.device)
         words = self.draft.sum_of(tokens, torch.ones_like(tokens, dtype=torch.bool))
-        error = self.draft.style(x, words) - target
+        error = self.draft.style(x, words, torch.cat(maps)) - target
         edges = sum(error.diff(dim=dim).square().mean() for dim in (2, 3))
         return 4 * error.square().mean() + 2 * edges
 

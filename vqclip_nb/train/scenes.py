@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 import torch.nn.functional as F
 
+from vqclip_nb.style import Grain
 from vqclip_nb.train.artwork import Artwork
 from vqclip_nb.train.captions import (
     COLOURS,
@@ -290,7 +291,8 @@ class Composer:
         for style, apply in STYLES.items():
             scenes = [i for i, plan in enumerate(plans) if plan.style == style]
             if scenes:
-                x[scenes] = apply(x[scenes], self.generator)
+                grain = Grain.draw(len(scenes), size, size, self.generator, self.device)
+                x[scenes] = apply(x[scenes], grain)
         return x
 
     def drawings(self, chosen: list[int], tints: list[str | None]) -> torch.Tensor:

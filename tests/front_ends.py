@@ -1,0 +1,235 @@
+"""Two places where people open notebooks, and someone who sits before them.
+
+`JupyterLab` is today's, with ipywidgets 8 and ipykernel 7. `Classic` has the packages that Colab
+has: the notebook server of that time, ipywidgets 7.7.1 and ipykernel 6.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import site
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import nbformat
+from playwright.sync_api import Locator, Page
+
+import vqclip_nb as vq
+
+AS_COLAB = ["notebook==6.5.7", "ipykernel==6.29.5", "ipywidgets==7.7.1"]
+AS_COLAB += ["widgetsnbextension==3.6.6", "jupyter-ui-poll"]  # 3.6.10 fails in that server
+
+# The classic page asks a new kernel which widgets there are; what comes before the answer is lost.
+ASK_THE_KERNEL = """async () => {
+    for (let i = 0; i < 5; i++) {
+        await new Promise(done => Jupyter.notebook.kernel.kernel_info(done));
+        await new Promise(done => setTimeout(done, 100));
+    }
+}"""
+SAID = ".jupyter-widgets :is([role=status], [role=alert])"  # the line above the picture
+
+
+class JupyterLab:
+    """JupyterLab of the environment that the tests run in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.python = sys.executable
+
+    def arguments(self, folder: Path, port: int, token: str) -> list[str]:
+        """What starts the server, with no settings but these."""
+        return [
+            *("jupyter", "lab", "--allow-root", "--no-browser", "--ServerApp.ip=127.0.0.1"),
+            *(f"--ServerApp.port={port}", "--ServerApp.port_retries=0"),
+            *(f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}"),
+            *(
+                "--LabApp.news_url=None",
+                "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+            ),
+        ]
+
+    def open(self, page: Page, address: str, token: str, name: str) -> None:
+        """Open a notebook and wait until its kernel is there.
+
+        The page's own indicator says idle before there is a kernel; running a cell then asks for
+        one in a dialog.
+        """
+        page.goto(f"{address}/lab/tree/{name}?token={token}")
+        page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=90_000)
+        status = page.locator("#jp-main-statusbar")
+        _until(lambda: _connected(address, token) and "| Idle" in status.inner_text(), 90)
+
+    def run_all(self, page: Page) -> None:
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_text("Run All Cells", exact=True).click()
+
+    def slider(self, page: Page) -> Locator:
+        """The handle of the panel's slider."""
+        return page.locator(".widget-hslider .noUi-handle").first
+
+    def errors(self, page: Page) -> Locator:
+        return page.locator(
+            ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']"
+        )
+
+
+class Classic:
+    """The classic notebook in an environment of its own, which sees the packages of this one."""
+
+    def __init__(self, folder: Path) -> None:
+        home = folder / "colab"
+        self.python = str(home / "bin" / "python")
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True)
+        install = [sys.executable, "-m", "pip", "--python", self.python, "install", "--quiet"]
+        subprocess.run([*install, *AS_COLAB], check=True)
+        (packages,) = home.glob("lib/python*/site-packages")
+        repository = Path(vq.__file__).parents[1]
+        (packages / "below.pth").write_text("\n".join([*site.getsitepackages(), str(repository)]))
+
+    def arguments(self, folder: Path, port: int, token: str) -> list[str]:
+        return [
+            *("notebook", "--allow-root", "--no-browser", "--NotebookApp.ip=127.0.0.1"),
+            *(f"--NotebookApp.port={port}", "--NotebookApp.port_retries=0"),
+            *(f"--NotebookApp.token={token}", f"--NotebookApp.notebook_dir={folder}"),
+        ]
+
+    def open(self, page: Page, address: str, token: str, name: str) -> None:
+        page.goto(f"{address}/notebooks/{name}?token={token}")
+        page.wait_for_selector(".code_cell", timeout=90_000)
+        page.wait_for_function("window.Jupyter?.WidgetManager?._managers?.length", timeout=90_000)
+        _until(lambda: _connected(address, token), 90)
+        page.evaluate(ASK_THE_KERNEL)
+
+    def run_all(self, page: Page) -> None:
+        page.evaluate("Jupyter.notebook.execute_all_cells()")
+
+    def slider(self, page: Page) -> Locator:
+        return page.locator(".widget-hslider .ui-slider-handle").first
+
+    def errors(self, page: Page) -> Locator:
+        return page.locator(".output_error, .output_stderr")
+
+
+def _connected(address: str, token: str) -> bool:
+    """Whether a page is connected to a kernel that waits for it."""
+    try:
+        with urllib.request.urlopen(f"{address}/api/sessions?token={token}", timeout=5) as answer:
+            kernels = [session["kernel"] for session in json.load(answer)]
+    except OSError:
+        return False
+    return any(k["execution_state"] == "idle" and k["connections"] for k in kernels)
+
+
+@contextlib.contextmanager
+def opened(front: JupyterLab | Classic, page: Page, folder: Path, cells: list[str]) -> Iterator:
+    """A notebook of these cells, opened in a folder and run from top to bottom; gives a `Person`."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    # without a name a dialog asks for the kernel
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(notebook, folder / "studio.ipynb")
+    with _served(front, folder) as (address, token):
+        front.open(page, address, token, "studio.ipynb")
+        front.run_all(page)
+        person = Person(page, front, folder)
+        person.until(lambda: page.locator(SAID).count() > 0, 120)
+        yield person
+
+
+@contextlib.contextmanager
+def _served(front: JupyterLab | Classic, folder: Path) -> Iterator[tuple[str, str]]:
+    """A server on a folder; gives its address and token."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    token = secrets.token_hex(16)
+    own = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_RUNTIME_DIR": "run", "IPYTHONDIR": "ipython"}
+    own |= {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
+    own |= {"JUPYTER_DATA_DIR": "data"}
+    env = os.environ | {name: str(folder / ".jupyter" / part) for name, part in own.items()}
+    command = [front.python, "-m", *front.arguments(folder, port, token)]
+    with open(folder / "server.log", "w") as log:
+        server = subprocess.Popen(command, env=env, stdout=log, stderr=log)
+    address = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(f"{address}/api?token={token}", timeout=5).close()
+            return True
+        return False
+
+    try:
+        _until(answers, 60)
+        yield address, token
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def _until(true: Callable[[], bool], seconds: float) -> None:
+    ends = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < ends
+        time.sleep(0.2)
+
+
+class Person:
+    """Someone at the panel."""
+
+    def __init__(self, page: Page, front: JupyterLab | Classic, folder: Path) -> None:
+        self.page, self.front = page, front
+        self.screenshots = Path(os.environ.get("SCREENSHOTS", folder))
+        self.screenshots.mkdir(parents=True, exist_ok=True)
+
+    def button(self, name: str) -> Locator:
+        words = re.compile(rf"^\s*{name}\s*$")
+        return self.page.locator("button.jupyter-button").filter(has_text=words)
+
+    def press(self, name: str) -> None:
+        button = self.button(name)
+        button.wait_for(timeout=60_000)
+        self.until(button.is_enabled)
+        button.click()
+
+    def write(self, name: str, value: str) -> None:
+        field = self.page.locator(f".widget-inline-hbox:has(label:text-is('{name}')) input").first
+        field.fill(value)
+        field.press("Enter")
+
+    def scrub(self) -> None:
+        """One step to the right on the slider."""
+        self.front.slider(self.page).press("ArrowRight")
+
+    def status(self) -> str:
+        """The line above the picture."""
+        return self.page.locator(SAID).first.inner_text()
+
+    def iteration(self) -> int:
+        words = self.status().replace("Paused at", "Iteration").split()
+        return int(words[1]) if words[0] == "Iteration" else 0
+
+    def picture(self) -> tuple[str, str]:
+        """What the picture is said to be, and its data."""
+        shown = self.page.locator("img[alt*=', iteration'], img[alt*=', step']")
+        if not shown.count():
+            return "", ""
+        return tuple(shown.first.evaluate("img => [img.alt, img.src]"))
+
+    def until(self, true: Callable[[], bool], seconds: float = 60) -> None:
+        ends = time.monotonic() + seconds
+        while not true():
+            if time.monotonic() > ends:
+                self.keep("stuck")
+                raise AssertionError(self.status())
+            self.page.wait_for_timeout(50)
+
+    def keep(self, name: str) -> None:
+        """A screenshot."""
+        self.page.screenshot(path=str(self.screenshots / f"{name}.png"))
