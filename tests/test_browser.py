@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 from front_ends import Classic, JupyterLab, opened
@@ -88,6 +89,11 @@ def test_someone_plays_with_the_studio(front, page, tmp_path):
         person.until(lambda: person.iteration() > 2)
         person.press("Stop")
         person.until(lambda: "Kept in" in person.status())
+        files = Path(vq.__file__).parent / "tiny"
+        with page.expect_file_chooser() as chooser:
+            person.button("Upload").or_(person.button(r"Upload \(0\)")).click()
+        chooser.value.set_files([files / "vqgan.yaml", files / "vqgan.safetensors"])
+        person.until(lambda: "Kept" in person.status() and "uploads" in person.status())
         person.press("Close")
         assert front.errors(page).count() == 0
         runs = sorted((tmp_path / "runs").glob("*/settings.json"))

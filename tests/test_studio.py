@@ -5,6 +5,8 @@ import re
 import signal
 import threading
 import time
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -205,6 +207,34 @@ def test_menus_fill_in_several_fields(studio):
     assert settings.extras == "neon | sepia"
     menus["preset"].value = "classic"
     assert studio.panel.form.settings().quantizer == "none"
+
+
+def test_a_known_word_is_added_to_the_prompt(studio):
+    assert "penguin" in studio.panel.word.options
+    studio.panel.word.value = "penguin"
+    assert studio.panel.form.settings().prompt == "a red apple penguin"
+    assert studio.panel.word.value == ""
+
+
+def test_words_are_told_before_anything_is_painted(tmp_path):
+    studio = vq.Studio(vq.Settings(prompt="a red aple", device="cpu"), out=tmp_path)
+    assert "aple" in studio.panel.form.hint.value
+
+
+def test_an_uploaded_checkpoint_is_kept_and_painted_with(studio, quick):
+    folder = Path(vq.__file__).parent / "tiny"
+    files = {"../mine.safetensors": "vqgan.safetensors", "..": "vqgan.yaml"}
+    files |= {"mine.yaml": "vqgan.yaml"}
+    studio.panel.upload.value = tuple(
+        {"name": name, "content": memoryview((folder / file).read_bytes())}
+        | {"type": "", "size": 0, "last_modified": datetime.now(UTC)}
+        for name, file in files.items()
+    )
+    kept = studio.out / "uploads"
+    assert sorted(p.name for p in kept.iterdir()) == ["mine.safetensors", "mine.yaml"]
+    assert studio.panel.form.settings().models == str(kept / "mine.safetensors")
+    result = studio.run()
+    assert "mine.safetensors" in (result.folder / "settings.json").read_text()
 
 
 def test_every_control_has_a_label_and_every_picture_a_text(studio):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import ipywidgets as widgets
 
+from vqclip_nb.models import registered
 from vqclip_nb.perceptor import Perceptor
 from vqclip_nb.prompts import unknown_in
 from vqclip_nb.settings import Settings, Spec, specs
@@ -145,6 +146,9 @@ def _field(name: str, spec: Spec, settings: Settings) -> widgets.Widget:
     if name == "seed":
         shown = "" if value is None else str(value)
         return widgets.Text(value=shown, placeholder="empty: drawn anew", **common)
+    if name == "models":
+        common |= {"placeholder": "a name, or a checkpoint's path"}
+        return widgets.Combobox(value=value, options=registered("vqgan"), **common)
     if spec.choices:
         return widgets.Dropdown(options=spec.choices, value=value, **_without_update(common))
     if isinstance(value, bool):

@@ -77,6 +77,16 @@ def find_files(name: str, clip: str | Sequence[str] = ()) -> list[Path]:
     ]
 
 
+def registered(kind: str) -> list[str]:
+    """Names of the generators ("vqgan") or the critics ("clip") that can be loaded by name."""
+    return sorted(_REGISTRY[kind])
+
+
+def is_embedded(name: str) -> bool:
+    """Whether the package itself carries this generator."""
+    return "file" in _REGISTRY["vqgan"].get(name, {})
+
+
 def pick_device(name: str) -> torch.device:
     """The device for a setting; raises ValueError where it is not there."""
     there = {"cpu": True, "cuda": torch.cuda.is_available()}

@@ -6,7 +6,7 @@ import base64
 import contextlib
 import html
 from collections.abc import Callable, Iterable
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import ipywidgets as widgets
 from PIL import Image
@@ -14,6 +14,7 @@ from PIL import Image
 from vqclip_nb.folder import RunFolder
 from vqclip_nb.form import FRONT, Form
 from vqclip_nb.metadata import as_png
+from vqclip_nb.perceptor import Perceptor
 from vqclip_nb.run import Run
 from vqclip_nb.settings import PRESETS, Settings
 from vqclip_nb.show import contact_sheet, curve_svg
@@ -102,6 +103,16 @@ class Panel:
         )
         self._filling = False
         self.steps.observe(lambda change: None if self._filling else put("step"), "value")
+        self.word = widgets.Combobox(
+            description="a word", placeholder="known words", ensure_option=True, layout=_narrow()
+        )
+        self.word.observe(self._add_word, "value")
+        self.upload = widgets.FileUpload(
+            description="Upload",
+            accept=".safetensors,.ckpt,.pt,.yaml",
+            multiple=True,
+        )
+        self.upload.observe(lambda change: change["new"] and put("upload"), "value")
         self.runs = widgets.Dropdown(
             options=[], description="run", layout=widgets.Layout(width="20em")
         )
@@ -122,7 +133,11 @@ class Panel:
             sections.set_title(index, title)
         row = widgets.HBox([buttons[name] for name in buttons if name not in ("load", "beside")])
         row.layout.flex_flow = "row wrap"
-        left = [widgets.HBox(self._menus(), layout=row.layout), *front, self.form.hint, sections]
+        menus = widgets.HBox([*self._menus(), self.word], layout=row.layout)
+        own = widgets.HBox(
+            [widgets.Label("Your own checkpoint with its yaml, up to some MB:"), self.upload]
+        )
+        left = [menus, *front, self.form.hint, sections, own]
         right = [row, views["status"], self.progress, views["picture"], self.steps, views["strip"]]
         right += [views["curve"], views["film"], views["link"]]
         right += [widgets.HBox([self.runs, buttons["load"], buttons["beside"]]), views["pair"]]
@@ -142,7 +157,7 @@ class Panel:
             made = widgets.Dropdown(
                 options=[("–", ""), *((name, name) for name in names)],
                 description=label,
-                layout=widgets.Layout(width="10.7em"),
+                layout=_narrow(),
                 style={"description_width": "4em"},
             )
 
@@ -155,13 +170,13 @@ class Panel:
             return made
 
         return [
-            menu("preset", PRESETS, lambda name: self._fill(**PRESETS[name])),
-            menu("quality", QUALITY, lambda name: self._fill(**QUALITY[name])),
+            menu("preset", PRESETS, lambda name: self.fill(**PRESETS[name])),
+            menu("quality", QUALITY, lambda name: self.fill(**QUALITY[name])),
             menu("aspect", ASPECTS, self._set_aspect),
             menu("style", STYLES, self._add_style),
         ]
 
-    def _fill(self, **changes: object) -> None:
+    def fill(self, **changes: object) -> None:
         """Change fields of the form, as a person would."""
         with contextlib.suppress(ValueError):  # the form already says what is wrong with it
             self.form.fill(self.form.settings().replace(**changes))
@@ -173,11 +188,36 @@ class Panel:
         with contextlib.suppress(ValueError):
             width, height = self.form.settings().im_shape
             unit = (width * height / (across * down)) ** 0.5
-            self._fill(im_shape=[max(32, 16 * round(unit * side / 16)) for side in (across, down)])
+            self.fill(im_shape=[max(32, 16 * round(unit * side / 16)) for side in (across, down)])
 
     def _add_style(self, name: str) -> None:
         extras = self.form.fields["extras"].value
-        self._fill(extras=f"{extras} | {name}" if extras.strip() else name)
+        self.fill(extras=f"{extras} | {name}" if extras.strip() else name)
+
+    def know_words(self, critic: Perceptor) -> None:
+        """Suggest the words of a critic that has a list of them, and tell of those not in it."""
+        self.form.critic = critic
+        plain = (word for word in critic.known_words() if word.isalpha() and word.islower())
+        self.word.options = [word for word in plain if len(word) > 2]
+        self.form.check()
+
+    def _add_word(self, change: dict) -> None:
+        if change["new"]:
+            self.fill(prompt=f"{self.form.fields['prompt'].value} {change['new']}".strip())
+            self.word.value = ""
+
+    def uploaded(self) -> dict[str, bytes]:
+        """The uploaded files, by name without folders; the button forgets them."""
+        value = self.upload.value
+        if isinstance(value, dict):  # ipywidgets 7
+            files = {name: bytes(file["content"]) for name, file in value.items()}
+            self.upload.value.clear()
+            self.upload._counter = 0
+        else:
+            files = {file["name"]: bytes(file["content"]) for file in value}
+            self.upload.value = ()
+        named = ((PureWindowsPath(name).name, data) for name, data in files.items())
+        return {name: data for name, data in named if name and not name.startswith(".")}
 
     def enable(self, usable: dict[str, bool]) -> None:
         """Let only buttons that do something be pressed."""
@@ -277,6 +317,10 @@ class Panel:
         """A sentence that says what went wrong."""
         text = html.escape(str(error))
         self.views["status"].value = f'<b role="alert" style="color:#c00">✗ {text}</b>'
+
+
+def _narrow() -> widgets.Layout:
+    return widgets.Layout(width="10.7em")
 
 
 def _wide() -> widgets.Layout:

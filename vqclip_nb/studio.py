@@ -18,8 +18,8 @@ from pathlib import Path
 
 import ipywidgets as widgets
 
-from vqclip_nb.folder import RunFolder
-from vqclip_nb.models import Models, load_models
+from vqclip_nb.folder import RunFolder, write_file
+from vqclip_nb.models import Models, is_embedded, load_models, pick_device
 from vqclip_nb.panel import Panel
 from vqclip_nb.run import Iterate, Result, Run
 from vqclip_nb.settings import Settings, specs
@@ -46,21 +46,33 @@ class Studio:
     ) -> None:
         self.out, self._models = Path(out), models
         self._events: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._idle = threading.Lock()
+        self._idle = threading.RLock()  # what is done may put an event itself
         self._looping = self._painting = self._paused = False
         self._asked: str | None = None  # what to paint, from while no loop ran
         self._shown_at = 0.0
         self._known: dict = {}  # what the form said when it was last read
         self.current: Run | None = None
         self.panel = Panel(settings, self._put)
-        if models:
-            self._know_words_of(models)
         self.panel.list_runs(self.out)
+        self._begin()
         self._enable()
         if in_notebook():
             from IPython.display import display
 
             display(self.panel.widget)
+
+    def _begin(self) -> None:
+        """Load an embedded pair at once, since it is quick: so words can be told before painting."""
+        settings = self.panel.form.settings()
+        try:
+            if self._models:
+                self.panel.know_words(self._models.perceptors[0])
+            elif is_embedded(settings.models):
+                self._loaded(settings)
+        except ValueError as error:
+            self.panel.say_error(error)
+        else:
+            self.panel.say("Run the next cell, with studio.run(), to paint.")
 
     def run(self, wait: bool = False) -> Result | None:
         """Paint with the form's values, to the end or to Stop; an interrupt stops too.
@@ -136,6 +148,7 @@ class Studio:
             "load": self._load,
             "beside": self._set_beside,
             "save": self._save,
+            "upload": self._keep_upload,
         }
         if event not in doing:
             return False
@@ -208,17 +221,13 @@ class Studio:
     def _loaded(self, settings: Settings) -> Models:
         """The pair that the settings name, loaded once."""
         loaded = self._models
-        same = loaded and (loaded.name, loaded.clip) == (settings.models, settings.clip)
-        if not same:
+        asked = settings.models, settings.clip, pick_device(settings.device)
+        if loaded is None or (loaded.name, loaded.clip, loaded.device) != asked:
             self.panel.say(f"Loading {settings.models} …")
             loaded = load_models(settings.models, clip=settings.clip, device=settings.device)
-            self._know_words_of(loaded)
+            self.panel.know_words(loaded.perceptors[0])
             self._models = loaded
         return loaded
-
-    def _know_words_of(self, models: Models) -> None:
-        self.panel.form.critic = models.perceptors[0]
-        self.panel.form.check()
 
     def _paint(self, task: Callable[[], Run]) -> Result | None:
         """Paint what the task makes; what goes wrong is told, and what was painted is kept."""
@@ -286,6 +295,16 @@ class Studio:
             self.panel.form.fill(Settings.from_png(picture))
             self.panel.say("Loaded: Start paints it again, live changes included.")
             self._enable()
+
+    def _keep_upload(self) -> None:
+        """One's own checkpoint: kept beside the runs, and named in the form."""
+        folder = self.out / "uploads"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in self.panel.uploaded().items():
+            write_file(folder / name, data)
+            self.panel.say(f"Kept {folder / name}.")
+            if not name.endswith(".yaml"):
+                self.panel.fill(models=str(folder / name))
 
     def _set_beside(self) -> None:
         if self.panel.runs.value and self.current is not None:
