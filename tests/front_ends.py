@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import re
 import secrets
 import site
@@ -21,7 +22,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, TimeoutError
 
 import vqclip_nb as vq
 
@@ -35,6 +36,21 @@ ASK_THE_KERNEL = """async () => {
         await new Promise(done => setTimeout(done, 100));
     }
 }"""
+CONTROLS = ".jupyter-widgets :is(button, input:not([type=file]), select, [class*=Collapse-header])"
+CONTROLS += ":not(:disabled):visible"
+NUMBERS = ["0", "1", "-1", "0.5", "3", "1e9", ""]
+TEXTS = [
+    "",
+    "a cat",
+    "a dog:2 | the sea",
+    "neon",
+    "7",
+    "nowhere.png",
+    "<b>x</b>",
+    "a:b:c",
+    "\\",
+    "'",
+]
 SAID = ".jupyter-widgets :is([role=status], [role=alert])"  # the line above the picture
 
 
@@ -45,15 +61,15 @@ class JupyterLab:
         self.python = sys.executable
 
     def arguments(self, folder: Path, port: int, token: str) -> list[str]:
-        """What starts the server, with no settings but these."""
+        """What starts the server, with no settings but these, and no question about news."""
+        asks = folder / ".jupyter/settings/@jupyterlab/apputils-extension"
+        asks.mkdir(parents=True)
+        (asks / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
         return [
             *("jupyter", "lab", "--allow-root", "--no-browser", "--ServerApp.ip=127.0.0.1"),
             *(f"--ServerApp.port={port}", "--ServerApp.port_retries=0"),
             *(f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}"),
-            *(
-                "--LabApp.news_url=None",
-                "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-            ),
+            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         ]
 
     def open(self, page: Page, address: str, token: str, name: str) -> None:
@@ -227,8 +243,29 @@ class Person:
         while not true():
             if time.monotonic() > ends:
                 self.keep("stuck")
-                raise AssertionError(self.status())
+                told = self.page.locator("pre").all_inner_texts()
+                raise AssertionError("\n".join([self.status(), *told])[-4000:])
             self.page.wait_for_timeout(50)
+
+    def play(self, chance: random.Random) -> None:
+        """Do anything that the panel lets one do, but Close and what takes a small machine long."""
+        controls = self.page.locator(CONTROLS)
+        control = controls.nth(chance.randrange(controls.count())).element_handle()
+        label = control.evaluate("e => e.closest('.widget-inline-hbox')?.innerText ?? e.innerText")
+        if any(
+            name in label for name in ("Close", "Upload", "batch_size", "im_shape", "cutn", "×")
+        ):
+            return
+        kind = control.evaluate("e => e.type ?? e.tagName")
+        with contextlib.suppress(TimeoutError):  # what went away in the meantime
+            if kind.startswith("select"):
+                options = control.evaluate("e => e.length")
+                control.select_option(index=chance.randrange(max(1, options)), timeout=2000)
+            elif kind in ("text", "number"):
+                control.fill(chance.choice(NUMBERS if kind == "number" else TEXTS), timeout=2000)
+                control.press("Enter", timeout=2000)
+            else:
+                control.click(timeout=2000)
 
     def keep(self, name: str) -> None:
         """A screenshot."""

@@ -1,7 +1,9 @@
 """What a browser makes of it: the film plays, the Studio is played with."""
 
+import contextlib
 import json
 import os
+import random
 import shutil
 import time
 from pathlib import Path
@@ -100,6 +102,45 @@ def test_someone_plays_with_the_studio(front, page, tmp_path):
     assert len(runs) == 2
     changes = json.loads(runs[0].read_text())["updates"]
     assert {name for change in changes for name in change} >= {"w2", "prompt"}
+
+
+@pytest.mark.slow
+def test_a_minute_of_random_play_leaves_no_stuck_panel(page, tmp_path):
+    """MONKEY=600 plays for ten minutes."""
+    seconds, chance = float(os.environ.get("MONKEY", "60")), random.Random(6)
+    with opened(JupyterLab(tmp_path), page, tmp_path, STUDIO) as person:
+        person.press("Start")
+        person.until(lambda: person.iteration() > 2)
+        ends, done = time.monotonic() + seconds, 0
+        while time.monotonic() < ends:
+            person.play(chance)
+            done += 1
+            page.wait_for_timeout(100)
+        person.keep("played")
+        for name in ("Go on", "Stop"):
+            if person.button(name).is_enabled():
+                person.press(name)
+        person.until(lambda: person.button("Stop").is_disabled())
+        person.press("Load")
+        person.press("Start")
+        person.until(lambda: person.iteration() > 1, 120)
+        person.press("Stop")
+        person.until(lambda: "Kept in" in person.status())
+        person.press("Close")
+        assert page.get_by_text("Traceback").count() == 0
+        assert done > seconds / 4
+    time.sleep(2)
+    assert _processes_in(tmp_path) == []
+
+
+def _processes_in(folder: Path) -> list[str]:
+    """The commands of processes that work in a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (process / "cwd").resolve().is_relative_to(folder):
+                found.append((process / "cmdline").read_text())
+    return found
 
 
 def _change_live(person) -> None:

@@ -104,6 +104,32 @@ def test_stop_keeps_the_picture_and_more_goes_on(studio, monkeypatch):
     assert studio.current.settings.total_iter == 206
 
 
+def test_more_takes_up_what_the_form_says_by_then_and_minds_no_bad_value(studio, monkeypatch):
+    studio.run()
+    _set(studio, "w2", 0.7)
+    _press(studio, "more")
+    _at(studio, monkeypatch, i7=lambda: _press(studio, "stop"))
+    studio.run()
+    assert studio.current.settings.w2 == 0.7
+    monkeypatch.undo()
+    _set(studio, "seed", "often")
+    _press(studio, "more")
+    _at(studio, monkeypatch, i8=lambda: _press(studio, "stop"))
+    studio.run()
+    assert studio.current.i == 8
+    assert studio.panel.buttons["stop"].disabled
+
+
+def test_a_warning_stands_in_the_panel_until_something_else_is_painted(studio, recwarn):
+    _set(studio, "prompt", "a red xylqzjj")
+    studio.run()
+    assert "never saw" in studio.panel.views["notes"].value
+    _set(studio, "prompt", "a red apple")
+    studio.run()
+    assert studio.panel.views["notes"].value == ""
+    assert not [w for w in recwarn if "never saw" in str(w.message)]
+
+
 def test_a_bad_value_turns_red_says_why_and_stops_start(studio):
     _set(studio, "seed", "often")
     field, note = studio.panel.form.rows["seed"].children

@@ -95,7 +95,7 @@ class Panel:
         folded = [name for names in SECTIONS.values() for name in names]
         self.form = Form(settings, [*FRONT, *folded], changed=lambda: put("changed"))
         self.buttons = {event: self._button(event, *words) for event, words in BUTTONS.items()}
-        views = ("picture", "curve", "strip", "status", "film", "link", "pair")
+        views = ("picture", "curve", "strip", "status", "notes", "film", "link", "pair")
         self.views = {name: widgets.HTML() for name in views}
         self.progress = widgets.IntProgress(value=0, min=0, max=1, layout=_wide())
         self.steps = widgets.SelectionSlider(
@@ -104,7 +104,11 @@ class Panel:
         self._filling = False
         self.steps.observe(lambda change: None if self._filling else put("step"), "value")
         self.word = widgets.Combobox(
-            description="a word", placeholder="known words", ensure_option=True, layout=_narrow()
+            description="add a word",
+            placeholder="one of those that the critic knows",
+            ensure_option=True,
+            style={"description_width": "12em"},
+            layout=widgets.Layout(width="26em"),
         )
         self.word.observe(self._add_word, "value")
         self.upload = widgets.FileUpload(
@@ -133,12 +137,20 @@ class Panel:
             sections.set_title(index, title)
         row = widgets.HBox([buttons[name] for name in buttons if name not in ("load", "beside")])
         row.layout.flex_flow = "row wrap"
-        menus = widgets.HBox([*self._menus(), self.word], layout=row.layout)
+        menus = widgets.HBox(self._menus(), layout=row.layout)
         own = widgets.HBox(
             [widgets.Label("Your own checkpoint with its yaml, up to some MB:"), self.upload]
         )
-        left = [menus, *front, self.form.hint, sections, own]
-        right = [row, views["status"], self.progress, views["picture"], self.steps, views["strip"]]
+        left = [menus, *front, self.word, self.form.hint, sections, own]
+        right = [
+            row,
+            views["status"],
+            views["notes"],
+            self.progress,
+            views["picture"],
+            self.steps,
+            views["strip"],
+        ]
         right += [views["curve"], views["film"], views["link"]]
         right += [widgets.HBox([self.runs, buttons["load"], buttons["beside"]]), views["pair"]]
         columns = widgets.HBox(
@@ -157,7 +169,7 @@ class Panel:
             made = widgets.Dropdown(
                 options=[("–", ""), *((name, name) for name in names)],
                 description=label,
-                layout=_narrow(),
+                layout=widgets.Layout(width="10.7em"),
                 style={"description_width": "4em"},
             )
 
@@ -226,8 +238,8 @@ class Panel:
                 self.buttons[name].disabled = not can
 
     def clear(self) -> None:
-        """Forget film, link and comparison of the run before."""
-        for name in ("film", "link", "pair"):
+        """Forget notes, film, link and comparison of the run before."""
+        for name in ("notes", "film", "link", "pair"):
             self.views[name].value = ""
 
     def show_run(self, run: Run) -> None:
@@ -313,14 +325,14 @@ class Panel:
         """A line above the picture."""
         self.views["status"].value = f'<span role="status">{html.escape(text)}</span>'
 
+    def note(self, text: str) -> None:
+        """A line that stays until something else is painted."""
+        self.views["notes"].value += f"<div>⚠ {html.escape(text)}</div>"
+
     def say_error(self, error: Exception) -> None:
         """A sentence that says what went wrong."""
         text = html.escape(str(error))
         self.views["status"].value = f'<b role="alert" style="color:#c00">✗ {text}</b>'
-
-
-def _narrow() -> widgets.Layout:
-    return widgets.Layout(width="10.7em")
 
 
 def _wide() -> widgets.Layout:

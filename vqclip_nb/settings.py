@@ -35,7 +35,7 @@ class Spec:
         if self.choices:
             return "one of " + ", ".join(self.choices)
         if self.minimum is not None and self.maximum is not None:
-            return f"from {self.minimum:g} to {self.maximum:g}"
+            return f"from {self.minimum:g} to {self.maximum:.10g}"
         return f"{self.minimum:g} or more" if self.minimum is not None else "any text"
 
 

@@ -13,6 +13,7 @@ import queue
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -199,12 +200,14 @@ class Studio:
 
     def _new(self) -> Run:
         settings = self.panel.form.settings()
+        self._known = settings.to_dict()
         return Run(settings, models=self._loaded(settings), out=self.out)
 
     def _longer(self) -> Run:
         if self.current is None:
             return self._new()
         self.current.extend(_MORE)
+        self._change(self.current)
         return self.current
 
     def _forked(self) -> Run:
@@ -213,6 +216,7 @@ class Studio:
         if self.current is None or not step:
             raise ValueError("Fork begins with a step: move the slider to one first.")
         settings = self.panel.form.settings()
+        self._known = settings.to_dict()
         kept = ("init_image", "mask", "im_shape", "models", "clip", "updates")
         changes = {k: v for k, v in settings.to_dict().items() if k not in kept}
         folder = self.current.folder.path
@@ -231,32 +235,48 @@ class Studio:
 
     def _paint(self, task: Callable[[], Run]) -> Result | None:
         """Paint what the task makes; what goes wrong is told, and what was painted is kept."""
-        try:
-            run = self.current = task()
-        except (ValueError, OSError) as error:
-            self.panel.say_error(error)
-            return None
-        self._painting, self._paused, self._shown_at = True, False, 0.0
-        self._known = self.panel.form.settings().to_dict()
         self.panel.clear()
-        self.panel.steps.value = 0
-        self.panel.show_run(run)
-        self._enable()
-        try:
-            for it in run:
-                self._show(it)
-                if not self._obey(run):
-                    break
-        except (ValueError, FloatingPointError, MemoryError, OSError) as error:
-            self.panel.say_error(error)
-        else:
-            self.panel.say_where(run, False, f"Kept in {run.folder.path}")
-        finally:
-            self._painting = self._paused = False
-            self.panel.show_run(run)
-            self.panel.list_runs(self.out)
-            self._enable()
+        with self._noted():
+            try:
+                run = self.current = task()
+            except (ValueError, OSError) as error:
+                self.panel.say_error(error)
+                return None
+            self._painting, self._paused, self._shown_at = True, False, 0.0
+            try:
+                self.panel.steps.value = 0
+                self.panel.show_run(run)
+                self._enable()
+                for it in run:
+                    self._show(it)
+                    if not self._obey(run):
+                        break
+            except (ValueError, FloatingPointError, MemoryError, OSError) as error:
+                self.panel.say_error(error)
+            else:
+                self.panel.say_where(run, False, f"Kept in {run.folder.path}")
+            finally:
+                self._painting = self._paused = False
+                self.panel.show_run(run)
+                self.panel.list_runs(self.out)
+                self._enable()
         return run.result()
+
+    @contextlib.contextmanager
+    def _noted(self) -> Iterator[None]:
+        """The package's warnings stand in the panel instead of below the cell."""
+        with warnings.catch_warnings():
+            elsewhere = warnings.showwarning
+
+            def show(message: Warning, category: type, filename: str, *rest: object) -> None:
+                if Path(filename).is_relative_to(Path(__file__).parent):
+                    self.panel.note(str(message))
+                else:
+                    elsewhere(message, category, filename, *rest)
+
+            warnings.simplefilter("always", UserWarning)
+            warnings.showwarning = show
+            yield
 
     def _show(self, it: Iterate) -> None:
         """The picture at every shown step, and at most twice a second in between."""
