@@ -242,7 +242,7 @@ class Person:
         ends = time.monotonic() + seconds
         while not true():
             if time.monotonic() > ends:
-                self.keep("stuck")
+                self.page.screenshot(path=str(self.screenshots / "stuck.png"))
                 told = self.page.locator("pre").all_inner_texts()
                 raise AssertionError("\n".join([self.status(), *told])[-4000:])
             self.page.wait_for_timeout(50)
@@ -268,5 +268,6 @@ class Person:
                 control.click(timeout=2000)
 
     def keep(self, name: str) -> None:
-        """A screenshot."""
-        self.page.screenshot(path=str(self.screenshots / f"{name}.png"))
+        """A screenshot of the panel."""
+        panel = self.page.locator(".jupyter-widgets").first
+        panel.screenshot(path=str(self.screenshots / f"{name}.png"))

@@ -81,16 +81,18 @@ def test_someone_plays_with_the_studio(front, page, tmp_path):
         person.until(lambda: ", step 10" in person.picture()[0])
         person.press("Save")
         person.until(lambda: "Saved in" in person.status())
-        person.keep(f"studio_{type(front).__name__.lower()}")
-
         person.press("Film")
         page.wait_for_function("document.querySelector('video')?.currentTime > 0.2", timeout=60_000)
         person.press("Load")
         person.until(lambda: "Loaded" in person.status())
+        person.write("extras", "neon")
         person.press("Start")
-        person.until(lambda: person.iteration() > 2)
-        person.press("Stop")
-        person.until(lambda: "Kept in" in person.status())
+        person.until(lambda: "Kept in" in person.status(), 120)
+        person.keep(f"studio in {type(front).__name__}")
+        person.press("Set beside")
+        person.until(lambda: page.locator("img[alt='picture B']").count() == 1)
+        person.keep(f"beside in {type(front).__name__}")
+
         files = Path(vq.__file__).parent / "tiny"
         with page.expect_file_chooser() as chooser:
             person.button("Upload").or_(person.button(r"Upload \(0\)")).click()

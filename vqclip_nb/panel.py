@@ -17,7 +17,7 @@ from vqclip_nb.metadata import as_png
 from vqclip_nb.perceptor import Perceptor
 from vqclip_nb.run import Run
 from vqclip_nb.settings import PRESETS, Settings
-from vqclip_nb.show import contact_sheet, curve_svg
+from vqclip_nb.show import change_in_words, contact_sheet, curve_svg
 from vqclip_nb.train.styles import STYLES
 
 SECTIONS = {  # what is folded
@@ -297,10 +297,12 @@ class Panel:
     def set_beside(self, first: Path, second: Path) -> None:
         """Two pictures side by side, and where their settings differ."""
         both = [Settings.from_png(picture).to_dict() for picture in (first, second)]
+        for each in both:
+            each["updates"] = "; ".join(map(change_in_words, each["updates"]))
         cells = []
         for picture, letter in ((first, "A"), (second, "B")):
             with Image.open(picture) as image:
-                cells.append(f"<td>{letter}<br>{_img(image, f'picture {letter}', 256)}</td>")
+                cells.append(f"<td>{letter}<br>{_img(image, f'picture {letter}', 208)}</td>")
         rows = [
             f"<tr><th>{name}</th>"
             + "".join(f"<td>{html.escape(str(each[name]))}</td>" for each in both)
