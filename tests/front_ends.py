@@ -57,6 +57,8 @@ SAID = ".jupyter-widgets :is([role=status], [role=alert])"  # the line above the
 class JupyterLab:
     """JupyterLab of the environment that the tests run in."""
 
+    seen = ".jupyter-widgets"
+
     def __init__(self, folder: Path) -> None:
         self.python = sys.executable
 
@@ -99,6 +101,8 @@ class JupyterLab:
 
 class Classic:
     """The classic notebook in an environment of its own, which sees the packages of this one."""
+
+    seen = "body"
 
     def __init__(self, folder: Path) -> None:
         home = folder / "colab"
@@ -268,6 +272,6 @@ class Person:
                 control.click(timeout=2000)
 
     def keep(self, name: str) -> None:
-        """A screenshot of the panel."""
-        panel = self.page.locator(".jupyter-widgets").first
-        panel.screenshot(path=str(self.screenshots / f"{name}.png"))
+        """A screenshot of the panel, or of all where the page's head would lie over it."""
+        seen = self.page.locator(self.front.seen).first
+        seen.screenshot(path=str(self.screenshots / f"{name}.png"))

@@ -88,6 +88,7 @@ def test_someone_plays_with_the_studio(front, page, tmp_path):
         person.write("extras", "neon")
         person.press("Start")
         person.until(lambda: "Kept in" in person.status(), 120)
+        person.until(person.button("Start").is_enabled)
         person.keep(f"studio in {type(front).__name__}")
         person.press("Set beside")
         person.until(lambda: page.locator("img[alt='picture B']").count() == 1)

@@ -221,6 +221,19 @@ def test_a_run_of_the_history_loads_into_the_form_and_stands_beside_another(stud
     assert panel.form.settings().w2 == 1.0
 
 
+def test_the_form_follows_changes_that_are_replayed(studio, monkeypatch):
+    _at(studio, monkeypatch, i2=lambda: _set(studio, "prompt", "a frog"))
+    studio.run()
+    monkeypatch.undo()
+    _press(studio, "load")
+    assert studio.panel.form.settings().prompt == "a red apple"
+    studio.run()
+    assert studio.panel.form.settings().prompt == "a frog"
+    assert studio.current.plan.updates == ({"iteration": 3, "prompt": "a frog"},)
+    studio.run()
+    assert studio.current.plan.updates == ()
+
+
 def test_menus_fill_in_several_fields(studio):
     menus = {m.description: m for m in studio.panel._menus()}
     menus["quality"].value = "draft"

@@ -69,10 +69,15 @@ class Form:
 
     def fill(self, settings: Settings) -> None:
         """Show these values; nobody is told of a change."""
-        self._base, self._filling = settings, True
+        self._base = settings
+        self.show({name: getattr(settings, name) for name in self.fields})
+
+    def show(self, values: dict[str, object]) -> None:
+        """Show these values of some fields; nobody is told of a change."""
+        self._filling = True
         try:
-            for name, field in self.fields.items():
-                _fill(name, field, getattr(settings, name))
+            for name, value in values.items():
+                _fill(name, self.fields[name], value)
         finally:
             self._filling = False
         self.check()

@@ -201,12 +201,16 @@ class Studio:
     def _new(self) -> Run:
         settings = self.panel.form.settings()
         self._known = settings.to_dict()
-        return Run(settings, models=self._loaded(settings), out=self.out)
+        run = Run(settings, models=self._loaded(settings), out=self.out)
+        self.panel.form.fill(settings.replace(updates=()))  # they show as they are replayed
+        return run
 
     def _longer(self) -> Run:
         if self.current is None:
             return self._new()
+        before = self.current.settings
         self.current.extend(_MORE)
+        self._follow(self.current, before)
         self._change(self.current)
         return self.current
 
@@ -247,7 +251,9 @@ class Studio:
                 self.panel.steps.value = 0
                 self.panel.show_run(run)
                 self._enable()
+                before = run.settings
                 for it in run:
+                    before = self._follow(run, before)
                     self._show(it)
                     if not self._obey(run):
                         break
@@ -277,6 +283,15 @@ class Studio:
             warnings.simplefilter("always", UserWarning)
             warnings.showwarning = show
             yield
+
+    def _follow(self, run: Run, before: Settings) -> Settings:
+        """Let the form show what a replayed change, or 200 more, has made of a field."""
+        if run.settings is not before:
+            was, now = before.to_dict(), run.settings.to_dict()
+            changes = {k: v for k, v in now.items() if v != was[k] and v != self._known[k]}
+            self._known |= changes
+            self.panel.form.show(changes)
+        return run.settings
 
     def _show(self, it: Iterate) -> None:
         """The picture at every shown step, and at most twice a second in between."""
