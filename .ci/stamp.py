@@ -13,6 +13,7 @@ import nbformat
 
 ROOT = Path(__file__).parents[1]
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
+FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}  # for Colab and for JupyterLab
 
 
 def address() -> str:
@@ -48,6 +49,7 @@ def stamped(path: Path, repository: str) -> nbformat.NotebookNode:
     head.source = "\n".join([*lines, "", button] if button else lines)
     code = next(cell for cell in notebook.cells if cell.cell_type == "code")
     code.source = first_cell(repository)
+    code.metadata.update(FOLDED)
     return notebook
 
 

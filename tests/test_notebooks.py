@@ -52,8 +52,9 @@ def test_a_notebook_is_stored_without_outputs(path):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_long_cells_are_folded(path):
     cells = nbformat.read(path, as_version=4).cells
-    code = [cell.source for cell in cells if cell.cell_type == "code"]
-    assert [s for s in code if len(s.splitlines()) > 15 and "@title" not in s] == []
+    long = [c for c in cells if c.cell_type == "code" and len(c.source.splitlines()) > 15]
+    assert all(cell.metadata.items() >= STAMP.FOLDED.items() for cell in long)
+    assert all("@title" in cell.source for cell in long)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
