@@ -90,6 +90,7 @@ class Studio:
                     result = self._paint(task) or result
         except KeyboardInterrupt:
             self.panel.say("Interrupted; what was painted is kept.")
+            result = self.current and self.current.result()
         finally:
             self._looping, self._asked = False, None
             self._serve_idle()
