@@ -21,6 +21,12 @@ from vqclip_nb.train.captions import COLOURS
 torch.set_num_threads(2)
 
 
+@pytest.fixture(autouse=True)
+def _no_cache(tmp_path, monkeypatch):
+    """No test sees, or leaves, models in the user's own cache."""
+    monkeypatch.setenv("VQCLIP_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.fixture(scope="session")
 def tiny() -> vq.Models:
     return vq.load_models("tiny", device="cpu")

@@ -1,4 +1,4 @@
-"""The command line: `vqclip "a red apple"`, `vqclip sweep prompts.txt`."""
+"""The command line: `vqclip "a red apple"`, `vqclip sweep prompts.txt`, `vqclip models`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from vqclip_nb.settings import PRESETS, Settings, specs
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 if it went well, 2 with one sentence if it could not, 130 if interrupted."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    command, words = (words[0], words[1:]) if words[:1] == ["sweep"] else ("paint", words)
-    options = vars(_parser(command).parse_args(words))
+    command = words.pop(0) if words and words[0] in ("sweep", "models") else "paint"
+    parser = _models_parser() if command == "models" else _parser(command)
+    options = vars(parser.parse_args(words))
     warnings.showwarning = _plain_warning
     try:
+        if command == "models":
+            return _models(options)
         settings = _settings(options)
         return {"paint": _paint, "sweep": _sweep}[command](settings, options)
     except (ValueError, OSError, FloatingPointError) as error:
@@ -35,10 +38,13 @@ def _parser(command: str) -> argparse.ArgumentParser:
         description="Paint a picture from a sentence with VQGAN and CLIP."
         if command == "paint"
         else "Paint every prompt of a file with one seed, and a contact sheet of all.",
-        epilog="vqclip sweep FILE paints every line of a file." if command == "paint" else None,
+        epilog="vqclip sweep FILE paints every line of a file; vqclip models lists the models."
+        if command == "paint"
+        else None,
     )
     if command == "paint":
         parser.add_argument("prompt", help="what to paint, e.g. 'a red apple'")
+        parser.add_argument("--offline", action="store_true", help="fetch no model")
     else:
         parser.add_argument("file", type=Path, help="a text file with one prompt a line")
         parser.add_argument("--columns", type=int, default=6, help="pictures in a row (default: 6)")
@@ -100,7 +106,7 @@ def _paint(settings: Settings, options: dict) -> int:
     from vqclip_nb.run import Run
     from vqclip_nb.show import with_bar
 
-    run, interrupted = Run(settings, out=options["out"]), False
+    run, interrupted = Run(settings, out=options["out"], offline=options["offline"]), False
     try:
         for _ in with_bar(run):
             pass
@@ -152,6 +158,30 @@ def _sweep(settings: Settings, options: dict) -> int:
         "pictures": [str(result.folder / "picture.png") for result in results],
     }
     print(json.dumps(facts, indent=2) if options["json"] else f"sheet       {facts['sheet']}")
+    return 0
+
+
+def _models_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="vqclip models", description="What can be painted with, and what it costs to fetch."
+    )
+    parser.add_argument("--json", action="store_true", help="print the table as JSON")
+    return parser
+
+
+def _models(options: dict) -> int:
+    from vqclip_nb.registry import cache_folder, table
+
+    rows = table()
+    if options["json"]:
+        print(json.dumps(rows, indent=2))
+        return 0
+    lines = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        print("  ".join(cells).rstrip())
+    print(f"\nkept in {cache_folder()}; VQCLIP_CACHE chooses another folder")
     return 0
 
 

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import gc
-import hashlib
-import json
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
+from vqclip_nb.checkpoints import (
+    load_network,
+    load_perceptor,
+    network_of,
+    perceptor_of,
+    vqgan_tensors,
+)
 from vqclip_nb.draft import Draft
+from vqclip_nb.fetch import sha256_of
 from vqclip_nb.perceptor import Perceptor
+from vqclip_nb.registry import Entry, entries, entry, ready
 from vqclip_nb.vqgan import VQGAN, Network
-from vqclip_nb.weights import WeightsError, read_tensors, read_yaml
-
-_PACKAGE = Path(__file__).parent
-_REGISTRY = tomllib.loads((_PACKAGE / "registry.toml").read_text(encoding="utf-8"))
+from vqclip_nb.weights import read_tensors
 
 
 @dataclass
@@ -45,46 +49,49 @@ class Models:
 
 
 def load_models(
-    name: str = "tiny", *, clip: str | Sequence[str] = (), device: str = "auto"
+    name: str = "tiny",
+    *,
+    clip: str | Sequence[str] = (),
+    device: str = "auto",
+    offline: bool = False,
 ) -> Models:
-    """Load a generator and its critics, frozen, in fp32.
+    """Load a generator and its critics, frozen, in fp32; official ones are fetched if need be.
 
-    name: a registered generator, or the path of a `.ckpt`, `.pt` or `.safetensors` file beside
-        which its yaml stands
+    name: a registered generator; or the path of a `.ckpt`, `.pt` or `.safetensors` file beside
+        which its yaml stands; or the folder of a pair that `vqclip_nb.train` has written
     clip: registered critics, or paths of a CLIP state dict or TorchScript archive; empty takes the
         generator's own, or the embedded one
     device: auto (cuda, else mps, else cpu), cpu, cuda or mps
+    offline: fetch nothing; so does the environment's HF_HUB_OFFLINE=1
+
+    Raises ValueError (WeightsError where a file is not what it should be) or FetchError.
     """
     where = pick_device(device)
-    files = find_files(name, clip)
-    vqgan = VQGAN(load_network(files[0]).to(where))
-    critics = [load_perceptor(file).to(where) for file in files[1:]]
+    generator, critics, drawn_by = _sources(name, clip)
+    named, sums = (clip,) if isinstance(clip, str) else tuple(clip), {}
+    network = _loaded_network(generator, offline, sums)
+    perceptors = [_loaded_critic(critic, offline, sums).to(where) for critic in critics]
     draft = None
-    if drawn_by := _REGISTRY["vqgan"].get(name, {}).get("draft"):
-        files.append(_PACKAGE / drawn_by)
-        draft = Draft.from_state(read_tensors(files[-1])).to(where)
-    named = (clip,) if isinstance(clip, str) else tuple(clip)
-    sums = {file.name: _sha256(file) for file in files}
-    return Models(name, named, vqgan, critics, where, draft, sums)
+    if drawn_by:
+        draft = Draft.from_state(read_tensors(drawn_by)).to(where)
+        sums[drawn_by.name] = sha256_of(drawn_by)
+    return Models(name, named, VQGAN(network.to(where)), perceptors, where, draft, sums)
 
 
-def find_files(name: str, clip: str | Sequence[str] = ()) -> list[Path]:
-    """The generator's file and then each critic's; raises before anything is loaded."""
-    critics = [clip] if isinstance(clip, str) else list(clip)
-    return [
-        _find("models", name, "vqgan"),
-        *(_find("clip", critic, "clip") for critic in critics or ["tiny"]),
-    ]
+def check_names(name: str, clip: str | Sequence[str] = ()) -> None:
+    """Raise ValueError where there is no such generator or critic; loads and fetches nothing."""
+    _sources(name, clip)
 
 
 def registered(kind: str) -> list[str]:
     """Names of the generators ("vqgan") or the critics ("clip") that can be loaded by name."""
-    return sorted(_REGISTRY[kind])
+    return [each.name for each in entries(kind)]
 
 
 def is_embedded(name: str) -> bool:
     """Whether the package itself carries this generator."""
-    return "file" in _REGISTRY["vqgan"].get(name, {})
+    found = entry("vqgan", name)
+    return found is not None and found.embedded
 
 
 def pick_device(name: str) -> torch.device:
@@ -106,70 +113,62 @@ def release_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def _find(setting: str, name: str, kind: str) -> Path:
-    entry = _REGISTRY[kind].get(name)
-    if entry is not None:
-        return _PACKAGE / entry["file"]
+_Source = Entry | Path
+
+
+def _sources(name: str, clip: str | Sequence[str]) -> tuple[_Source, list[_Source], Path | None]:
+    """Where the generator, its critics and its draft come from."""
+    asked = [clip] if isinstance(clip, str) else list(clip)
+    folder = Path(name).expanduser()
+    if entry("vqgan", name) is None and (folder / "vqgan.safetensors").is_file():
+        own, drawn_by = folder / "clip.safetensors", folder / "draft.safetensors"
+        critics = [_source("clip", each, "clip") for each in asked]
+        critics = critics or [own if own.is_file() else entry("clip", "tiny")]
+        return folder / "vqgan.safetensors", critics, drawn_by if drawn_by.is_file() else None
+    generator = _source("models", name, "vqgan")
+    usual = generator.clip if isinstance(generator, Entry) else ("tiny",)
+    critics = [_source("clip", each, "clip") for each in asked or usual]
+    return generator, critics, generator.draft_path if isinstance(generator, Entry) else None
+
+
+def _source(setting: str, name: str, kind: str) -> _Source:
+    found = entry(kind, name)
+    if found is not None:
+        return found
     path = Path(name).expanduser()
     if path.is_file():
         return path
-    known = ", ".join(_REGISTRY[kind])
+    known = ", ".join(registered(kind))
     raise ValueError(
         f"{setting} is {name!r}: allowed is {known}, or the path of a checkpoint that exists."
     )
 
 
-def load_network(file: Path) -> Network:
-    """A VQGAN's parts from its weights and the yaml beside them.
+def _loaded_network(source: _Source, offline: bool, sums: dict[str, str]) -> Network:
+    """The generator's parts; notes the checksum of their file."""
+    if isinstance(source, Path) or source.embedded:
+        file = source if isinstance(source, Path) else source.path
+        sums[file.name] = sha256_of(file)
+        return load_network(file)
 
-    Raises WeightsError where the files are not what they should be or do not fit each other.
-    """
-    config = _vqgan_config(file)
-    tensors = read_tensors(file)
-    kept = ("encoder.", "decoder.", "quantize.", "quant_conv.", "post_quant_conv.")
-    critic = "loss.discriminator."
-    state = {k: v.float() for k, v in tensors.items() if k.startswith((*kept, critic))}
-    network = Network(config, discriminator=any(k.startswith(critic) for k in state))
-    _fill(network, state, file)
-    return network
+    def needed(original: Path) -> dict[str, Tensor]:
+        return network_of(source.config, vqgan_tensors(original), original).state_dict()
 
-
-def _vqgan_config(file: Path) -> dict:
-    described = [file.with_suffix(suffix) for suffix in (".yaml", ".yml")]
-    found = next((path for path in described if path.is_file()), None)
-    if found is None:
-        raise WeightsError(f"{file} has no yaml beside it: put {described[0].name} next to it.")
-    model = read_yaml(found).get("model", {})
-    target = str(model.get("target", ""))
-    if target.rsplit(".", 1)[-1] != "VQModel" or "params" not in model:
-        raise WeightsError(f"{found} describes {target or 'no model'!r}: allowed is a VQModel.")
-    return model["params"]
+    file, sums[source.name] = ready(source, offline, needed)
+    return network_of(source.config, read_tensors(file), file, checked=True)
 
 
-def _fill(network: torch.nn.Module, state: dict, file: Path) -> None:
-    """Load strictly but for batch norm's step counters; say what does not fit."""
-    expected = network.state_dict()
-    for name, tensor in expected.items():
-        if name.endswith("num_batches_tracked"):
-            state.setdefault(name, tensor)
-        elif name not in state:
-            raise WeightsError(f"{file} lacks {name}: it does not fit its yaml.")
-        elif state[name].shape != tensor.shape:
-            shapes = f"{tuple(state[name].shape)} instead of {tuple(tensor.shape)}"
-            raise WeightsError(f"{file} has {name} of shape {shapes}: it does not fit its yaml.")
-    network.load_state_dict({name: state[name] for name in expected})
+def _loaded_critic(source: _Source, offline: bool, sums: dict[str, str]) -> Perceptor:
+    """A critic; notes the checksum of its file."""
+    if isinstance(source, Path) or source.embedded:
+        file = source if isinstance(source, Path) else source.path
+        sums[file.name] = sha256_of(file)
+        return load_perceptor(file)
 
+    def needed(original: Path) -> dict[str, Tensor]:
+        state = read_tensors(original)
+        perceptor_of(source.name, state, original)
+        return state
 
-def load_perceptor(file: Path) -> Perceptor:
-    """A critic from its weights and, where there is one, the list of its words beside them."""
-    words = file.with_suffix(".words.json")
-    known = json.loads(words.read_text(encoding="utf-8")) if words.is_file() else None
-    try:
-        return Perceptor.from_state(file.stem, read_tensors(file), known)
-    except (KeyError, RuntimeError) as error:
-        raise WeightsError(f"{file} is no CLIP checkpoint: {error}.") from error
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+    file, sums[source.name] = ready(source, offline, needed)
+    return perceptor_of(source.name, read_tensors(file), file, checked=True)

@@ -46,7 +46,7 @@ class Perceptor:
         cls, name: str, state: dict[str, Tensor], words: list[str] | None = None
     ) -> Perceptor:
         """The critic whose CLIP has the weights `state`, under OpenAI's key names."""
-        return cls(name, build_model(expanded(state)), words)
+        return cls(name, _built(expanded(state)), words)
 
     def to(self, device: torch.device) -> Perceptor:
         """Move to a device; returns itself."""
@@ -115,6 +115,27 @@ class Perceptor:
         """The end of a sentence that does not fit into the context."""
         tokens = clip.clip._tokenizer.encode(sentence)
         return clip.clip._tokenizer.decode(tokens[self.context_length - 2 :]).strip()
+
+
+def _built(state: dict[str, Tensor]) -> CLIP:
+    """What `clip.load(...).float()` gives, without the numbers that it would first draw.
+
+    Linear layers and convolutions are rounded to fp16 on the way, as `clip` does it; the published
+    files hold them in fp16 anyway.
+    """
+    with torch.device("meta"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that nothing is copied into a model without numbers
+        model = build_model(dict(state))
+    numbers = {
+        name: state.get(name, torch.zeros(())).to(to.dtype)  # batch norm's counter may be missing
+        for name, to in model.state_dict().items()
+    }
+    numbers = {n: v.float() if v.is_floating_point() else v for n, v in numbers.items()}
+    model.load_state_dict(numbers, assign=True)
+    mask = model.build_attention_mask()
+    for block in model.transformer.resblocks:
+        block.attn_mask = mask
+    return model
 
 
 def _words_of(text: str) -> list[str]:

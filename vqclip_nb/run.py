@@ -28,7 +28,7 @@ from vqclip_nb.canvas import Canvas
 from vqclip_nb.folder import RunFolder
 from vqclip_nb.losses import Scene, objective
 from vqclip_nb.metadata import portable
-from vqclip_nb.models import Models, find_files, load_models, pick_device, release_memory
+from vqclip_nb.models import Models, check_names, load_models, pick_device, release_memory
 from vqclip_nb.pictures import kept_picture, remembered
 from vqclip_nb.prompts import Target
 from vqclip_nb.settings import Settings, specs
@@ -80,6 +80,7 @@ class Run:
     settings: what to paint and how; its log of live changes is replayed
     models: a loaded pair; by default the one that the settings name
     out: where the run's new folder goes
+    offline: fetch no model
 
     Raises ValueError before any model is loaded where something is wrong.
 
@@ -87,15 +88,22 @@ class Run:
     """
 
     def __init__(
-        self, settings: Settings, *, models: Models | None = None, out: str | Path = "runs"
+        self,
+        settings: Settings,
+        *,
+        models: Models | None = None,
+        out: str | Path = "runs",
+        offline: bool = False,
     ) -> None:
         if models is None:
-            find_files(settings.models, settings.clip)
+            check_names(settings.models, settings.clip)
             pick_device(settings.device)
         if settings.seed is None:
             settings = settings.replace(seed=random.SystemRandom().randrange(2**32))
         folder = RunFolder.create(out, settings)
         try:
+            if models is None:
+                models = _models_of(settings, offline)
             self._begin(settings, models, folder)
             self.save()
             folder.settle()
@@ -221,9 +229,7 @@ class Run:
         i: int = 0,
     ) -> None:
         self.folder = folder
-        self.models = models or load_models(
-            settings.models, clip=settings.clip, device=settings.device
-        )
+        self.models = models or _models_of(settings)
         if settings.gan_weight and not self.models.vqgan.has_discriminator:
             raise ValueError(
                 f"gan_weight is {settings.gan_weight:g}, but {self.models.name} has no "
@@ -424,12 +430,17 @@ def to_pixels(x: Tensor) -> np.ndarray:
     return scaled.permute(0, 2, 3, 1).cpu().numpy()
 
 
+def _models_of(settings: Settings, offline: bool = False) -> Models:
+    return load_models(settings.models, clip=settings.clip, device=settings.device, offline=offline)
+
+
 def generate(
     prompt: str | Settings | None = None,
     *,
     models: str | Models | None = None,
     out: str | Path = "runs",
     show: bool = False,
+    offline: bool = False,
     **fields: object,
 ) -> Result:
     """Paint a picture; the fields of `Settings` are keywords.
@@ -439,6 +450,7 @@ def generate(
     models: a loaded pair, a model's name or a checkpoint's path
     out: where the run's new folder goes
     show: in a notebook the picture inline at every show_step, in a terminal a progress bar
+    offline: fetch no model
 
     Interrupting keeps and returns what was painted.
     """
@@ -451,7 +463,8 @@ def generate(
         if not isinstance(fields.get(name, ""), str):
             fields[name] = kept_picture(fields[name], Path(out) / "inputs")
     settings = settings.replace(**fields)
-    run = Run(settings, models=models if isinstance(models, Models) else None, out=out)
+    loaded = models if isinstance(models, Models) else None
+    run = Run(settings, models=loaded, out=out, offline=offline)
     watched = run
     if show:
         from vqclip_nb.show import watch

@@ -21,7 +21,7 @@ from taming.modules.diffusionmodules.model import (
     Upsample,
 )
 from taming.modules.discriminator.model import NLayerDiscriminator
-from taming.modules.vqvae.quantize import VectorQuantizer2
+from taming.modules.vqvae.quantize import GumbelQuantize, VectorQuantizer2
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
@@ -32,6 +32,8 @@ class Network(nn.Module):
 
     config: the `model.params` of a taming yaml: `ddconfig`, `embed_dim`, `n_embed` and, for the
     discriminator, `lossconfig.params`.
+    gumbel: whether the codes are chosen by a layer of their own (Jang et al., arXiv 1611.01144)
+    instead of by their distance
 
     One key of `ddconfig` is ours: `norm_groups`, the number of groups of every GroupNorm (taming's
     32 where it is missing). The published models have four channels a group at full resolution;
@@ -39,7 +41,7 @@ class Network(nn.Module):
     say how bright or what colour a plain surface is.
     """
 
-    def __init__(self, config: dict, *, discriminator: bool) -> None:
+    def __init__(self, config: dict, *, discriminator: bool, gumbel: bool = False) -> None:
         super().__init__()
         shape, width = config["ddconfig"], config["embed_dim"]
         with contextlib.redirect_stdout(io.StringIO()):  # taming's Decoder prints its shape
@@ -47,7 +49,10 @@ class Network(nn.Module):
             self.decoder = Decoder(**shape)
         for norm in (m for m in self.modules() if isinstance(m, nn.GroupNorm)):
             norm.num_groups = shape.get("norm_groups", norm.num_groups)
-        self.quantize = VectorQuantizer2(config["n_embed"], width, beta=0.25)
+        if gumbel:
+            self.quantize = GumbelQuantize(shape["z_channels"], width, config["n_embed"])
+        else:
+            self.quantize = VectorQuantizer2(config["n_embed"], width, beta=0.25)
         self.quant_conv = nn.Conv2d(shape["z_channels"], width, 1)
         self.post_quant_conv = nn.Conv2d(width, shape["z_channels"], 1)
         if discriminator:
@@ -73,7 +78,13 @@ class VQGAN:
     @property
     def codebook(self) -> Tensor:
         """The K codes, [K, C]."""
-        return self.network.quantize.embedding.weight
+        quantizer = self.network.quantize
+        codes = quantizer.embed if self._chooses else quantizer.embedding
+        return codes.weight
+
+    @property
+    def _chooses(self) -> bool:
+        return isinstance(self.network.quantize, GumbelQuantize)
 
     @property
     def factor(self) -> int:
@@ -91,8 +102,16 @@ class VQGAN:
         return hasattr(self.network, "loss")
 
     def encode(self, x: Tensor) -> Tensor:
-        """Pictures [B, 3, H, W] in [0,1] to continuous latents [B, C, H/f, W/f]."""
-        return self.network.quant_conv(self.network.encoder(2 * x - 1))
+        """Pictures [B, 3, H, W] in [0,1] to continuous latents [B, C, H/f, W/f].
+
+        A Gumbel VQGAN's encoder gives no latent but a score for each code: its latent is the code
+        with the highest one.
+        """
+        h = self.network.quant_conv(self.network.encoder(2 * x - 1))
+        if self._chooses:
+            indices = self.network.quantize.proj(h).argmax(1)  # (B, h, w)
+            return F.embedding(indices, self.codebook).permute(0, 3, 1, 2)
+        return h
 
     def quantize(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Latents [B, C, h, w] to the nearest codes, in z's shape, and their indices [B, h, w].

@@ -13,9 +13,10 @@ import torch
 import yaml
 from safetensors.torch import save
 
+from vqclip_nb.checkpoints import load_network
 from vqclip_nb.draft import Draft
 from vqclip_nb.folder import write_file
-from vqclip_nb.models import load_models, load_network, pick_device
+from vqclip_nb.models import load_models, pick_device
 from vqclip_nb.vqgan import VQGAN
 from vqclip_nb.weights import read_tensors
 

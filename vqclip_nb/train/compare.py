@@ -1,7 +1,7 @@
-"""What a way of painting is worth: presets and single ingredients at equal wall time, judged.
+"""What a way of painting is worth: presets and single ingredients at equal time, judged.
 
-`python -m vqclip_nb.train tiny --part compare` writes `compare.md` and a sheet of pictures. It goes
-on where it was stopped.
+`python -m vqclip_nb.train tiny --part compare --threads 1` writes `compare.md` and sheets of
+pictures. It goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import random
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from vqclip_nb.models import Models
@@ -46,7 +47,7 @@ class Comparison:
     """Paints the same sentences in every way.
 
     settings: the recipe's `[compare]`: how many sentences for presets and for ingredients, the
-        seconds that each painting has, and the seed of the scenes
+        seconds of the processor that each painting has, and the seed of the scenes
     """
 
     def __init__(self, models: Models, judge: Perceptor, artwork: Artwork, settings: dict) -> None:
@@ -61,27 +62,31 @@ class Comparison:
         """Paint and judge everything; for each way the share judged right first, and in five."""
         gallery, table, rows = Gallery(self.models, folder), {}, []
         few, many = self.settings["few"], self.settings["prompts"]
-        ways = [(name, Settings.preset(name), many) for name in PRESETS]
-        ways += [("studio, few", Settings(), few)]
-        ways += [(name, Settings(**changes), few) for name, changes in INGREDIENTS.items()]
-        for name, settings, number in ways:
-            x = self._paintings(gallery, name, settings, number)
-            said = self.judged[:number]
+        ways = {name: (Settings.preset(name), many) for name in PRESETS}
+        ways["studio, few"] = Settings(), few
+        ways |= {name: (Settings(**changes), few) for name, changes in INGREDIENTS.items()}
+        paintings = self._paintings(gallery, ways)
+        for name, x in paintings.items():
+            said = self.judged[: len(x)]
             table[name] = first(self.judge, x, said), first(self.judge, x, said, among=5)
-            rows.append(f"| {name} | {number} | {table[name][0]:.2f} | {table[name][1]:.2f} |")
+            rows.append(f"| {name} | {len(x)} | {table[name][0]:.2f} | {table[name][1]:.2f} |")
             contact_sheet(as_images(x[:24]), self.prompts[:24], columns=8).save(
                 folder / f"{name.replace('`', '')}.png"
             )
-            head = ["| way | sentences | first | in five |", "|---|---|---|---|"]
-            (folder / "compare.md").write_text("\n".join([*head, *rows, ""]), encoding="utf-8")
-            (folder / "compare.json").write_text(json.dumps(table, indent=2), encoding="utf-8")
+        head = ["| way | sentences | first | in five |", "|---|---|---|---|"]
+        (folder / "compare.md").write_text("\n".join([*head, *rows, ""]), encoding="utf-8")
+        (folder / "compare.json").write_text(json.dumps(table, indent=2), encoding="utf-8")
         return table
 
-    def _paintings(self, gallery: Gallery, name: str, base: Settings, number: int) -> torch.Tensor:
-        base = base.replace(seed=0, total_iter=100_000, show_step=100_000, device="cpu")
-        return torch.cat(
-            [
-                gallery.painted(base.replace(prompt=prompt), self.settings["seconds"])
-                for prompt in tqdm(self.prompts[:number], name)
-            ]
-        )
+    def _paintings(
+        self, gallery: Gallery, ways: dict[str, tuple[Settings, int]]
+    ) -> dict[str, Tensor]:
+        """Pictures [n, 3, H, W] of each way, sentence by sentence: all ways see the same weather."""
+        pictures: dict[str, list[Tensor]] = {name: [] for name in ways}
+        for i, prompt in enumerate(tqdm(self.prompts, "sentences")):
+            for name, (settings, number) in ways.items():
+                if i < number:
+                    settings = settings.replace(prompt=prompt, seed=0, device="cpu")
+                    settings = settings.replace(total_iter=100_000, show_step=100_000)
+                    pictures[name].append(gallery.painted(settings, self.settings["seconds"]))
+        return {name: torch.cat(each) for name, each in pictures.items()}

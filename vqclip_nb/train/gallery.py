@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -27,14 +28,18 @@ class Gallery:
         self.models, self.folder = models, folder
 
     def painted(self, settings: Settings, seconds: float | None = None) -> Tensor:
-        """The picture [1, 3, H, W] of a run, or of as much of it as there is time for."""
+        """The picture [1, 3, H, W] of a run, or of as much of it as there is time for.
+
+        seconds: of the processor, so that what else the machine does changes nothing
+        """
         made_of = [settings.to_dict(), self.models.checksums, seconds, torch.get_num_threads()]
         name = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
         file = self.folder / "painted" / f"{name}.png"
         if not file.exists():
             run = Run(settings, models=self.models, out=self.folder / "runs")
-            for it in run:
-                if seconds is not None and it.seconds >= seconds:
+            began = time.process_time()
+            for _ in run:
+                if seconds is not None and time.process_time() - began >= seconds:
                     break
             file.parent.mkdir(parents=True, exist_ok=True)
             run.images()[0].save(file)
