@@ -128,9 +128,8 @@ class _NoRangesError(Exception):
 def _downloaded(file: Download, url: str) -> str:
     """Fetch to the unnamed file; its checksum."""
     hasher = hashlib.sha256()
-    with tqdm(
-        total=file.size or None, desc=file.path.name, unit="B", unit_scale=True, leave=False
-    ) as bar:
+    options = {"unit": "B", "unit_scale": True, "leave": False, "mininterval": 0.5}
+    with tqdm(total=file.size or None, desc=file.path.name, **options) as bar:
         try:
             gdown.download(
                 url,
