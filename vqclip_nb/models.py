@@ -19,6 +19,7 @@ from vqclip_nb.checkpoints import (
 )
 from vqclip_nb.draft import Draft
 from vqclip_nb.fetch import sha256_of
+from vqclip_nb.open_clip_perceptor import PREFIX, check_name, load_open_clip
 from vqclip_nb.perceptor import Perceptor
 from vqclip_nb.registry import Entry, entries, entry, ready
 from vqclip_nb.vqgan import VQGAN, Network
@@ -59,8 +60,8 @@ def load_models(
 
     name: a registered generator; or the path of a `.ckpt`, `.pt` or `.safetensors` file beside
         which its yaml stands; or the folder of a pair that `vqclip_nb.train` has written
-    clip: registered critics, or paths of a CLIP state dict or TorchScript archive; empty takes the
-        generator's own, or the embedded one
+    clip: registered critics, paths of a CLIP state dict or TorchScript archive, or open_clip's
+        (`open_clip:MODEL/WEIGHTS`); empty takes the generator's own, or the embedded one
     device: auto (cuda, else mps, else cpu), cpu, cuda or mps
     offline: fetch nothing; so does the environment's HF_HUB_OFFLINE=1
 
@@ -113,7 +114,7 @@ def release_memory() -> None:
         torch.cuda.empty_cache()
 
 
-_Source = Entry | Path
+_Source = Entry | Path | str  # a name of open_clip's
 
 
 def _sources(name: str, clip: str | Sequence[str]) -> tuple[_Source, list[_Source], Path | None]:
@@ -135,6 +136,9 @@ def _source(setting: str, name: str, kind: str) -> _Source:
     found = entry(kind, name)
     if found is not None:
         return found
+    if kind == "clip" and name.startswith(PREFIX):
+        check_name(name)
+        return name
     path = Path(name).expanduser()
     if path.is_file():
         return path
@@ -160,6 +164,8 @@ def _loaded_network(source: _Source, offline: bool, sums: dict[str, str]) -> Net
 
 def _loaded_critic(source: _Source, offline: bool, sums: dict[str, str]) -> Perceptor:
     """A critic; notes the checksum of its file."""
+    if isinstance(source, str):
+        return load_open_clip(source, offline)
     if isinstance(source, Path) or source.embedded:
         file = source if isinstance(source, Path) else source.path
         sums[file.name] = sha256_of(file)

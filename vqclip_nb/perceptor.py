@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import warnings
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -30,16 +31,21 @@ class Perceptor:
 
     model: a CLIP
     words: the words that it has seen in training; empty where nobody knows them
+    input_size: pixels a side of the pictures that it looks at; mean, std: how they are normalised
+    context_length: tokens of a sentence that it reads, with the two that mark its ends
     """
 
     def __init__(self, name: str, model: CLIP, words: list[str] | None = None) -> None:
         self.name = name
         self.model = model.float().eval().requires_grad_(False)
-        self.input_size: int = self.model.visual.input_resolution
-        self.context_length: int = self.model.context_length
         self._words = frozenset(words or ())
-        self._mean = torch.tensor(_MEAN).view(1, 3, 1, 1)
-        self._std = torch.tensor(_STD).view(1, 3, 1, 1)
+        self._see(self.model.visual.input_resolution, _MEAN, _STD)
+        self.context_length: int = self.model.context_length
+
+    def _see(self, size: int, mean: Sequence[float], std: Sequence[float]) -> None:
+        self.input_size = size
+        self._mean = torch.tensor(mean).view(1, 3, 1, 1)
+        self._std = torch.tensor(std).view(1, 3, 1, 1)
 
     @classmethod
     def from_state(
@@ -62,7 +68,7 @@ class Perceptor:
     @property
     def embed_dim(self) -> int:
         """E of the embeddings."""
-        return self.model.text_projection.shape[1]
+        return self.encode_text("a").shape[1]
 
     def tokenize(self, text: str | list[str]) -> Tensor:
         """Token ids [n, context_length]; what is too long is cut, with a warning that shows it."""
@@ -74,6 +80,9 @@ class Perceptor:
                     f"{self.name} reads {self.context_length - 2} tokens; lost: {lost!r}.",
                     stacklevel=2,
                 )
+        return self._tokens(texts)
+
+    def _tokens(self, texts: list[str]) -> Tensor:
         return clip.tokenize(texts, context_length=self.context_length, truncate=True)
 
     def encode_text(self, texts: str | list[str]) -> Tensor:
