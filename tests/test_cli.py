@@ -99,3 +99,18 @@ def test_a_file_without_prompts_is_refused(tmp_path, capsys):
     (tmp_path / "empty.txt").write_text("# nothing\n")
     assert main(["sweep", str(tmp_path / "empty.txt")]) == 2
     assert "holds no prompt" in capsys.readouterr().err
+
+
+def test_models_lists_what_there_is_and_what_it_costs(capsys):
+    assert main(["models", "--json"]) == 0
+    rows = {(row["kind"], row["name"]): row for row in json.loads(capsys.readouterr().out)}
+    assert rows["generator", "tiny"]["cost"] == "in the package"
+    assert rows["generator", "imagenet_f16_16384"]["cost"] == "980 MB to fetch"
+    assert main(["models"]) == 0
+    assert "ViT-L/14@336px" in capsys.readouterr().out
+
+
+def test_offline_says_what_is_missing(tmp_path, capsys):
+    words = ["a cat", "--models", "coco", "--offline", "--out", str(tmp_path)]
+    assert main(words) == 2
+    assert "coco is not in" in capsys.readouterr().err

@@ -1,13 +1,21 @@
 """Loading by path: what taming's modules and clip.load give, to 1e-5 in fp32."""
 
+import contextlib
+import dataclasses
+import io
 import shutil
 import warnings
+from pathlib import Path
 
 import clip
 import pytest
 import torch
+import yaml
+from taming.modules.diffusionmodules.model import Decoder, Encoder
+from taming.modules.vqvae.quantize import GumbelQuantize
 
 import vqclip_nb as vq
+from vqclip_nb.registry import entries, entry
 from vqclip_nb.weights import WeightsError
 
 
@@ -74,6 +82,71 @@ def test_a_clip_file_gives_what_clip_load_gives(tmp_path, taming_files, clip_mod
             rtol=0,
         )
     assert ours.input_size == 64
+
+
+@pytest.mark.parametrize("kind", ["GumbelVQ", "Net2NetTransformer"])
+def test_the_other_kinds_of_tamings_checkpoints_load(tmp_path, taming_files, kind):
+    described = yaml.safe_load(taming_files[0].with_suffix(".yaml").read_text())["model"]
+    state, hand = taming_files[1].state_dict(), taming_files[1]
+    if kind == "GumbelVQ":
+        quantizer = GumbelQuantize(16, 16, 48)
+        described["params"]["ddconfig"]["z_channels"] = 16
+        described["target"] = "taming.models.vqgan.GumbelVQ"
+        hand = dataclasses.replace(hand, **_of_width_16(described["params"]["ddconfig"]))
+        state = dataclasses.replace(hand, quantize=quantizer).state_dict()
+    else:
+        state = {f"first_stage_model.{k}": v for k, v in state.items()}
+        described = {"target": "taming.models.cond_transformer.Net2NetTransformer"} | {
+            "params": {"first_stage_config": described, "transformer_config": {}}
+        }
+    torch.save({"state_dict": state | {"transformer.w": torch.ones(2)}}, tmp_path / "model.ckpt")
+    (tmp_path / "model.yaml").write_text(yaml.safe_dump({"model": described}))
+    models = vq.load_models(str(tmp_path / "model.ckpt"), device="cpu")
+    x = torch.rand(1, 3, 64, 64)
+    z, indices = models.vqgan.quantize(models.vqgan.encode(x))
+    with torch.no_grad():
+        h = hand.quant_conv(hand.encoder(2 * x - 1))
+        if kind == "GumbelVQ":
+            expected = quantizer.proj(h).argmax(1)
+        else:
+            expected = hand.quantize(h)[2][2].view(indices.shape)
+        picture = ((hand.decoder(hand.post_quant_conv(z)) + 1) / 2).clamp(0, 1)
+    assert torch.equal(indices, expected)
+    torch.testing.assert_close(models.vqgan.decode(z), picture, atol=1e-5, rtol=0)
+
+
+def _of_width_16(shape: dict) -> dict:
+    """The parts whose width a Gumbel quantiser decides."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        parts = {"encoder": Encoder(**shape), "decoder": Decoder(**shape)}
+    return parts | {n: torch.nn.Conv2d(16, 16, 1) for n in ("quant_conv", "post_quant_conv")}
+
+
+def test_a_folder_of_the_recipe_loads_as_a_pair(tmp_path):
+    tiny = Path(vq.__file__).parent / "tiny"
+    for name in ("vqgan.safetensors", "vqgan.yaml", "clip.safetensors", "clip.words.json"):
+        shutil.copy(tiny / name, tmp_path / name)
+    models = vq.load_models(str(tmp_path), device="cpu")
+    assert models.checksums.keys() == {"vqgan.safetensors", "clip.safetensors"}
+    assert models.draft is None
+    assert "apple" in models.perceptors[0].known_words()
+
+
+def test_your_own_mirrors_come_first(monkeypatch):
+    monkeypatch.setenv("VQCLIP_MIRROR", "sflckr=1AbC_d-E ViT-B/32=https://example.org/b32.pt")
+    assert entry("vqgan", "sflckr").mirrors[0] == "https://drive.google.com/uc?id=1AbC_d-E"
+    assert entry("clip", "ViT-B/32").mirrors[0] == "https://example.org/b32.pt"
+    assert entry("clip", "RN50").mirrors == entry("clip", "RN50").urls
+
+
+def test_every_model_has_a_known_structure_and_a_safe_address():
+    for kind in ("vqgan", "clip"):
+        for each in entries(kind):
+            assert each.licence
+            assert each.bytes > 1_000_000
+            assert each.embedded or all(url.startswith("https://") for url in each.mirrors)
+            assert each.sha256 == "" or len(each.sha256) == 64
+    assert entry("vqgan", "gumbel_f8").config["n_embed"] == 8192
 
 
 def test_the_models_are_frozen(tiny):

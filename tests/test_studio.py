@@ -295,3 +295,12 @@ def test_a_curve_has_a_line_for_each_part_and_a_mark_for_each_change():
     assert "from iteration 5: prompt &lt;b&gt;" in drawn
     assert "loss over the iterations, 1.000 at iteration 8" in drawn
     assert "<svg" in curve_svg([])
+
+
+def test_the_form_says_what_a_model_costs():
+    form = vq.Form(names=("models", "clip"))
+    form.fields["models"].value = "imagenet_f16_16384"
+    form.fields["clip"].value = "ViT-B/32 RN50"
+    shown = [row.children[1].value for row in form.rows.values()]
+    assert "imagenet_f16_16384: 980 MB to fetch" in shown[0]
+    assert "ViT-B/32: 354 MB to fetch; RN50: 256 MB to fetch" in shown[1]

@@ -11,6 +11,7 @@ import ipywidgets as widgets
 from vqclip_nb.models import registered
 from vqclip_nb.perceptor import Perceptor
 from vqclip_nb.prompts import unknown_in
+from vqclip_nb.registry import entry
 from vqclip_nb.settings import Settings, Spec, specs
 
 FRONT = (
@@ -94,11 +95,22 @@ class Form:
             red = name == wrong
             for part in _parts(self.fields[name]):
                 part.layout.border = "2px solid #c00" if red else None
-            told = f"<b style='color:#c00'>✗ {html.escape(refusal)}</b>" if red else _help(name)
+            told = (
+                f"<b style='color:#c00'>✗ {html.escape(refusal)}</b>" if red else self._help(name)
+            )
             if note.value != told:
                 note.value = told
         self._hint("" if wrong in self._notes else refusal)
         return refusal
+
+    def _help(self, name: str) -> str:
+        """A field's help; of models also what choosing them costs."""
+        if name not in ("models", "clip"):
+            return _help(name)
+        kind = "vqgan" if name == "models" else "clip"
+        words = self.fields[name].value.split()
+        named = [found for word in words if (found := entry(kind, word))]
+        return _help(name, "; ".join(f"{each.name}: {each.cost}" for each in named))
 
     def _edited(self, _change: object = None) -> None:
         if not self._filling:
@@ -122,12 +134,13 @@ class Form:
         display(self.widget)
 
 
-def _help(name: str) -> str:
+def _help(name: str, more: str = "") -> str:
     """A field's help with its range."""
     spec = specs()[name]
     limits = spec.allowed if spec.minimum is not None and spec.maximum is not None else ""
     live = " Live." if spec.live else ""
     note = f"{spec.help}{f' {limits[0].upper()}{limits[1:]}.' if limits else ''}{live}"
+    note += f" {more}." if more else ""
     return f"<div style='color:#555;line-height:1.25'>{html.escape(note)}</div>"
 
 

@@ -65,6 +65,13 @@ class Entry:
         return _PACKAGE / self.draft if self.draft else None
 
     @property
+    def cost(self) -> str:
+        """What loading it fetches, in words."""
+        if self.embedded:
+            return "in the package"
+        return "on this machine" if self.path.is_file() else f"{self.bytes / 1e6:,.0f} MB to fetch"
+
+    @property
     def mirrors(self) -> tuple[str, ...]:
         """Where its file is fetched: first the user's own copy, where VQCLIP_MIRROR names one."""
         own = [url for name, url in _own_mirrors() if name == self.name]
@@ -94,8 +101,7 @@ def table() -> list[dict[str, str]]:
         {
             "name": each.name,
             "kind": {"vqgan": "generator", "clip": "critic"}[each.kind],
-            "here": "in the package" if each.embedded else "yes" if each.path.is_file() else "no",
-            "fetch": "-" if each.embedded else f"{each.bytes / 1e6:,.0f} MB",
+            "cost": each.cost,
             "checksum": "known" if each.sha256 or each.embedded else "recorded at first use",
             "figures": each.figures,
             "licence": each.licence,

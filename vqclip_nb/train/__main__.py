@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import sys
 import tomllib
@@ -14,7 +13,6 @@ import yaml
 from safetensors.torch import save
 
 from vqclip_nb.checkpoints import load_network
-from vqclip_nb.draft import Draft
 from vqclip_nb.folder import write_file
 from vqclip_nb.models import load_models, pick_device
 from vqclip_nb.vqgan import VQGAN
@@ -130,10 +128,7 @@ def _whole(to: Path):
     """The pair with its draft, and the judge, from the folder that they were written to."""
     from vqclip_nb.judge import build_judge
 
-    models = load_models(str(to / "vqgan.safetensors"), clip=[str(to / "clip.safetensors")])
-    draft = to / "draft.safetensors"
-    models.draft = Draft.from_state(read_tensors(draft))
-    models.checksums[draft.name] = hashlib.sha256(draft.read_bytes()).hexdigest()
+    models = load_models(str(to))
     return models, build_judge(read_tensors(to / "judge.safetensors"), [])
 
 
