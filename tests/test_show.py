@@ -10,7 +10,7 @@ import vqclip_nb as vq
 from vqclip_nb.form import FRONT
 from vqclip_nb.settings import specs
 from vqclip_nb.show import contact_sheet, plot_history
-from vqclip_nb.sweep import sweep
+from vqclip_nb.sweeps import sweep
 
 
 def test_a_contact_sheet_holds_every_picture_unchanged():

@@ -1,29 +1,11 @@
 """Videos, read back with ffmpeg: frames, size, codec, pixel format."""
 
-import re
-import subprocess
-
-import imageio_ffmpeg
 import numpy as np
 import pytest
+from films import probe
 
 import vqclip_nb as vq
 from vqclip_nb.video import join_videos, write_video
-
-
-def _probe(path) -> dict:
-    """What ffmpeg itself says of a file, and its frames."""
-    tool = imageio_ffmpeg.get_ffmpeg_exe()
-    said = subprocess.run([tool, "-i", str(path)], capture_output=True, text=True).stderr
-    stream = re.search(r"Video: (\w+).*?(yuv\w+).*? (\d+)x(\d+).*? ([\d.]+) fps", said, re.DOTALL)
-    width, height = int(stream[3]), int(stream[4])
-    raw = subprocess.run(
-        [tool, "-v", "error", "-i", str(path), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"],
-        capture_output=True,
-        check=True,
-    ).stdout
-    frames = np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3)
-    return {"codec": stream[1], "format": stream[2], "fps": float(stream[5]), "frames": frames}
 
 
 def _grey(levels, height=64, width=64):
@@ -33,7 +15,7 @@ def _grey(levels, height=64, width=64):
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (48, 80), (63, 101), (2, 2)])
 def test_a_video_has_its_frames_at_its_size_up_to_even_numbers(tmp_path, height, width):
     count = write_video(tmp_path / "a.mp4", _grey(range(0, 200, 20), height, width), fps=25)
-    read = _probe(tmp_path / "a.mp4")
+    read = probe(tmp_path / "a.mp4")
     assert (read["codec"], read["format"], read["fps"]) == ("h264", "yuv420p", 25)
     assert read["frames"].shape == (count, height + height % 2, width + width % 2, 3)
     levels = read["frames"].mean(axis=(1, 2, 3))
@@ -44,7 +26,7 @@ def test_joined_videos_play_one_after_the_other(tmp_path):
     for name, level in (("a", 30), ("b", 200)):
         write_video(tmp_path / f"{name}.mp4", _grey([level] * 5))
     join_videos(tmp_path / "all.mp4", [tmp_path / "a.mp4", tmp_path / "b.mp4"])
-    levels = _probe(tmp_path / "all.mp4")["frames"].mean(axis=(1, 2, 3))
+    levels = probe(tmp_path / "all.mp4")["frames"].mean(axis=(1, 2, 3))
     assert np.abs(levels - np.repeat([30, 200], 5)).max() < 3
 
 
@@ -56,7 +38,7 @@ def test_no_frames_are_refused_and_leave_no_file(tmp_path):
 
 def test_the_timelapse_has_one_frame_an_iteration_and_ends_with_the_picture(quick, tiny):
     result = vq.generate("a red apple", models=tiny, **quick)
-    frames = _probe(result.folder / "timelapse.mp4")["frames"]
+    frames = probe(result.folder / "timelapse.mp4")["frames"]
     assert len(frames) == 6
     # in patches of 4x4: yuv420p keeps one colour for each 2x2
     last, shown = (
@@ -75,5 +57,5 @@ def test_a_resumed_runs_timelapse_has_the_same_frames(quick, tiny):
             break
     resumed = vq.Run.resume(run.folder.path, models=tiny)
     list(resumed)
-    theirs = _probe(resumed.folder.timelapse)["frames"]
-    assert np.array_equal(_probe(undisturbed.folder / "timelapse.mp4")["frames"], theirs)
+    theirs = probe(resumed.folder.timelapse)["frames"]
+    assert np.array_equal(probe(undisturbed.folder / "timelapse.mp4")["frames"], theirs)

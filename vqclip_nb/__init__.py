@@ -4,11 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from vqclip_nb.film import timelapse
     from vqclip_nb.form import Form
     from vqclip_nb.models import Models, load_models
     from vqclip_nb.run import Iterate, Result, Run, generate
     from vqclip_nb.settings import PRESETS, Settings
-    from vqclip_nb.sweep import sweep
+    from vqclip_nb.sweeps import sweep
 
 __version__ = "0.1.0"
 
@@ -27,7 +28,8 @@ _HOMES = {
     "generate": "run",
     "load_judge": "judge",
     "load_models": "models",
-    "sweep": "sweep",
+    "sweep": "sweeps",
+    "timelapse": "film",
 }
 __all__ = [
     "PRESETS",
@@ -44,6 +46,7 @@ __all__ = [
     "load_judge",
     "load_models",
     "sweep",
+    "timelapse",
 ]
 
 

@@ -1,4 +1,4 @@
-"""The command line: `vqclip "a red apple"`, `vqclip sweep prompts.txt`, `vqclip models`."""
+"""The command line: `vqclip "a red apple"`, and `vqclip` with `sweep`, `video` or `models`."""
 
 from __future__ import annotations
 
@@ -15,15 +15,12 @@ from vqclip_nb.settings import PRESETS, Settings, specs
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 if it went well, 2 with one sentence if it could not, 130 if interrupted."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    command = words.pop(0) if words and words[0] in ("sweep", "models") else "paint"
-    parser = _models_parser() if command == "models" else _parser(command)
-    options = vars(parser.parse_args(words))
+    command = words.pop(0) if words and words[0] in _COMMANDS else "paint"
+    make_parser, run = _COMMANDS[command]
+    options = vars(make_parser().parse_args(words))
     warnings.showwarning = _plain_warning
     try:
-        if command == "models":
-            return _models(options)
-        settings = _settings(options)
-        return {"paint": _paint, "sweep": _sweep}[command](settings, options)
+        return run(options)
     except (ValueError, OSError, FloatingPointError) as error:
         print(f"vqclip: {error}", file=sys.stderr)
         return 2
@@ -31,23 +28,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser(command: str) -> argparse.ArgumentParser:
-    """One flag for every field of `Settings`, with its help, range and default."""
+def _paint_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="vqclip" if command == "paint" else f"vqclip {command}",
-        description="Paint a picture from a sentence with VQGAN and CLIP."
-        if command == "paint"
-        else "Paint every prompt of a file with one seed, and a contact sheet of all.",
-        epilog="vqclip sweep FILE paints every line of a file; vqclip models lists the models."
-        if command == "paint"
-        else None,
+        prog="vqclip",
+        description="Paint a picture from a sentence with VQGAN and CLIP.",
+        epilog="vqclip sweep FILE paints every line of a file, vqclip video FOLDER cuts the film "
+        "of a run, vqclip models lists the models.",
     )
-    if command == "paint":
-        parser.add_argument("prompt", help="what to paint, e.g. 'a red apple'")
-        parser.add_argument("--offline", action="store_true", help="fetch no model")
-    else:
-        parser.add_argument("file", type=Path, help="a text file with one prompt a line")
-        parser.add_argument("--columns", type=int, default=6, help="pictures in a row (default: 6)")
+    parser.add_argument("prompt", help="what to paint, e.g. 'a red apple'")
+    parser.add_argument("--offline", action="store_true", help="fetch no model")
+    return _with_settings(parser)
+
+
+def _sweep_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="vqclip sweep",
+        description="Paint every prompt of a file with one seed, and a contact sheet of all.",
+    )
+    parser.add_argument("file", type=Path, help="a text file with one prompt a line")
+    parser.add_argument("--columns", type=int, default=6, help="pictures in a row (default: 6)")
+    return _with_settings(parser)
+
+
+def _with_settings(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """One flag for every field of `Settings`, with its help, range and default."""
     defaults = Settings()
     for name, spec in specs().items():
         if name != "prompt":
@@ -102,7 +106,8 @@ def _parsed(value: str | list[str]) -> object:
     return value
 
 
-def _paint(settings: Settings, options: dict) -> int:
+def _paint(options: dict) -> int:
+    settings = _settings(options)
     from vqclip_nb.run import Run
     from vqclip_nb.show import with_bar
 
@@ -141,12 +146,13 @@ def _report(run, as_json: bool) -> None:
     print(f"seed {facts['seed']}, {run.i} iterations in {run.seconds:.1f} s")
 
 
-def _sweep(settings: Settings, options: dict) -> int:
+def _sweep(options: dict) -> int:
+    settings = _settings(options)
     prompts = [line.strip() for line in options["file"].read_text(encoding="utf-8").splitlines()]
     prompts = [line for line in prompts if line and not line.startswith("#")]
     if not prompts:
         raise ValueError(f"{options['file']} holds no prompt: write one a line.")
-    from vqclip_nb.sweep import sweep
+    from vqclip_nb.sweeps import sweep
 
     def tell(number: int, total: int, plan: Settings) -> None:
         print(f"{number} of {total}: {plan.prompt}", file=sys.stderr)
@@ -185,9 +191,45 @@ def _models(options: dict) -> int:
     return 0
 
 
+def _video_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="vqclip video", description="Cut the film of a run anew.", argument_default=None
+    )
+    parser.add_argument("folder", type=Path, help="the run's folder")
+    parser.add_argument("--to", type=Path, help="the film (default: film.mp4 in the folder)")
+    parser.add_argument("--seconds", type=float, help="its length; 0: one frame an iteration")
+    parser.add_argument("--fps", type=float, help="frames a second, 1 to 60 (default: 30)")
+    parser.add_argument("--hold", type=float, help="seconds for which the last picture stays")
+    parser.add_argument("--pace", help="iterations, or change: the same change in every frame")
+    parser.add_argument("--format", help="mp4 or gif")
+    for flag, told in (("--ping-pong", "there and back"), ("--caption", "prompt and loss below")):
+        parser.add_argument(flag, action="store_true", default=None, help=told)
+    parser.add_argument("--json", action="store_true", help="print the path as JSON")
+    return parser
+
+
+def _video(options: dict) -> int:
+    from vqclip_nb.film import timelapse
+
+    folder, to, as_json = (options.pop(name) for name in ("folder", "to", "json"))
+    cut = {name: value for name, value in options.items() if value is not None}
+    if to and "format" not in cut:
+        cut["format"] = to.suffix.removeprefix(".")
+    film = timelapse(folder, to, **cut)
+    print(json.dumps({"video": str(film)}) if as_json else f"video       {film}")
+    return 0
+
+
 def _plain_warning(message, category, filename, lineno, file=None, line=None) -> None:
     print(f"vqclip: {message}", file=sys.stderr)
 
+
+_COMMANDS = {
+    "paint": (_paint_parser, _paint),
+    "sweep": (_sweep_parser, _sweep),
+    "video": (_video_parser, _video),
+    "models": (_models_parser, _models),
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -89,6 +89,14 @@ def settings_of(path: str | Path) -> Settings:
     return Settings.from_dict(_with_sources(values, found) | {"updates": updates})
 
 
+def said_by(path: Path) -> str:
+    """What a picture says of its making, as it says it; empty where it says nothing."""
+    try:
+        return _text_of(path)[0]
+    except ValueError:
+        return ""
+
+
 def _text_of(path: Path) -> tuple[str, str]:
     """The chunk that says how the picture was made, and the checksum of its pixels."""
     try:

@@ -1,4 +1,7 @@
-"""Frames to mp4 with the ffmpeg that imageio-ffmpeg ships: H.264, yuv420p, plays in a browser."""
+"""Frames to mp4 or GIF with the ffmpeg that imageio-ffmpeg ships.
+
+An mp4 is H.264 in yuv420p, which every browser plays; a GIF has a palette for each frame.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,12 @@ import numpy as np
 FPS = 30
 
 
-def write_video(path: Path, frames: Iterable[np.ndarray], *, fps: float = FPS) -> int:
+def write_video(
+    path: Path, frames: Iterable[np.ndarray], *, fps: float = FPS, comment: str = ""
+) -> int:
     """Encode frames, uint8 [H, W, 3] of one size; return how many there were.
+
+    path: its ending, .mp4 or .gif, decides the format; comment: what the file says of itself
 
     yuv420p halves the colour's resolution, so an odd side is padded by one repeated row or column.
     The file appears under its name only when it is whole. Raises ValueError where there is no frame.
@@ -26,7 +33,7 @@ def write_video(path: Path, frames: Iterable[np.ndarray], *, fps: float = FPS) -
                 frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), "edge"
             )
             if writer is None:
-                writer = _open(part, frame.shape[1], frame.shape[0], fps)
+                writer = _open(part, frame.shape[1], frame.shape[0], fps, comment)
             writer.send(np.ascontiguousarray(frame))
             count += 1
     finally:
@@ -59,18 +66,27 @@ def join_videos(path: Path, segments: list[Path], *, comment: str = "") -> None:
     part.replace(path)
 
 
-def _open(path: Path, width: int, height: int, fps: float):
+def _open(path: Path, width: int, height: int, fps: float, comment: str):
     """A running encoder that takes frames by `send`."""
+    options = {"codec": "libx264", "pix_fmt_out": "yuv420p", "output_params": [*_H264]}
+    if path.suffix == ".gif":
+        options = {"codec": "gif", "pix_fmt_out": "pal8", "output_params": [*_GIF]}
+    if comment:
+        options["output_params"] += ["-metadata", f"comment={comment}"]
     writer = imageio_ffmpeg.write_frames(
         str(path),
         (width, height),
         fps=fps,
-        codec="libx264",
-        pix_fmt_out="yuv420p",
         macro_block_size=1,  # the default of 16 would stretch other sizes
         ffmpeg_log_level="error",
-        # without B-frames, segments join without a gap in time
-        output_params=["-crf", "18", "-preset", "veryfast", "-bf", "0", "-threads", "1"],
+        **options,
     )
     writer.send(None)
     return writer
+
+
+# without B-frames, segments join without a gap in time
+_H264 = ["-crf", "18", "-preset", "veryfast", "-bf", "0", "-threads", "1"]
+_H264 += ["-movflags", "+faststart"]
+# a palette for each frame: one for all would need all frames in memory
+_GIF = ["-filter_complex", "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1"]
