@@ -103,7 +103,7 @@ def test_two_thousand_frames_take_no_memory(tmp_path):
     ("cut", "said"),
     [
         ({"fps": 0}, "fps is 0: allowed is 1 to 60"),
-        ({"seconds": "long"}, "seconds is 'long': allowed is a number"),
+        ({"seconds": "long"}, "seconds is 'long': allowed is 0 to 3600"),
         ({"pace": "slow"}, "pace is 'slow': allowed is iterations or change"),
         ({"format": "avi"}, "format is 'avi': allowed is mp4 or gif"),
     ],

@@ -199,6 +199,10 @@ def test_film_and_zip_are_offered_in_the_page(studio):
     studio.run()
     _press(studio, "film")
     assert 'src="data:video/mp4;base64,' in studio.panel.views["film"].value
+    studio.panel.film.fields["format"].value = "gif"
+    studio.panel.film.fields["hold"].value = 1.0
+    _press(studio, "film")
+    assert 'src="data:image/gif;base64,' in studio.panel.views["film"].value
     _press(studio, "zip")
     assert 'download="' in studio.panel.views["link"].value
 

@@ -7,6 +7,7 @@ import json
 import sys
 import warnings
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from vqclip_nb.settings import PRESETS, Settings, specs
@@ -192,19 +193,24 @@ def _models(options: dict) -> int:
 
 
 def _video_parser() -> argparse.ArgumentParser:
+    """One flag for every field of a film's `Cut`."""
+    from vqclip_nb.film import Cut
+
     parser = argparse.ArgumentParser(
         prog="vqclip video", description="Cut the film of a run anew.", argument_default=None
     )
     parser.add_argument("folder", type=Path, help="the run's folder")
     parser.add_argument("--to", type=Path, help="the film (default: film.mp4 in the folder)")
-    parser.add_argument("--seconds", type=float, help="its length; 0: one frame an iteration")
-    parser.add_argument("--fps", type=float, help="frames a second, 1 to 60 (default: 30)")
-    parser.add_argument("--hold", type=float, help="seconds for which the last picture stays")
-    parser.add_argument("--pace", help="iterations, or change: the same change in every frame")
-    parser.add_argument("--format", help="mp4 or gif")
-    for flag, told in (("--ping-pong", "there and back"), ("--caption", "prompt and loss below")):
-        parser.add_argument(flag, action="store_true", default=None, help=told)
     parser.add_argument("--json", action="store_true", help="print the path as JSON")
+    for each in fields(Cut):
+        options: dict = {"help": f"{each.metadata['help']} (default: {each.default})"}
+        if isinstance(each.default, bool):
+            options["action"] = argparse.BooleanOptionalAction
+        elif isinstance(each.default, float | int):
+            options |= {"type": float, "metavar": each.name.upper()}
+        else:
+            options["metavar"] = "|".join(each.metadata["allowed"])
+        parser.add_argument("--" + each.name.replace("_", "-"), **options)
     return parser
 
 

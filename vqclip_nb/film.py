@@ -11,8 +11,9 @@ import json
 import tempfile
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import imageio_ffmpeg
 import numpy as np
@@ -22,43 +23,38 @@ from vqclip_nb.folder import RunFolder
 from vqclip_nb.metadata import said_by
 from vqclip_nb.video import FPS, write_video
 
-PACES = ("iterations", "change")
-FORMATS = ("mp4", "gif")
+
+def _option(default: Any, told: str, allowed: tuple) -> Any:
+    return field(default=default, metadata={"help": told, "allowed": allowed})
 
 
 @dataclass(frozen=True)
 class Cut:
-    """How a film is cut; ValueError with one sentence where a value is not allowed.
+    """How a film is cut; ValueError with one sentence where a value is not allowed."""
 
-    seconds: its length without the hold; 0: one frame an iteration
-    fps: frames a second, 1 to 60
-    hold: seconds for which the last picture stays
-    pace: "iterations", or "change": the same change of the picture in every frame
-    ping_pong: there and back, so that it loops without a jump
-    caption: whether the prompt, the iteration and the loss are written below the picture
-    format: "mp4" or "gif"
-    """
-
-    seconds: float = 0.0
-    fps: float = FPS
-    hold: float = 0.0
-    pace: str = "iterations"
-    ping_pong: bool = False
-    caption: bool = False
-    format: str = "mp4"
+    seconds: float = _option(0.0, "Length without the hold; 0: one frame an iteration.", (0, 3600))
+    fps: float = _option(FPS, "Frames a second.", (1, 60))
+    hold: float = _option(0.0, "Seconds for which the last picture stays.", (0, 60))
+    pace: str = _option(
+        "iterations", "Equal steps of iterations, or of change.", ("iterations", "change")
+    )
+    ping_pong: bool = _option(False, "There and back, to loop without a jump.", (False, True))
+    caption: bool = _option(False, "Prompt, iteration and loss below the picture.", (False, True))
+    format: str = _option("mp4", "The kind of file.", ("mp4", "gif"))
 
     def __post_init__(self) -> None:
-        for name, least, most in (("seconds", 0, 3600), ("fps", 1, 60), ("hold", 0, 60)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise ValueError(f"{name} is {value!r}: allowed is a number {least} to {most}.")
-            if not least <= value <= most:
-                raise ValueError(f"{name} is {value:g}: allowed is {least} to {most}.")
-        for name, allowed in (("pace", PACES), ("format", FORMATS)):
-            if getattr(self, name) not in allowed:
-                raise ValueError(
-                    f"{name} is {getattr(self, name)!r}: allowed is {' or '.join(allowed)}."
-                )
+        for each in fields(self):
+            value, allowed = getattr(self, each.name), each.metadata["allowed"]
+            if each.type == "float":
+                number = isinstance(value, (int, float)) and not isinstance(value, bool)
+                if not number or not allowed[0] <= value <= allowed[1]:
+                    raise _refused(each.name, value, f"{allowed[0]} to {allowed[1]}")
+            elif value not in allowed:
+                raise _refused(each.name, value, " or ".join(map(str, allowed)))
+
+
+def _refused(name: str, value: object, allowed: str) -> ValueError:
+    return ValueError(f"{name} is {value!r}: allowed is {allowed}.")
 
 
 def timelapse(folder: str | Path, file: str | Path | None = None, **cut: object) -> Path:

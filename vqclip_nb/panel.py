@@ -11,6 +11,7 @@ from pathlib import Path, PureWindowsPath
 import ipywidgets as widgets
 from PIL import Image
 
+from vqclip_nb.film_form import FilmForm
 from vqclip_nb.folder import RunFolder
 from vqclip_nb.form import FRONT, Form
 from vqclip_nb.metadata import as_png
@@ -75,7 +76,7 @@ BUTTONS = {  # event: label, icon, what it does
     "save": ("Save", "save", "Write everything that it takes to go on"),
     "more": ("200 more", "plus", "Paint two hundred iterations more"),
     "fork": ("Fork", "code-fork", "A new run from the step that the slider shows"),
-    "film": ("Film", "film", "Make the mp4 and play it"),
+    "film": ("Film", "film", "Make the film, cut as the form says, and play it"),
     "zip": ("Zip", "download", "The run as one file"),
     "close": ("Close", "times", "Leave studio.run(wait=True)"),
     "load": ("Load", "upload", "Take up the settings of that run"),
@@ -117,6 +118,7 @@ class Panel:
             multiple=True,
         )
         self.upload.observe(lambda change: change["new"] and put("upload"), "value")
+        self.film = FilmForm()
         self.runs = widgets.Dropdown(
             options=[], description="run", layout=widgets.Layout(width="20em")
         )
@@ -132,8 +134,8 @@ class Panel:
         rows, views, buttons = self.form.rows, self.views, self.buttons
         front = [rows[name] for name in FRONT]
         folded = [widgets.VBox([rows[name] for name in names]) for names in SECTIONS.values()]
-        sections = widgets.Accordion(children=folded, selected_index=None)
-        for index, title in enumerate(SECTIONS):
+        sections = widgets.Accordion(children=[*folded, self.film.widget], selected_index=None)
+        for index, title in enumerate([*SECTIONS, "Film"]):
             sections.set_title(index, title)
         row = widgets.HBox([buttons[name] for name in buttons if name not in ("load", "beside")])
         row.layout.flex_flow = "row wrap"
@@ -270,12 +272,18 @@ class Panel:
             self.views["picture"].value = _img(image, f"{run.settings.prompt}, step {step}")
 
     def show_film(self, file: Path) -> None:
-        """Play an mp4."""
+        """Play an mp4 or a GIF."""
         data = base64.b64encode(file.read_bytes()).decode()
-        self.views["film"].value = (
-            '<video controls autoplay loop muted width="384" aria-label="film of the painting" '
-            f'src="data:video/mp4;base64,{data}"></video>'
-        )
+        if file.suffix == ".gif":
+            shown = (
+                f'<img width="384" alt="film of the painting" src="data:image/gif;base64,{data}">'
+            )
+        else:
+            shown = (
+                '<video controls autoplay loop muted width="384" '
+                f'aria-label="film of the painting" src="data:video/mp4;base64,{data}"></video>'
+            )
+        self.views["film"].value = shown
 
     def offer(self, file: Path) -> None:
         """A link that saves a file, if it is not too large for the page."""

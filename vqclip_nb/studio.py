@@ -15,10 +15,12 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import ipywidgets as widgets
 
+from vqclip_nb.film import Cut, timelapse
 from vqclip_nb.folder import RunFolder, write_file
 from vqclip_nb.models import Models, is_embedded, load_models, pick_device
 from vqclip_nb.panel import Panel
@@ -319,7 +321,11 @@ class Studio:
     def _make_film(self) -> None:
         if self.current is not None and self.current.i:
             self.current.save_film()
-            self.panel.show_film(self.current.folder.timelapse)
+            cut = self.panel.film.cut()
+            film = self.current.folder.timelapse
+            if cut != Cut():
+                film = timelapse(self.current.folder.path, **asdict(cut))
+            self.panel.show_film(film)
 
     def _make_zip(self) -> None:
         if self.current is not None:
