@@ -15,10 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import gdown
-import requests
 from filelock import FileLock
-from gdown.exceptions import DownloadError
 from tqdm import tqdm
 
 from vqclip_nb.folder import write_file
@@ -127,6 +124,9 @@ class _NoRangesError(Exception):
 
 def _downloaded(file: Download, url: str) -> str:
     """Fetch to the unnamed file; its checksum."""
+    import gdown  # takes half a second, which only a fetch should cost
+    import requests
+
     hasher = hashlib.sha256()
     options = {"unit": "B", "unit_scale": True, "leave": False, "mininterval": 0.5}
     with tqdm(total=file.size or None, desc=file.path.name, **options) as bar:
@@ -142,7 +142,7 @@ def _downloaded(file: Download, url: str) -> str:
                 retries=_RETRIES,
                 progress=_watch(file, bar),
             )
-        except (requests.RequestException, DownloadError, KeyError) as error:
+        except (requests.RequestException, gdown.exceptions.DownloadError, KeyError) as error:
             # gdown has no class of its own for this; KeyError: a page of Drive without a type
             if "byte range" in str(error):
                 raise _NoRangesError("it does not go on in the middle of a file") from error
@@ -175,7 +175,9 @@ def _watch(file: Download, bar: tqdm) -> Callable[[int, int | None], None]:
 
 def _said(error: Exception) -> str:
     """Why a mirror failed, in few words."""
-    reason = error.__cause__ if isinstance(error, DownloadError) and error.__cause__ else error
+    import requests
+
+    reason = error.__cause__ or error  # gdown's own errors often stand for one of requests
     if isinstance(reason, requests.HTTPError):
         return f"it answers {reason.response.status_code}"
     if isinstance(reason, requests.Timeout):
@@ -187,7 +189,7 @@ def _said(error: Exception) -> str:
     if isinstance(reason, requests.ConnectionError):
         slow = "timed out" in str(reason)
         return "it does not answer in time" if slow else "it cannot be reached"
-    if isinstance(reason, DownloadError) and "incomplete" in str(reason):
+    if "incomplete" in str(reason):
         return "the connection broke"
     return "it does not give the file"
 
