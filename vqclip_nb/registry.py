@@ -38,6 +38,7 @@ class Entry:
     licence: str
     figures: str
     bytes: int
+    memory: str = ""
     file: str = ""
     draft: str = ""
     clip: tuple[str, ...] = ()
@@ -102,6 +103,7 @@ def table() -> list[dict[str, str]]:
             "name": each.name,
             "kind": {"vqgan": "generator", "clip": "critic"}[each.kind],
             "cost": each.cost,
+            "memory": each.memory,
             "checksum": "known" if each.sha256 or each.embedded else "recorded at first use",
             "figures": each.figures,
             "licence": each.licence,
