@@ -200,6 +200,16 @@ def a_yaml_with_absurd_numbers(model):
     model.write()
 
 
+def a_yaml_with_an_absurd_number_in_a_list(model):
+    model.params["ddconfig"]["ch_mult"] = [10**9, 1, 2]
+    model.write()
+
+
+def a_yaml_that_nothing_can_be_built_from(model):
+    model.params["ddconfig"]["ch"] = 33  # which 32 groups do not divide
+    model.write()
+
+
 def a_yaml_without_a_number(model):
     del model.params["ddconfig"]["ch"]
     model.write()
@@ -266,6 +276,8 @@ ATTACKS = {
     a_yaml_that_makes_objects: "cannot be read as yaml",
     a_yaml_of_something_else: r"os\.system.*allowed is a VQModel",
     a_yaml_with_absurd_numbers: "num_res_blocks is 1000000000, allowed is 1 to 16",
+    a_yaml_with_an_absurd_number_in_a_list: r"ch_mult\[0\] is 1000000000",
+    a_yaml_that_nothing_can_be_built_from: "no VQGAN that can be built",
     a_yaml_without_a_number: "ddconfig.ch is None, allowed is",
     a_yaml_that_is_a_list: "no model description",
     a_link_to_nowhere: "path of a checkpoint that exists",

@@ -51,8 +51,11 @@ def network_of(
     if discriminator:
         config = config | {"lossconfig": {"params": discriminator}}
     gumbel = "quantize.embed.weight" in state
-    with torch.device("meta"):  # without numbers, which would be thrown away
-        network = Network(config, discriminator=bool(discriminator), gumbel=gumbel)
+    try:
+        with torch.device("meta"):  # without numbers, which would be thrown away
+            network = Network(config, discriminator=bool(discriminator), gumbel=gumbel)
+    except (ValueError, RuntimeError, ArithmeticError, IndexError) as error:
+        raise WeightsError(f"{file} describes no VQGAN that can be built: {error}.") from error
     _fill(network, state, file)
     if not checked:
         _want_finite(state, file)
@@ -82,23 +85,20 @@ def _vqgan_config(file: Path) -> dict[str, Any]:
     found = next((path for path in described if path.is_file()), None)
     if found is None:
         raise WeightsError(f"{file} has no yaml beside it: put {described[0].name} next to it.")
-    model = read_yaml(found).get("model")
-    kind = _target(model)
-    if kind == "Net2NetTransformer":
+    model = _dict(read_yaml(found), "model")
+    if _kind(model) == "Net2NetTransformer":
         model = _dict(_dict(model, "params"), "first_stage_config")
-        kind = _target(model)
-    if kind not in _TARGETS or "params" not in model:
+    if _kind(model) not in _TARGETS or "params" not in model:
         raise WeightsError(
-            f"{found} describes {kind or 'no model'!r}: allowed is a {' or a '.join(_TARGETS)}, or "
-            "a Net2NetTransformer whose first stage is one."
+            f"{found} describes {str(model.get('target', 'nothing'))!r}: allowed is a "
+            f"{' or a '.join(_TARGETS)}, or a Net2NetTransformer whose first stage is one."
         )
     return _sane(_dict(model, "params"), found)
 
 
-def _target(model: Any) -> str:
+def _kind(model: dict) -> str:
     """The last part of a yaml's `target`, which is compared and never imported."""
-    named = str(model.get("target", "")) if isinstance(model, dict) else ""
-    return named if named.count(".") < 2 else named.rsplit(".", 1)[-1]
+    return str(model.get("target", "")).rsplit(".", 1)[-1]
 
 
 def _dict(tree: dict, key: str) -> dict:
@@ -121,7 +121,7 @@ def _sane(params: dict[str, Any], file: Path) -> dict[str, Any]:
         values = shape.get(name)
         if not isinstance(values, list) or len(values) > most:
             raise WeightsError(f"{file}: ddconfig.{name} is {values!r}, allowed is a short list.")
-        numbers |= {f"an item of ddconfig.{name}": (value, 8192) for value in values}
+        numbers |= {f"ddconfig.{name}[{i}]": (value, 8192) for i, value in enumerate(values)}
     for name, (value, most) in numbers.items():
         if type(value) is not int or not 1 <= value <= most:
             raise WeightsError(f"{file}: {name} is {value!r}, allowed is 1 to {most}.")
