@@ -137,6 +137,9 @@ def test_your_own_mirrors_come_first(monkeypatch):
     assert entry("vqgan", "sflckr").mirrors[0] == "https://drive.google.com/uc?id=1AbC_d-E"
     assert entry("clip", "ViT-B/32").mirrors[0] == "https://example.org/b32.pt"
     assert entry("clip", "RN50").mirrors == entry("clip", "RN50").urls
+    monkeypatch.setenv("VQCLIP_MIRROR", "imagenet=1AbC")
+    with pytest.raises(ValueError, match="VQCLIP_MIRROR has 'imagenet=1AbC'"):
+        assert entry("clip", "RN50").mirrors
 
 
 def test_every_model_has_a_known_structure_and_a_safe_address():

@@ -5,13 +5,14 @@ A file has its name only when it is whole and its checksum is right; until then 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import time
 import urllib.parse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def fetch(file: Download) -> Path:
     Raises FetchError with one sentence, in which every mirror is named.
     """
     file.path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{file.path}.lock"):  # a second process waits for the first one's file
+    with _alone(file.path):
         wanted = file.sha256 or _recorded(file.path)
         if file.path.exists():
             return _laid_by_hand(file, wanted)
@@ -76,6 +77,21 @@ def fetch(file: Download) -> Path:
                 _record(file.path, found)
             return file.path
     raise FetchError(_sorry(file, reasons))
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """A second process waits here for the first one's file."""
+    lock = FileLock(f"{path}.lock")
+    try:
+        lock.acquire()
+    except NotImplementedError:  # a file system without locks: two would both fetch it
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def sha256_of(path: Path) -> str:

@@ -182,4 +182,9 @@ def _own_mirrors() -> Iterator[tuple[str, str]]:
     """Pairs name=url of VQCLIP_MIRROR, between spaces; a bare Google Drive id is a url too."""
     for pair in os.environ.get("VQCLIP_MIRROR", "").split():
         name, _, url = pair.partition("=")
+        if not url or all(entry(kind, name) is None for kind in ("vqgan", "clip")):
+            raise ValueError(
+                f"VQCLIP_MIRROR has {pair!r}: allowed is NAME=URL, with a name that "
+                "`vqclip models` lists."
+            )
         yield name, url if "://" in url else _DRIVE + url
