@@ -4,7 +4,7 @@ from fields import any_settings
 from hypothesis import given, settings
 from PIL import Image
 
-from vqclip_nb.__main__ import _parser, _settings
+from vqclip_nb.__main__ import _paint_parser, _settings
 from vqclip_nb.form import Form
 from vqclip_nb.metadata import as_png, portable
 from vqclip_nb.settings import Settings, specs
@@ -31,7 +31,7 @@ def _flags(values: dict) -> list[str]:
 @settings(deadline=None)
 @given(any_settings)
 def test_the_command_line_gives_the_same_settings(values):
-    options = vars(_parser("paint").parse_args(_flags(values)))
+    options = vars(_paint_parser().parse_args(_flags(values)))
     assert _settings(options) == Settings(**values)
 
 
