@@ -14,16 +14,21 @@ from vqclip_nb.weights import WeightsError
 open_clip = pytest.importorskip("open_clip")
 
 
+def _add_config(folder, name, size, context, quick_gelu=False):
+    """Let open_clip know a small ViT of 2 x 2 patches."""
+    tower = {"layers": 1, "width": 64}
+    shape = {"embed_dim": 32, "quick_gelu": quick_gelu}
+    shape["vision_cfg"] = tower | {"image_size": size, "patch_size": size // 2}
+    shape["text_cfg"] = tower | {"context_length": context, "vocab_size": 49408, "heads": 1}
+    (folder / f"{name}.json").write_text(json.dumps(shape))
+    open_clip.add_model_config(folder / f"{name}.json")
+
+
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """A small architecture with SigLIP's mean and std, and a file of its random weights."""
     folder = tmp_path_factory.mktemp("open_clip")
-    shape = {"embed_dim": 32, "quick_gelu": False}
-    shape["vision_cfg"] = {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16}
-    shape["text_cfg"] = {"context_length": 16, "vocab_size": 49408, "width": 64, "heads": 1}
-    shape["text_cfg"]["layers"] = 1
-    (folder / "vqclip-small.json").write_text(json.dumps(shape))
-    open_clip.add_model_config(folder / "vqclip-small.json")
+    _add_config(folder, "vqclip-small", size=32, context=16)
     torch.manual_seed(3)
     model = open_clip.create_model("vqclip-small")
     torch.save(model.state_dict(), folder / "small.pt")
@@ -66,12 +71,7 @@ def test_what_is_too_long_is_told(small):
 
 def test_an_openai_file_gives_what_clip_gives(tmp_path):
     torch.manual_seed(4)
-    shape = {"embed_dim": 32, "quick_gelu": True}
-    shape["vision_cfg"] = {"image_size": 64, "layers": 1, "width": 64, "patch_size": 32}
-    shape["text_cfg"] = {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 1}
-    shape["text_cfg"]["layers"] = 1
-    (tmp_path / "vqclip-quick.json").write_text(json.dumps(shape))
-    open_clip.add_model_config(tmp_path / "vqclip-quick.json")
+    _add_config(tmp_path, "vqclip-quick", size=64, context=77, quick_gelu=True)
     theirs = clip.model.CLIP(32, 64, 1, 64, 32, 77, 49408, 64, 1, 1).eval()
     torch.save(theirs.state_dict(), tmp_path / "quick.pt")
     name = f"open_clip:vqclip-quick/{tmp_path / 'quick.pt'}"

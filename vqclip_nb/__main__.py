@@ -108,7 +108,7 @@ def _parsed(value: str | list[str]) -> object:
 
 
 def _paint(options: dict) -> int:
-    settings = _settings(options)
+    settings = _settings(options)  # before torch is imported: a wrong one is told at once
     from vqclip_nb.run import Run
     from vqclip_nb.show import with_bar
 
@@ -196,9 +196,7 @@ def _video_parser() -> argparse.ArgumentParser:
     """One flag for every field of a film's `Cut`."""
     from vqclip_nb.film import Cut
 
-    parser = argparse.ArgumentParser(
-        prog="vqclip video", description="Cut the film of a run anew.", argument_default=None
-    )
+    parser = argparse.ArgumentParser(prog="vqclip video", description="Cut the film of a run anew.")
     parser.add_argument("folder", type=Path, help="the run's folder")
     parser.add_argument("--to", type=Path, help="the film (default: film.mp4 in the folder)")
     parser.add_argument("--json", action="store_true", help="print the path as JSON")
@@ -219,8 +217,6 @@ def _video(options: dict) -> int:
 
     folder, to, as_json = (options.pop(name) for name in ("folder", "to", "json"))
     cut = {name: value for name, value in options.items() if value is not None}
-    if to and "format" not in cut:
-        cut["format"] = to.suffix.removeprefix(".")
     film = timelapse(folder, to, **cut)
     print(json.dumps({"video": str(film)}) if as_json else f"video       {film}")
     return 0

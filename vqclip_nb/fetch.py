@@ -54,8 +54,8 @@ class Download:
     room: int = 0
 
 
-def fetch(file: Download) -> Path:
-    """The whole and checked file at its path; asks no server where it lies there already.
+def fetch(file: Download) -> str:
+    """Bring the file, whole and checked, to its path, unless it lies there; its checksum.
 
     Raises FetchError with one sentence, in which every mirror is named.
     """
@@ -75,7 +75,7 @@ def fetch(file: Download) -> Path:
                 continue
             if not file.sha256:
                 _record(file.path, found)
-            return file.path
+            return found
     raise FetchError(_sorry(file, reasons))
 
 
@@ -100,7 +100,7 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def _laid_by_hand(file: Download, wanted: str) -> Path:
+def _laid_by_hand(file: Download, wanted: str) -> str:
     found = sha256_of(file.path)
     if wanted and found != wanted:
         raise FetchError(
@@ -109,7 +109,7 @@ def _laid_by_hand(file: Download, wanted: str) -> Path:
         )
     if not wanted:
         _record(file.path, found)
-    return file.path
+    return found
 
 
 def _checked(file: Download, url: str, wanted: str) -> str:

@@ -61,11 +61,13 @@ def timelapse(folder: str | Path, file: str | Path | None = None, **cut: object)
     """Cut the film of a run anew; returns its path.
 
     folder: the run's folder
-    file: where the film goes; by default `film.mp4`, or `film.gif`, in the run's folder
+    file: where the film goes, its ending being the format; by default in the run's folder
     cut: the fields of `Cut`
 
     Raises ValueError where the run has no frames yet, or a value is not allowed.
     """
+    if file is not None:
+        cut["format"] = Path(file).suffix.removeprefix(".")
     chosen, run = Cut(**cut), RunFolder(Path(folder))
     file = Path(file) if file else run.path / f"film.{chosen.format}"
     if not run.timelapse.is_file():

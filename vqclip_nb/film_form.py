@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import fields
 
 import ipywidgets as widgets
 
 from vqclip_nb.film import Cut
+from vqclip_nb.form import help_text
 
 
 class FilmForm:
@@ -38,5 +38,4 @@ def _widget(field) -> widgets.Widget:
 
 
 def _help(told: str) -> widgets.HTML:
-    text = f"<div style='color:#555;line-height:1.25'>{html.escape(told)}</div>"
-    return widgets.HTML(text, layout=widgets.Layout(width="17em"))
+    return widgets.HTML(help_text(told), layout=widgets.Layout(width="17em"))

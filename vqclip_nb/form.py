@@ -141,7 +141,12 @@ def _help(name: str, more: str = "") -> str:
     live = " Live." if spec.live else ""
     note = f"{spec.help}{f' {limits[0].upper()}{limits[1:]}.' if limits else ''}{live}"
     note += f" {more}." if more else ""
-    return f"<div style='color:#555;line-height:1.25'>{html.escape(note)}</div>"
+    return help_text(note)
+
+
+def help_text(told: str) -> str:
+    """HTML of a sentence beside a field."""
+    return f"<div style='color:#555;line-height:1.25'>{html.escape(told)}</div>"
 
 
 def _parts(field: widgets.Widget) -> Sequence[widgets.Widget]:

@@ -39,6 +39,11 @@ class OpenClipPerceptor(Perceptor):
         self.context_length = model.context_length
         self._tokenizer = tokenizer
 
+    @property
+    def embed_dim(self) -> int:
+        """E of the embeddings; models keep it in different places, so one is made."""
+        return self.encode_text("a").shape[1]
+
     def _tokens(self, texts: list[str]) -> Tensor:
         return self._tokenizer(texts, context_length=self.context_length)
 

@@ -70,7 +70,7 @@ class Perceptor:
     @property
     def embed_dim(self) -> int:
         """E of the embeddings."""
-        return self.encode_text("a").shape[1]
+        return self.model.text_projection.shape[1]
 
     def tokenize(self, text: str | list[str]) -> Tensor:
         """Token ids [n, context_length]; what is too long is cut, with a warning that shows it."""
@@ -150,7 +150,7 @@ def _built(state: dict[str, Tensor]) -> CLIP:
 
 
 def _quickened(model: CLIP) -> CLIP:
-    """The same function in less time: a seventh less for a whole iteration of the embedded pair.
+    """The same function in less time.
 
     A frozen batch norm is a part of the convolution before it; and convolutions are quicker over
     pixels whose channels lie side by side.

@@ -19,7 +19,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from vqclip_nb.fetch import Download, FetchError, fetch, sha256_of
+from vqclip_nb.fetch import Download, FetchError, fetch
 
 _PACKAGE = Path(__file__).parent
 _TABLE = tomllib.loads((_PACKAGE / "registry.toml").read_text(encoding="utf-8"))
@@ -132,14 +132,12 @@ def is_offline(asked: bool) -> bool:
 def ready(
     model: Entry, offline: bool, needed: Callable[[Path], dict[str, Tensor]]
 ) -> tuple[Path, str]:
-    """The model's file on this machine and its checksum; an official one is fetched if need be.
+    """An official model's file on this machine and its checksum; it is fetched if need be.
 
     needed: reads from the fetched file what is kept of it, and refuses what it cannot use
 
     The checksum is that of the published file. Raises FetchError or WeightsError.
     """
-    if model.embedded:
-        return model.path, sha256_of(model.path)
     if model.path.is_file():
         return model.path, _made_from(model.path)
     original = model.path.with_suffix(".ckpt" if model.kind == "vqgan" else ".pt")
@@ -150,8 +148,7 @@ def ready(
         )
     by_hand = original.is_file()
     room = min(model.bytes, 1_500_000_000)  # what is kept is a part of the file
-    fetch(Download(original, model.mirrors, model.sha256, model.bytes, room))
-    checksum = model.sha256 or sha256_of(original)
+    checksum = fetch(Download(original, model.mirrors, model.sha256, model.bytes, room))
     _keep(model.path, needed(original), checksum)
     if not by_hand:
         with suppress(OSError):  # it is only in the way
