@@ -104,6 +104,13 @@ def _trained(to: Path) -> VQGAN:
     return VQGAN(load_network(path).to(pick_device("auto")))
 
 
+def _drawings(settings: dict, work: Path, to: Path, minutes: float) -> None:
+    """No training: the sheets of the lessons."""
+    from vqclip_nb.train.lesson_drawings import write_drawings
+
+    write_drawings(_artwork(settings, work), _artwork(settings, work, "judge"), to)
+
+
 def _report(settings: dict, work: Path, to: Path, minutes: float) -> None:
     """No budget: it takes as long as it takes."""
     from vqclip_nb.train.report import Report
@@ -134,7 +141,7 @@ def _whole(to: Path):
 
 # In the order in which they are trained: each learns from those before it.
 _PARTS = {"generator": _generator, "critic": _critic, "draft": _draft, "judge": _judge}
-_PARTS |= {"report": _report, "compare": _compare}
+_PARTS |= {"drawings": _drawings, "report": _report, "compare": _compare}
 
 
 def _write_clip(path: Path, model) -> None:

@@ -1,0 +1,154 @@
+"""Figures of the lessons: what codes, similarities and training look like.
+
+All can be read in black and white: what matters is said by grey, number, line style or label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from vqclip_nb.run import to_pixels
+from vqclip_nb.vqgan import VQGAN
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def as_images(x: Tensor) -> list[Image.Image]:
+    """Pictures [B, 3, H, W] in [0,1] as PIL's."""
+    return [Image.fromarray(item) for item in to_pixels(x)]
+
+
+def code_map(indices: Tensor, picture: Image.Image, *, columns: int = 16) -> Figure:
+    """A picture, and beside it the numbers of its codes [h, w]; a grey tells equal ones.
+
+    columns: at most so many columns and rows of numbers are written, from the upper left
+    """
+    import matplotlib.pyplot as plt
+
+    part = indices[:columns, :columns].cpu()
+    _, ranks = part.unique(return_inverse=True)
+    figure, (left, right) = plt.subplots(
+        1, 2, figsize=(9, 5.7), width_ratios=(3, 7), layout="constrained"
+    )
+    left.imshow(picture)
+    left.set_title("the picture")
+    shades = 0.45 + 0.5 * ranks.float() / ranks.max().clamp_min(1)
+    right.imshow(shades, cmap="gray", vmin=0, vmax=1)
+    for row, line in enumerate(part.tolist()):
+        for column, code in enumerate(line):
+            right.text(column, row, code, ha="center", va="center", fontsize=8)
+    right.set_title("the numbers of its codes")
+    for axes in (left, right):
+        axes.set(xticks=[], yticks=[])
+    plt.close(figure)
+    return figure
+
+
+@torch.no_grad()
+def codebook_sheet(vqgan: VQGAN, codes: Tensor, *, columns: int = 24) -> Image.Image:
+    """What codes [n] draw when all their neighbours are the same: the middle of each.
+
+    A decoder looks at neighbours, so that no code has one look; this is each one's plainest.
+    """
+    factor, parts = vqgan.factor, []
+    for some in codes.split(128):
+        z_q = F.embedding(some, vqgan.codebook)[:, :, None, None].expand(-1, -1, 5, 5)
+        middle = slice(2 * factor, 3 * factor)
+        parts.append(vqgan.decode(z_q)[:, :, middle, middle])
+    tiles = F.interpolate(torch.cat(parts), scale_factor=3, mode="nearest")
+    side = tiles.shape[-1] + 2
+    rows = -(-len(tiles) // columns)
+    sheet = Image.new("RGB", (columns * side + 2, rows * side + 2), "white")
+    for place, tile in enumerate(as_images(tiles)):
+        sheet.paste(tile, (2 + place % columns * side, 2 + place // columns * side))
+    return sheet
+
+
+def heat_map(
+    values: Tensor,
+    rows: Sequence[str | Image.Image],
+    columns: Sequence[str],
+    *,
+    title: str = "",
+    form: str = ".2f",
+) -> Figure:
+    """A table of numbers [rows, columns] as greys, the larger the darker, with the numbers in it.
+
+    rows: names or pictures
+    """
+    import matplotlib.pyplot as plt
+
+    values = values.detach().cpu()
+    height, width = values.shape
+    size = (min(9, 2 + 0.85 * width), 1.3 + 0.52 * height)
+    figure, axes = plt.subplots(figsize=size, layout="constrained")
+    low, high = values.min().item(), values.max().item()
+    axes.imshow(values, cmap="Greys", aspect="auto")
+    axes.set_xticks(range(width), columns, rotation=30, ha="right", fontsize=11)
+    axes.set_yticks(range(height), [row if isinstance(row, str) else "" for row in rows])
+    for number, row in enumerate(rows):
+        if not isinstance(row, str):
+            _beside(axes, number, row)
+    for number, line in enumerate(values.tolist()):
+        for column, value in enumerate(line):
+            dark = (value - low) > 0.6 * (high - low)
+            ink = "white" if dark else "black"
+            axes.text(
+                column, number, f"{value:{form}}", ha="center", va="center", color=ink, fontsize=10
+            )
+    axes.set_title(title)
+    plt.close(figure)
+    return figure
+
+
+def _beside(axes, row: int, picture: Image.Image) -> None:
+    """A picture in the place of a row's name."""
+    from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+
+    box = OffsetImage(picture, zoom=30 / picture.height)
+    axes.add_artist(
+        AnnotationBbox(
+            box,
+            (0, row),
+            xybox=(-22, 0),
+            xycoords=("axes fraction", "data"),
+            boxcoords="offset points",
+            frameon=False,
+        )
+    )
+
+
+def strips(
+    rows: Mapping[str, Sequence[Image.Image]], captions: Sequence[str] = (), *, side: float = 1.1
+) -> Figure:
+    """Rows of pictures, each with its name at the left; captions stand above the columns.
+
+    side: inches of a picture
+    """
+    import matplotlib.pyplot as plt
+
+    width = max(len(pictures) for pictures in rows.values())
+    figure, grid = plt.subplots(
+        len(rows),
+        width,
+        figsize=(1.6 + side * width, (side + 0.08) * len(rows) + 0.3),
+        squeeze=False,
+        layout="constrained",
+    )
+    for line, (name, pictures) in zip(grid, rows.items(), strict=True):
+        for axes in line:
+            axes.axis("off")
+        for axes, picture in zip(line, pictures, strict=False):
+            axes.imshow(picture)
+        line[0].text(-0.12, 0.5, name, ha="right", va="center", transform=line[0].transAxes)
+    for axes, caption in zip(grid[0], captions, strict=False):
+        axes.set_title(caption, fontsize=10)
+    plt.close(figure)
+    return figure
