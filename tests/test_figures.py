@@ -69,6 +69,11 @@ def test_a_heat_map_says_its_numbers_in_ink_that_can_be_read(rows):
     assert [text.get_color() for text in texts[:2]] == ["black", "white"]
 
 
+def test_a_heat_maps_span_says_what_is_white_and_what_is_black():
+    figure = heat_map(torch.tensor([[0.4, 0.5]]), ["a"], ["x", "y"], span=(0, 1))
+    assert [text.get_color() for text in figure.axes[0].texts] == ["black", "black"]
+
+
 def test_strips_have_a_row_for_each_name():
     picture = Image.new("RGB", (8, 8))
     figure = strips({"one": [picture] * 3, "two": [picture]}, ["a", "b", "c"])

@@ -24,11 +24,18 @@ def _outputs(notebook, kind: str) -> list[str]:
     return [o.data[kind] for o in outputs if kind in o.get("data", {})]
 
 
+def _shortened(notebook):
+    """The prompt lab paints some sixty pictures: a third of the iterations show that it runs."""
+    for cell in notebook.cells:
+        cell.source = cell.source.replace('"total_iter": 60', '"total_iter": 20')
+        cell.source = cell.source.replace("total_iter=120, show_step=20", "total_iter=60")
+    return notebook
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", PAINTING, ids=lambda p: p.stem)
-def test_a_notebook_runs_and_shows_pictures(path, tmp_path, monkeypatch):
-    monkeypatch.setenv("VQCLIP_FAST", "1")
-    notebook = nbformat.read(path, as_version=4)
+def test_a_notebook_runs_and_shows_pictures(path, tmp_path):
+    notebook = _shortened(nbformat.read(path, as_version=4))
     client = nbclient.NotebookClient(
         notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}
     )

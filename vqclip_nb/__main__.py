@@ -1,4 +1,4 @@
-"""The command line: `vqclip "a red apple"`, and `vqclip` with `sweep`, `video` or `models`."""
+"""The command line: `vqclip "a red apple"`, and `vqclip` with the name of a subcommand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 from vqclip_nb.settings import PRESETS, Settings, specs
@@ -34,7 +34,8 @@ def _paint_parser() -> argparse.ArgumentParser:
         prog="vqclip",
         description="Paint a picture from a sentence with VQGAN and CLIP.",
         epilog="vqclip sweep FILE paints every line of a file, vqclip video FOLDER cuts the film "
-        "of a run, vqclip models lists the models.",
+        "of a run, vqclip page FOLDER puts the runs of a class on one page, vqclip models lists the "
+        "models, vqclip bench measures speed and memory.",
     )
     parser.add_argument("prompt", help="what to paint, e.g. 'a red apple'")
     parser.add_argument("--offline", action="store_true", help="fetch no model")
@@ -222,6 +223,92 @@ def _video(options: dict) -> int:
     return 0
 
 
+def _page_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="vqclip page",
+        description="Put a class's pictures on one HTML page, each with its sentence and settings.",
+        epilog="A picture is named after the first folder, or zip, below the given one: "
+        "class/anna/runs/… is anna's.",
+    )
+    parser.add_argument(
+        "folders", type=Path, nargs="+", metavar="FOLDER", help="holds runs, or zips of runs"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("class.html"), help="the page (default: class.html)"
+    )
+    parser.add_argument(
+        "--title", default="Our pictures", help="its heading (default: %(default)s)"
+    )
+    return parser
+
+
+def _page(options: dict) -> int:
+    if options["out"].suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"out is {str(options['out'])!r}: give a name that ends with .html.")
+    from vqclip_nb.pages import collect, write_page
+
+    entries, problems = collect(options["folders"])
+    for problem in problems:
+        print(f"vqclip: {problem}", file=sys.stderr)
+    if not entries:
+        named = ", ".join(map(str, options["folders"]))
+        raise ValueError(f"No run was found in {named}: give the folder that holds the runs.")
+    write_page(options["out"], entries, options["title"])
+    people = len({entry.title for entry in entries})
+    pictures = f"{len(entries)} picture{'s' * (len(entries) > 1)}"
+    print(f"page  {options['out']}, {pictures} of {people} {'people' if people > 1 else 'person'}")
+    return 0
+
+
+def _bench_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="vqclip bench",
+        description="Measure an iteration's speed and memory, for each size and number of crops.",
+        epilog="'× networks' is an iteration's time over that of the networks' own forward and "
+        "backward passes, 'of matmul' the share of the rate at which this machine multiplies "
+        "matrices. What is compared runs in turn; times are medians.",
+    )
+    whole = {"type": int, "nargs": "+", "metavar": "N"}
+    parser.add_argument("--size", default=[128], help="sides of square pictures", **whole)
+    parser.add_argument("--cutn", default=[16], help="numbers of crops", **whole)
+    parser.add_argument("--models", default="tiny", help="a generator (default: %(default)s)")
+    parser.add_argument("--clip", default=[], nargs="+", metavar="NAME", help="critics")
+    parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+    parser.add_argument("--preset", default="studio", help=f"one of {', '.join(PRESETS)}")
+    parser.add_argument(
+        "--against",
+        metavar="NAME",
+        help="a public loop (nerdyrodent, crowson, classic); its preset",
+    )
+    parser.add_argument("--iterations", type=int, default=20, help="timed of each (default: 20)")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    return parser
+
+
+def _bench(options: dict) -> int:
+    against = options["against"]
+    common = {name: options[name] for name in ("models", "clip", "device")}
+    plans = [
+        Settings.preset(against or options["preset"], im_shape=(side, side), cutn=cutn, **common)
+        for side in options["size"]
+        for cutn in options["cutn"]
+    ]
+    from vqclip_nb.bench import as_table, measure
+    from vqclip_nb.machine import describe_machine
+    from vqclip_nb.models import load_models
+
+    models = load_models(options["models"], clip=options["clip"], device=options["device"])
+    rows = []
+    for number, plan in enumerate(plans, 1):
+        print(f"{number} of {len(plans)}: {plan.im_shape[0]} pixels", file=sys.stderr)
+        rows.append(measure(plan, models, iterations=options["iterations"], against=against))
+    if options["json"]:
+        print(json.dumps([asdict(row) for row in rows], indent=2))
+    else:
+        print(describe_machine(), as_table(rows, against), sep="\n\n")
+    return 0
+
+
 def _plain_warning(message, category, filename, lineno, file=None, line=None) -> None:
     print(f"vqclip: {message}", file=sys.stderr)
 
@@ -230,7 +317,9 @@ _COMMANDS = {
     "paint": (_paint_parser, _paint),
     "sweep": (_sweep_parser, _sweep),
     "video": (_video_parser, _video),
+    "page": (_page_parser, _page),
     "models": (_models_parser, _models),
+    "bench": (_bench_parser, _bench),
 }
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ All can be read in black and white: what matters is said by grey, number, line s
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -78,20 +79,22 @@ def heat_map(
     *,
     title: str = "",
     form: str = ".2f",
+    span: tuple[float, float] | None = None,
 ) -> Figure:
     """A table of numbers [rows, columns] as greys, the larger the darker, with the numbers in it.
 
-    rows: names or pictures
+    rows: names or pictures; span: what is white and what is black (default: the least, the most)
     """
     import matplotlib.pyplot as plt
 
     values = values.detach().cpu()
     height, width = values.shape
-    size = (min(9, 2 + 0.85 * width), 1.3 + 0.52 * height)
+    size = (min(9, 2 + (0.85 if width > 4 else 1.7) * width), 1.3 + 0.52 * height)
     figure, axes = plt.subplots(figsize=size, layout="constrained")
-    low, high = values.min().item(), values.max().item()
-    axes.imshow(values, cmap="Greys", aspect="auto")
-    axes.set_xticks(range(width), columns, rotation=30, ha="right", fontsize=11)
+    low, high = span or (values.min().item(), values.max().item())
+    axes.imshow(values, cmap="Greys", aspect="auto", vmin=low, vmax=high)
+    turned = {"rotation": 30, "ha": "right"} if width > 4 else {}
+    axes.set_xticks(range(width), columns, fontsize=11, **turned)
     axes.set_yticks(range(height), [row if isinstance(row, str) else "" for row in rows])
     for number, row in enumerate(rows):
         if not isinstance(row, str):
@@ -152,3 +155,88 @@ def strips(
         axes.set_title(caption, fontsize=10)
     plt.close(figure)
     return figure
+
+
+def curves(
+    across: Sequence[float],
+    lines: Mapping[str, Sequence[float]],
+    *,
+    title: str = "",
+    x: str = "",
+    y: str = "",
+) -> Figure:
+    """Lines over the same numbers, each with a style of its own; x, y: names of the axes."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 3.4), layout="constrained")
+    for (name, values), style in zip(lines.items(), itertools.cycle(("-", "--", ":", "-."))):
+        axes.plot(across, values, style, color="black", linewidth=2, label=name)
+    axes.legend(fontsize=11)
+    axes.set_title(title)
+    axes.set_xlabel(x, fontsize=11)
+    axes.set_ylabel(y, fontsize=11)
+    plt.close(figure)
+    return figure
+
+
+def code_usage(counts: Mapping[str, Tensor]) -> Figure:
+    """How often each code [K] was used, the commonest first, on a logarithmic scale.
+
+    counts: of each model by its name; codes that were never used have no bar
+    """
+    import matplotlib.pyplot as plt
+
+    figure, grid = plt.subplots(
+        1, len(counts), figsize=(9, 2.9), sharey=True, squeeze=False, layout="constrained"
+    )
+    for axes, (name, count) in zip(grid[0], counts.items(), strict=True):
+        ordered = count.sort(descending=True).values.cpu()
+        axes.bar(range(len(ordered)), ordered, width=1.0, color="0.45", edgecolor="0.45")
+        axes.set_yscale("log")
+        axes.set_xlim(-1, len(ordered))
+        axes.set_title(f"{name}: {int((ordered > 0).sum())} of {len(ordered)} codes", fontsize=12)
+        axes.set_xlabel("codes, the commonest first", fontsize=11)
+    grid[0][0].set_ylabel("times used", fontsize=11)
+    plt.close(figure)
+    return figure
+
+
+def loss_parts(stages: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
+    """The named parts of a training's loss over its stages, smoothed, one after the other.
+
+    Parts that are always above zero share a logarithmic scale, the others a panel below.
+    """
+    import matplotlib.pyplot as plt
+
+    rows = [row for history in stages.values() for row in history]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    signed = [name for name in names if min(row.get(name, 1.0) for row in rows) <= 0]
+    panels = [[n for n in names if n not in signed], signed] if signed else [names]
+    figure, grid = plt.subplots(
+        len(panels), 1, figsize=(9, 2.6 + 1.6 * len(panels)), sharex=True, squeeze=False,
+        height_ratios=(2, 1)[: len(panels)], layout="constrained",
+    )  # fmt: skip
+    for axes, parts in zip(grid[:, 0], panels, strict=True):
+        for name, style in zip(parts, itertools.cycle(("-", "--", ":", "-.")), strict=False):
+            axes.plot(_smoothed([row.get(name) for row in rows]), style, color="black", label=name)
+        axes.legend(fontsize=11, loc="upper right")
+        axes.tick_params(labelsize=10)
+    grid[0][0].set_yscale("log")
+    begin = 0
+    for name, history in stages.items():
+        for axes in grid[:, 0]:
+            axes.axvline(begin, color="0.6", linewidth=1)
+        grid[0][0].text(begin, 1.02, f" {name}", transform=grid[0][0].get_xaxis_transform())
+        begin += len(history)
+    grid[-1][0].set_xlabel("training step", fontsize=11)
+    plt.close(figure)
+    return figure
+
+
+def _smoothed(values: Sequence[float | None]) -> list[float]:
+    """A running mean over about ten values, which begins anew where one is missing."""
+    smooth, mean = [], None
+    for value in values:
+        mean = value if value is None or mean is None else 0.9 * mean + 0.1 * value
+        smooth.append(float("nan") if mean is None else mean)
+    return smooth

@@ -6,6 +6,7 @@ failed write leaves the former file in place.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import itertools
@@ -247,7 +248,8 @@ def write_file(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # as where the folder is none
+            part.unlink()
         reason = error.strerror or str(error)
         raise OSError(
             f"{path} could not be written ({reason}); what was painted before is kept."

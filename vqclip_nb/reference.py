@@ -10,6 +10,8 @@ gradient, and the seed's crops of pictures that are not square.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -18,6 +20,8 @@ from vqclip_nb.augment import Erase, Jitter, Sharpen, Warp
 from vqclip_nb.peer_cutouts import PeerDraws, resample
 from vqclip_nb.perceptor import Perceptor
 from vqclip_nb.vqgan import VQGAN
+
+Cut = Callable[[Tensor, PeerDraws | None], Tensor]
 
 
 class ReplaceGrad(torch.autograd.Function):
@@ -37,25 +41,33 @@ class ClassicLoop:
     """The seed: no codebook, negative cosine, AdamW whose decay alone bounds the latent.
 
     z: leaf [1, C, h, w]; target, exclude: raw embeddings [1, E]
+    cut: another way than `crops_of` from the picture and the draws to the crops
     """
 
     def __init__(
-        self, vqgan: VQGAN, critic: Perceptor, z: Tensor, target: Tensor, exclude: Tensor | None
+        self,
+        vqgan: VQGAN,
+        critic: Perceptor,
+        z: Tensor,
+        target: Tensor,
+        exclude: Tensor | None = None,
+        cut: Cut | None = None,
     ) -> None:
         self.vqgan, self.critic, self.z = vqgan, critic, z
+        self.cut = cut or crops_of
         self.target, self.exclude = target, exclude
         self.optimizer = torch.optim.AdamW([z], lr=0.5, weight_decay=0.15)
 
-    def loss(self, draws: PeerDraws) -> Tensor:
+    def loss(self, draws: PeerDraws | None) -> Tensor:
         """-cos(target, crops) + 0.5 cos(exclude, crops), the mean over crops."""
         x = self.vqgan.decode(self.z)
-        emb = self.critic.encode_image(crops_of(x, draws))
+        emb = self.critic.encode_image(self.cut(x, draws))
         loss = -torch.cosine_similarity(self.target, emb).mean()
         if self.exclude is not None:
             loss = loss + 0.5 * torch.cosine_similarity(self.exclude, emb).mean()
         return loss
 
-    def step(self, draws: PeerDraws) -> float:
+    def step(self, draws: PeerDraws | None) -> float:
         """Gradient, then AdamW's step."""
         self.optimizer.zero_grad()
         loss = self.loss(draws)
@@ -70,6 +82,7 @@ class CodebookLoop:
     prompts: (raw embedding [1, E], weight, stop) each
     learning_rate: 0.05 with Crowson, 0.1 with nerdyrodent
     init_weight: nerdyrodent's, which pulls z to zero and fades
+    cut: another way than `crops_of` from the picture and the draws to the crops
     """
 
     def __init__(
@@ -80,15 +93,17 @@ class CodebookLoop:
         prompts: list[tuple[Tensor, float, float]],
         learning_rate: float,
         init_weight: float = 0.0,
+        cut: Cut | None = None,
     ) -> None:
         self.vqgan, self.critic, self.z, self.prompts = vqgan, critic, z, prompts
+        self.cut = cut or crops_of
         self.optimizer = torch.optim.Adam([z], lr=learning_rate)
         self.init_weight, self.i = init_weight, 0
 
-    def loss(self, draws: PeerDraws) -> Tensor:
+    def loss(self, draws: PeerDraws | None) -> Tensor:
         """The sum of the prompts' losses and of the pull to zero."""
         x = self.vqgan.decode(self.quantized())
-        emb = self.critic.encode_image(crops_of(x, draws))
+        emb = self.critic.encode_image(self.cut(x, draws))
         loss = sum(self.prompt_loss(emb, *prompt) for prompt in self.prompts)
         if self.init_weight:
             loss = loss + F.mse_loss(self.z, torch.zeros_like(self.z)) * (
@@ -112,7 +127,7 @@ class CodebookLoop:
         d = d * torch.tensor(weight).sign()
         return abs(weight) * ReplaceGrad.apply(d, torch.maximum(d, torch.tensor(stop))).mean()
 
-    def step(self, draws: PeerDraws) -> float:
+    def step(self, draws: PeerDraws | None) -> float:
         """Gradient, Adam's step, then back into the codebook's box."""
         self.optimizer.zero_grad()
         loss = self.loss(draws)

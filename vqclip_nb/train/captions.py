@@ -10,8 +10,7 @@ import random
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-
-import inflect
+from functools import cache
 
 COLOURS = {
     "red": (0.86, 0.15, 0.16),
@@ -39,7 +38,6 @@ _NEAR += [{"pink", "beige"}, {"purple", "pink"}, {"yellow", "beige"}]
 
 NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five"}
 PLACES = ("next to", "above", "below")
-_GRAMMAR = inflect.engine()
 
 
 @dataclass(frozen=True)
@@ -142,13 +140,13 @@ def _things(description: Description, bare: float) -> str:
         elif bare < 0.2:
             nouns.append(f"the {words}")
         else:
-            nouns.append(_GRAMMAR.a(words))
+            nouns.append(_grammar().a(words))
     return f" {description.place} ".join(nouns)
 
 
 def plural(words: str) -> str:
     """Several of what the words name; words that are plural already stay."""
-    return words if words.endswith("s") else _GRAMMAR.plural(words)
+    return words if words.endswith("s") else _grammar().plural(words)
 
 
 def without_colours(name: str) -> str:
@@ -227,3 +225,10 @@ def vocabulary(names: Iterable[str], styles: Iterable[str], wording: Wording) ->
     blanks = re.compile(r"{\w+}")
     spoken = re.compile(r"[^\s,:()]+")  # words without punctuation marks
     return sorted({w for phrase in phrases for w in spoken.findall(blanks.sub(" ", phrase))})
+
+
+@cache
+def _grammar():
+    import inflect  # of the extra `train`, which the lesson on training does without
+
+    return inflect.engine()

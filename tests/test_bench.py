@@ -1,0 +1,79 @@
+"""What the benchmark measures is what it says that it measures."""
+
+import json
+import time
+
+import pytest
+import torch
+
+import vqclip_nb as vq
+from vqclip_nb import bench, public_loops
+from vqclip_nb.__main__ import main
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def plan(quick) -> vq.Settings:
+    return vq.Settings(**{k: v for k, v in quick.items() if k != "out"})
+
+
+def test_the_median_of_each_way_is_its_own():
+    slept = {"short": 0.002, "long": 0.02}
+    ways = {name: lambda s=seconds: time.sleep(s) for name, seconds in slept.items()}
+    seconds = bench.in_turn(ways, 5, CPU)
+    assert slept["short"] <= seconds["short"] < slept["long"] <= seconds["long"]
+
+
+def test_an_iteration_takes_longer_than_its_networks_and_less_than_the_machine_could(plan, tiny):
+    row = bench.measure(plan, tiny, iterations=3)
+    assert (row.width, row.height, row.cutn) == (64, 64, 4)
+    assert row.seconds > 0.8 * row.networks  # of a busy machine
+    assert 0 < row.share < 1
+    assert row.plain is None
+
+
+def test_more_crops_take_more_work(plan, tiny):
+    few, many = (bench.measure(plan.replace(cutn=cutn), tiny, iterations=3) for cutn in (2, 24))
+    assert many.networks > few.networks
+    assert many.seconds > few.seconds
+
+
+@pytest.mark.parametrize("name", public_loops.NAMES)
+def test_a_public_loop_paints(name, plan, tiny):
+    settings = vq.Settings.preset(name, im_shape=(64, 64), cutn=8, seed=1, prompt="a red heart")
+    step = public_loops.public_loop(name, tiny, settings)
+    losses = [step() for _ in range(30)]
+    assert sum(losses[-5:]) < sum(losses[:5])
+
+
+def test_a_public_loop_leaves_the_models_as_they_were(plan, tiny):
+    public_loops.public_loop("crowson", tiny, plan)()
+    weight = tiny.vqgan.network.decoder.conv_in.weight
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_the_command_prints_a_table_and_json(capsys):
+    some = ["bench", "--size", "64", "--cutn", "2", "4", "--iterations", "2", "--device", "cpu"]
+    assert main([*some, "--against", "crowson"]) == 0
+    table = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    assert len(table) == 4
+    assert len({line.count("|") for line in table}) == 1
+    assert main([*some, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["cutn"] for row in rows] == [2, 4]
+    assert all(row["seconds"] > 0 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (["--against", "nobody"], "nobody"),
+        (["--cutn", "0"], "cutn"),
+        (["--models", "nowhere"], "nowhere"),
+    ],
+)
+def test_what_cannot_be_measured_is_told_in_a_sentence(wrong, told, capsys):
+    assert main(["bench", *wrong]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert told in line
