@@ -63,6 +63,17 @@ def test_its_own_mean_and_std_are_used(small):
         assert torch.allclose(ours.encode_image(x), small[1].encode_image(2 * x - 1), atol=1e-5)
 
 
+def test_in_half_precision_it_sees_the_same(small):
+    whole, half = (
+        vq.load_models("tiny", clip=small[0], device="cpu", precision=name).perceptors[0]
+        for name in ("fp32", "fp16")
+    )
+    x = torch.rand(2, 3, 32, 32)
+    similar = torch.cosine_similarity(whole.encode_image(x), half.encode_image(x))
+    assert similar.min() > 0.999
+    assert torch.equal(whole.encode_text("a cat"), half.encode_text("a cat"))
+
+
 def test_what_is_too_long_is_told(small):
     ours = vq.load_models("tiny", clip=small[0], device="cpu").perceptors[0]
     with pytest.warns(UserWarning, match=r"reads 14 tokens; lost: 'o p'"):

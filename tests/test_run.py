@@ -172,7 +172,7 @@ def test_nothing_is_loaded_before_everything_is_checked(monkeypatch, tmp_path):
     def fail(*_, **__):
         raise AssertionError("loaded too early")
 
-    monkeypatch.setattr("vqclip_nb.run.load_models", fail)
+    monkeypatch.setattr("vqclip_nb.run.load_for", fail)
     for bad in ({"models": "nope"}, {"clip": ["nope"]}, {"total_iter": 0}, {"prompt": ""}):
         with pytest.raises(ValueError, match=next(iter(bad))):
             vq.generate(**{"prompt": "a cat", "out": tmp_path} | bad)

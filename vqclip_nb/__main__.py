@@ -274,6 +274,7 @@ def _bench_parser() -> argparse.ArgumentParser:
     parser.add_argument("--models", default="tiny", help="a generator (default: %(default)s)")
     parser.add_argument("--clip", default=[], nargs="+", metavar="NAME", help="critics")
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+    parser.add_argument("--precision", default="auto", help="auto, fp32, bf16 or fp16")
     parser.add_argument("--preset", default="studio", help=f"one of {', '.join(PRESETS)}")
     parser.add_argument(
         "--against",
@@ -287,7 +288,7 @@ def _bench_parser() -> argparse.ArgumentParser:
 
 def _bench(options: dict) -> int:
     against = options["against"]
-    common = {name: options[name] for name in ("models", "clip", "device")}
+    common = {name: options[name] for name in ("models", "clip", "device", "precision")}
     plans = [
         Settings.preset(against or options["preset"], im_shape=(side, side), cutn=cutn, **common)
         for side in options["size"]
@@ -295,9 +296,9 @@ def _bench(options: dict) -> int:
     ]
     from vqclip_nb.bench import as_table, measure
     from vqclip_nb.machine import describe_machine
-    from vqclip_nb.models import load_models
+    from vqclip_nb.models import load_for
 
-    models = load_models(options["models"], clip=options["clip"], device=options["device"])
+    models = load_for(plans[0])
     rows = []
     for number, plan in enumerate(plans, 1):
         print(f"{number} of {len(plans)}: {plan.im_shape[0]} pixels", file=sys.stderr)

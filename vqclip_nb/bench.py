@@ -20,9 +20,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from vqclip_nb import public_loops
 from vqclip_nb.models import Models
+from vqclip_nb.precision import PRECISIONS
 from vqclip_nb.run import Run
 from vqclip_nb.settings import Settings
 
+_NAMES = {dtype: name for name, dtype in PRECISIONS.items()}
 _WARM = 3  # iterations before any is timed
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")  # Linux
 
@@ -40,6 +42,7 @@ class Row:
 
     models: str
     clip: tuple[str, ...]
+    precision: str
     width: int
     height: int
     cutn: int
@@ -78,6 +81,7 @@ def measure(
     return Row(
         run.settings.models,
         run.settings.clip,
+        _NAMES[models.vqgan.dtype],
         *run.settings.im_shape,
         run.settings.cutn,
         seconds["ours"],
@@ -123,13 +127,18 @@ def matmul_rate(device: torch.device) -> float:
 
 def as_table(rows: Sequence[Row], against: str | None = None) -> str:
     """The rows as a table in Markdown."""
-    head = ["model", "size", "crops", "it/s", "× networks", "memory", "of matmul"]
+    head = ["model", "precision", "size", "crops", "it/s", "× networks", "memory", "of matmul"]
     if against:
         head += [f"{against} it/s", "faster", "its memory"]
     lines = [head, ["---"] * len(head)]
     for row in rows:
-        cells = [row.models, f"{row.width}×{row.height}", str(row.cutn), f"{1 / row.seconds:.2f}"]
-        cells += [f"{row.seconds / row.networks:.2f}", _bytes(row.memory), f"{row.share:.0%}"]
+        cells = [row.models, row.precision, f"{row.width}×{row.height}", str(row.cutn)]
+        cells += [
+            f"{1 / row.seconds:.2f}",
+            f"{row.seconds / row.networks:.2f}",
+            _bytes(row.memory),
+            f"{row.share:.0%}",
+        ]
         if row.plain:
             cells += [f"{1 / row.plain:.2f}", f"{row.plain / row.seconds:.2f}×"]
             cells += [_bytes(row.plain_memory)]

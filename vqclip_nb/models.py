@@ -21,7 +21,9 @@ from vqclip_nb.draft import Draft
 from vqclip_nb.fetch import sha256_of
 from vqclip_nb.open_clip_perceptor import PREFIX, check_name, load_open_clip
 from vqclip_nb.perceptor import Perceptor
+from vqclip_nb.precision import pick_precision
 from vqclip_nb.registry import Entry, entries, entry, ready
+from vqclip_nb.settings import Settings
 from vqclip_nb.vqgan import VQGAN, Network
 from vqclip_nb.weights import read_tensors
 
@@ -31,6 +33,7 @@ class Models:
     """A generator and its critics on one device.
 
     name, clip: what they were loaded by, as `Settings` has them
+    precision: what was asked for, as `Settings` has it
     draft: what paints the thumbnail that a run is pulled to, where the pair has it
     checksums: sha256 of each file that was loaded, by its name
     """
@@ -40,8 +43,15 @@ class Models:
     vqgan: VQGAN
     perceptors: list[Perceptor]
     device: torch.device
+    precision: str = "auto"
     draft: Draft | None = None
     checksums: dict[str, str] = field(default_factory=dict)
+
+    def fit(self, settings: Settings) -> bool:
+        """Whether they are what the settings name."""
+        here = self.name, self.clip, self.device, self.precision
+        asked = settings.models, settings.clip, pick_device(settings.device), settings.precision
+        return here == asked
 
     def free(self) -> None:
         """Let go of the weights and give the GPU's memory back; the pair cannot be used again."""
@@ -54,29 +64,39 @@ def load_models(
     *,
     clip: str | Sequence[str] = (),
     device: str = "auto",
+    precision: str = "auto",
     offline: bool = False,
 ) -> Models:
-    """Load a generator and its critics, frozen, in fp32; official ones are fetched if need be.
+    """Load a generator and its critics, frozen; official ones are fetched if need be.
 
     name: a registered generator; or the path of a `.ckpt`, `.pt` or `.safetensors` file beside
         which its yaml stands; or the folder of a pair that `vqclip_nb.train` has written
     clip: registered critics, paths of a CLIP state dict or TorchScript archive, or open_clip's
         (`open_clip:MODEL/WEIGHTS`); empty takes the generator's own, or the embedded one
     device: auto (cuda, else mps, else cpu), cpu, cuda or mps
+    precision: auto (on a GPU bf16, or fp16 where it has no bf16; else fp32), fp32, bf16 or fp16
     offline: fetch nothing; so does the environment's HF_HUB_OFFLINE=1
 
     Raises ValueError (WeightsError where a file is not what it should be) or FetchError.
     """
     where = pick_device(device)
+    dtype = pick_precision(precision, where)
     generator, critics, drawn_by = _sources(name, clip)
     named, sums = (clip,) if isinstance(clip, str) else tuple(clip), {}
     network = _loaded_network(generator, offline, sums)
-    perceptors = [_loaded_critic(critic, offline, sums).to(where) for critic in critics]
+    vqgan = VQGAN(network.to(where)).use(dtype)
+    perceptors = [_loaded_critic(critic, offline, sums).to(where).use(dtype) for critic in critics]
     draft = None
     if drawn_by:
         draft = Draft.from_state(read_tensors(drawn_by)).to(where)
         sums[drawn_by.name] = sha256_of(drawn_by)
-    return Models(name, named, VQGAN(network.to(where)), perceptors, where, draft, sums)
+    return Models(name, named, vqgan, perceptors, where, precision, draft, sums)
+
+
+def load_for(settings: Settings, *, offline: bool = False) -> Models:
+    """What the settings name, loaded; raises as `load_models` does."""
+    named = {name: getattr(settings, name) for name in ("clip", "device", "precision")}
+    return load_models(settings.models, **named, offline=offline)
 
 
 def check_names(name: str, clip: str | Sequence[str] = ()) -> None:

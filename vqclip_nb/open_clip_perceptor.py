@@ -44,6 +44,9 @@ class OpenClipPerceptor(Perceptor):
         """E of the embeddings; models keep it in different places, so one is made."""
         return self.encode_text("a").shape[1]
 
+    def _look(self, x: Tensor) -> Tensor:
+        return self.model.encode_image(x)
+
     def _tokens(self, texts: list[str]) -> Tensor:
         return self._tokenizer(texts, context_length=self.context_length)
 

@@ -59,6 +59,7 @@ SECTIONS = {  # what is folded
         "models",
         "clip",
         "device",
+        "precision",
         "metadata",
     ],
 }

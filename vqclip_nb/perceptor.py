@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from vqclip_nb.precision import through
+
 with warnings.catch_warnings():  # every packaging of clip imports the deprecated pkg_resources
     warnings.simplefilter("ignore")
     import clip
@@ -35,7 +37,10 @@ class Perceptor:
     words: the words that it has seen in training; empty where nobody knows them
     input_size: pixels a side of the pictures that it looks at; mean, std: how they are normalised
     context_length: tokens of a sentence that it reads, with the two that mark its ends
+    dtype: the number format in which it looks at pictures
     """
+
+    dtype = torch.float32
 
     def __init__(self, name: str, model: CLIP, words: list[str] | None = None) -> None:
         self.name = name
@@ -61,6 +66,18 @@ class Perceptor:
         self.model.to(device)
         self._mean, self._std = self._mean.to(device), self._std.to(device)
         return self
+
+    def use(self, dtype: torch.dtype) -> Perceptor:
+        """Look at pictures in this number format from now on; returns itself."""
+        if isinstance(self.model, CLIP):
+            self.model.__class__ = _ReadsInFull
+        self.model.visual.to(dtype)
+        self.dtype = dtype
+        return self
+
+    def _look(self, x: Tensor) -> Tensor:
+        """Normalised pictures of its size to embeddings."""
+        return self.model.visual(x)
 
     @property
     def device(self) -> torch.device:
@@ -97,7 +114,7 @@ class Perceptor:
         size = (self.input_size, self.input_size)
         if x.shape[-2:] != size:
             x = F.interpolate(x, size, mode="bicubic", antialias=True, align_corners=False)
-        return self.model.encode_image((x - self._mean) / self._std)
+        return through(self._look, (x - self._mean) / self._std, self.dtype)
 
     def known_words(self) -> list[str]:
         """Words seen in training, sorted; empty if nobody kept a list of them."""
@@ -126,6 +143,15 @@ class Perceptor:
         """The end of a sentence that does not fit into the context."""
         tokens = clip.clip._tokenizer.encode(sentence)
         return clip.clip._tokenizer.decode(tokens[self.context_length - 2 :]).strip()
+
+
+class _ReadsInFull(CLIP):
+    """A CLIP whose text tower stays in float32 when the one for pictures does not."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What tokens are embedded in; CLIP takes the other tower's."""
+        return self.token_embedding.weight.dtype
 
 
 def _built(state: dict[str, Tensor]) -> CLIP:

@@ -50,12 +50,13 @@ def public_loop(name: str, models: Models, settings: Settings) -> Callable[[], f
 
 
 def _as_loaded(models: Models) -> tuple[VQGAN, Perceptor]:
-    """Copies whose weights lie as a checkpoint's do, channels first.
+    """Copies in fp32 whose weights lie as a checkpoint's do, channels first.
 
     Batch norms stay folded into their convolutions: of critics that have them, RN50 and its like,
     the public loops are a little slower than here.
     """
-    vqgan, critic = copy.deepcopy(models.vqgan), copy.deepcopy(models.perceptors[0])
+    vqgan = copy.deepcopy(models.vqgan).use(torch.float32)
+    critic = copy.deepcopy(models.perceptors[0]).use(torch.float32)
     for network in (vqgan.network, critic.model):
         network.to(memory_format=torch.contiguous_format)
     return vqgan, critic

@@ -28,7 +28,7 @@ from vqclip_nb.canvas import Canvas
 from vqclip_nb.folder import RunFolder
 from vqclip_nb.losses import Scene, objective
 from vqclip_nb.metadata import portable
-from vqclip_nb.models import Models, check_names, load_models, pick_device, release_memory
+from vqclip_nb.models import Models, check_names, load_for, pick_device, release_memory
 from vqclip_nb.pictures import kept_picture, remembered
 from vqclip_nb.prompts import Target
 from vqclip_nb.settings import Settings, specs
@@ -103,7 +103,7 @@ class Run:
         folder = RunFolder.create(out, settings)
         try:
             if models is None:
-                models = _models_of(settings, offline)
+                models = load_for(settings, offline=offline)
             self._begin(settings, models, folder)
             self.save()
             folder.settle()
@@ -229,7 +229,7 @@ class Run:
         i: int = 0,
     ) -> None:
         self.folder = folder
-        self.models = models or _models_of(settings)
+        self.models = models or load_for(settings)
         if settings.gan_weight and not self.models.vqgan.has_discriminator:
             raise ValueError(
                 f"gan_weight is {settings.gan_weight:g}, but {self.models.name} has no "
@@ -238,6 +238,7 @@ class Run:
         self.plan = settings.replace(
             models=self.models.name,
             clip=self.models.clip,
+            precision=self.models.precision,
             im_shape=_drawable(settings.im_shape, self.models.vqgan.factor),
         )
         if "^" in settings.prompt and not settings.story_step:
@@ -428,10 +429,6 @@ def to_pixels(x: Tensor) -> np.ndarray:
     """Pictures [B, 3, H, W] in [0,1] to uint8 [B, H, W, 3]."""
     scaled = x.detach().mul(255).round().clamp(0, 255).to(torch.uint8)
     return scaled.permute(0, 2, 3, 1).cpu().numpy()
-
-
-def _models_of(settings: Settings, offline: bool = False) -> Models:
-    return load_models(settings.models, clip=settings.clip, device=settings.device, offline=offline)
 
 
 def generate(

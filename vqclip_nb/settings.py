@@ -148,6 +148,9 @@ class Settings:
     models: str = _field("tiny", "Generator: a model's name or a checkpoint's path.")
     clip: tuple[str, ...] = _field((), "Critics: names or paths; empty takes the model's own.")
     device: str = _field("auto", "Where to compute.", choices=("auto", "cpu", "cuda", "mps"))
+    precision: str = _field(
+        "auto", "How to compute; auto: half on a GPU.", choices=("auto", "fp32", "bf16", "fp16")
+    )
     metadata: bool = _field(True, "Write the settings into pictures and films.")
     # the log of live changes: {"iteration": the first that is painted so, field: value, …}
     updates: tuple[dict, ...] = ()

@@ -22,7 +22,7 @@ import ipywidgets as widgets
 
 from vqclip_nb.film import Cut, timelapse
 from vqclip_nb.folder import RunFolder, write_file
-from vqclip_nb.models import Models, is_embedded, load_models, pick_device
+from vqclip_nb.models import Models, is_embedded, load_for
 from vqclip_nb.panel import Panel
 from vqclip_nb.run import Iterate, Result, Run
 from vqclip_nb.settings import Settings, specs
@@ -232,10 +232,9 @@ class Studio:
     def _loaded(self, settings: Settings) -> Models:
         """The pair that the settings name, loaded once."""
         loaded = self._models
-        asked = settings.models, settings.clip, pick_device(settings.device)
-        if loaded is None or (loaded.name, loaded.clip, loaded.device) != asked:
+        if loaded is None or not loaded.fit(settings):
             self.panel.say(f"Loading {settings.models} …")
-            loaded = load_models(settings.models, clip=settings.clip, device=settings.device)
+            loaded = load_for(settings)
             self.panel.know_words(loaded.perceptors[0])
             self._models = loaded
         return loaded

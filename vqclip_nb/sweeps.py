@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from vqclip_nb.models import load_models
+from vqclip_nb.models import load_for
 from vqclip_nb.run import Result, generate
 from vqclip_nb.settings import Settings
 from vqclip_nb.show import contact_sheet
@@ -38,13 +38,12 @@ def sweep(
     ]
     if not plans:
         raise ValueError(f"The grid {grid!r} has no combination: give each field a value.")
-    models, loaded, results = None, None, []
+    models, results = None, []
     for number, plan in enumerate(plans, 1):
         if each:
             each(number, len(plans), plan)
-        if (plan.models, plan.clip, plan.device) != loaded:
-            models = load_models(plan.models, clip=plan.clip, device=plan.device)
-            loaded = (plan.models, plan.clip, plan.device)
+        if models is None or not models.fit(plan):
+            models = load_for(plan)
         results.append(generate(plan, models=models, out=out))
     captions = [", ".join(f"{getattr(plan, name)}" for name in grid) for plan in plans]
     sheet = contact_sheet([result.images[0] for result in results], captions, columns=columns)

@@ -26,6 +26,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from vqclip_nb.precision import keep_in_range, through
+
 
 class Network(nn.Module):
     """The trainable parts, under the names that taming's checkpoints give them.
@@ -76,6 +78,20 @@ class VQGAN:
         box = self.codebook
         self.z_min = box.amin(0).view(1, -1, 1, 1)  # (1, C, 1, 1)
         self.z_max = box.amax(0).view(1, -1, 1, 1)
+        self.dtype = torch.float32
+
+    def use(self, dtype: torch.dtype) -> VQGAN:
+        """Decode in this number format from now on; returns itself."""
+        network = self.network
+        if dtype == torch.float16:
+            chance = torch.Generator().manual_seed(0)
+            places = torch.randint(len(self.codebook), (2, 16, 16), generator=chance)
+            z_q = self.codebook[places.to(self.device)].permute(0, 3, 1, 2)
+            keep_in_range(network.decoder, network.post_quant_conv(z_q))
+        network.decoder.to(dtype)
+        network.post_quant_conv.to(dtype)
+        self.dtype = dtype
+        return self
 
     @property
     def codebook(self) -> Tensor:
@@ -134,13 +150,13 @@ class VQGAN:
         tile: whether the right edge should go on at the left one, and the lower at the upper
         recompute: compute each block again for its gradient instead of keeping what it computed
         """
-        decoder = self.network.decoder
+        decoder, widen = self.network.decoder, self.network.post_quant_conv
         with contextlib.ExitStack() as during:
             if recompute:
                 during.enter_context(_recomputed(decoder, tile))
             if tile:
                 during.enter_context(_around_the_edges(decoder))
-            y = decoder(self.network.post_quant_conv(z_q))
+            y = through(lambda z: decoder(widen(z)), z_q, self.dtype)
         return clamp_with_grad((y + 1) / 2)
 
     def discriminate(self, x: Tensor) -> Tensor:
