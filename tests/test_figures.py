@@ -6,7 +6,16 @@ from PIL import Image
 from torch.nn import functional as F
 
 from vqclip_nb.drawings import load_drawings
-from vqclip_nb.figures import as_images, code_map, codebook_sheet, heat_map, strips
+from vqclip_nb.figures import (
+    as_images,
+    code_map,
+    code_usage,
+    codebook_sheet,
+    curves,
+    heat_map,
+    loss_parts,
+    strips,
+)
 
 
 def _texts(figure) -> list[str]:
@@ -80,3 +89,26 @@ def test_strips_have_a_row_for_each_name():
     assert _texts(figure) == ["one", "two"]
     assert [axes.get_title() for axes in figure.axes[:3]] == ["a", "b", "c"]
     assert [len(axes.images) for axes in figure.axes] == [1, 1, 1, 1, 0, 0]
+
+
+def test_curves_are_told_apart_by_their_style_alone():
+    lines = curves([0, 1], {"one": [1, 2], "two": [3, 4], "three": [5, 6]}).axes[0].lines
+    assert [line.get_label() for line in lines] == ["one", "two", "three"]
+    assert len({line.get_linestyle() for line in lines}) == 3
+    assert list(lines[1].get_ydata()) == [3, 4]
+
+
+def test_code_usage_counts_and_sorts():
+    (axes,) = code_usage({"mine": torch.tensor([0, 5, 2, 0])}).axes
+    assert axes.get_title() == "mine: 2 of 4 codes"
+    assert [bar.get_height() for bar in axes.patches] == [5, 2, 0, 0]
+
+
+def test_loss_parts_puts_signed_ones_on_a_scale_of_their_own():
+    stages = {"first": [{"pixels": 1.0}] * 3, "second": [{"pixels": 0.5, "gan": -0.1}] * 2}
+    above, below = loss_parts(stages).axes
+    assert [line.get_label() for line in above.lines][:1] == ["pixels"]
+    assert above.get_yscale() == "log"
+    gan = next(line for line in below.lines if line.get_label() == "gan")
+    assert list(gan.get_ydata()[3:]) == [-0.1, -0.1]
+    assert all(y != y for y in gan.get_ydata()[:3])  # no number while there is none

@@ -40,11 +40,12 @@ def code_map(indices: Tensor, picture: Image.Image, *, columns: int = 16) -> Fig
     )
     left.imshow(picture)
     left.set_title("the picture")
+    size = 8 if part.shape[1] > 10 else 12
     shades = 0.45 + 0.5 * ranks.float() / ranks.max().clamp_min(1)
     right.imshow(shades, cmap="gray", vmin=0, vmax=1)
     for row, line in enumerate(part.tolist()):
         for column, code in enumerate(line):
-            right.text(column, row, code, ha="center", va="center", fontsize=8)
+            right.text(column, row, code, ha="center", va="center", fontsize=size)
     right.set_title("the numbers of its codes")
     for axes in (left, right):
         axes.set(xticks=[], yticks=[])
