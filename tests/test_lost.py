@@ -8,6 +8,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -255,6 +256,21 @@ def test_an_interrupt_waits_until_the_step_is_whole():
         step()
     assert done == ["the rest"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_program_that_ends_in_the_middle_of_a_run_says_nothing_and_keeps_it(tmp_path):
+    program = (
+        "import vqclip_nb as vq\n"
+        "settings = vq.Settings(seed=1, im_shape=(64, 64), cutn=2, total_iter=9, device='cpu')\n"
+        "painting = iter(vq.Run(settings, out='runs'))\n"
+        "next(painting), next(painting)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert vq.Run.resume(folder).i == 2
 
 
 def test_an_interrupt_at_any_moment_leaves_a_run_that_goes_on_exactly(quick, tiny, monkeypatch):

@@ -7,9 +7,11 @@
 
 from __future__ import annotations
 
+import atexit
 import math
 import platform
 import random
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -153,11 +155,14 @@ class Run:
 
     def __iter__(self) -> Iterator[Iterate]:
         """Paint to the end, an iteration at a time; leaving early keeps what was painted."""
+        atexit.register(self.finish)  # of a program that ends in the middle
         try:
             while not self._is_done():
                 yield self._iterate()
         finally:
-            self.finish()
+            atexit.unregister(self.finish)
+            if not sys.is_finalizing():
+                self.finish()
 
     def update(self, **changes: object) -> None:
         """Change live settings from the next iteration on; the change is logged and kept.
