@@ -128,15 +128,6 @@ def test_higher_powers_make_smaller_crops():
     assert mean_side(3.0) == pytest.approx(32 + 96 / 4, abs=4)
 
 
-def test_resampling_a_smooth_picture_keeps_it_and_a_fine_pattern_becomes_grey():
-    ramp = torch.linspace(0, 1, 90).view(1, 1, 1, 90).expand(1, 3, 90, 90)
-    small = peer_cutouts.resample(ramp, 30)
-    expected = torch.linspace(0, 1, 30).view(1, 1, 1, 30)
-    assert (small - expected).abs().max() < 0.03
-    stripes = (torch.arange(90) % 2).float().view(1, 1, 1, 90).expand(1, 3, 90, 90)
-    assert (peer_cutouts.resample(stripes, 30)[..., 3:-3] - 0.5).abs().max() < 0.05
-
-
 def test_the_seeds_crops_have_its_sides_and_a_black_border():
     draws = peer_cutouts.draw(
         "padded", torch.Generator().manual_seed(0), 2000, 32, (96, 96), 1.0, 0.0

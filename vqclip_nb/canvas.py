@@ -19,6 +19,7 @@ from vqclip_nb.settings import Settings
 from vqclip_nb.thrift import Thrift
 from vqclip_nb.weights import read_tensors
 
+_SHOWN_AS_JUDGED = ("straight_through", "none")  # quantisers that draw nothing by chance
 _WHOLLY = 0.5  # w2 / w1 from which on a draft shows all that the extras say
 
 
@@ -70,7 +71,7 @@ class Canvas:
 
     def judged(self, streams: Sequence[torch.Generator]) -> tuple[Tensor, Tensor]:
         """z_q and the picture x [B, 3, H, W] with their graph: what an iteration judges."""
-        if self.settings.quantizer == "straight_through":
+        if self.settings.quantizer in _SHOWN_AS_JUDGED:
             return self._decoded_once()
         noise = None
         if self.settings.quantizer == "gumbel":
@@ -84,7 +85,7 @@ class Canvas:
 
     def shown(self) -> Tensor:
         """The picture as it is shown and kept, at full size: of the average, where there is one."""
-        if self.average is None and self.settings.quantizer == "straight_through":
+        if self.average is None and self.settings.quantizer in _SHOWN_AS_JUDGED:
             x = self._decoded_once()[1].detach()
         else:
             with torch.no_grad():
@@ -190,9 +191,9 @@ class Canvas:
         self._begin(F.interpolate(self.z.detach(), self.codes, mode="bicubic"), average=average)
 
     def _decoded_once(self) -> tuple[Tensor, Tensor]:
-        """decode(quantize(z)) with its graph: shown after a step, judged by the next."""
+        """The picture of z with its graph: shown after a step, judged by the next."""
         if self._forward is None:
-            z_q, _ = self.vqgan.quantize(self.z)
+            z_q = self.z if self.settings.quantizer == "none" else self.vqgan.quantize(self.z)[0]
             x = self._decoded(z_q)
             self._forward = z_q, self._composed(x)
         return self._forward

@@ -7,7 +7,6 @@ function of the picture.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vqclip_nb import augment
+from vqclip_nb import augment, resampling
 from vqclip_nb.augment import Chances
 
 
@@ -51,43 +50,11 @@ def apply(x: Tensor, draws: PeerDraws) -> Tensor:
         pooled = (F.adaptive_avg_pool2d(x, size) + F.adaptive_max_pool2d(x, size)) / 2
         crops = pooled.expand(n, -1, -1, -1)
     else:
-        across, down = draws.pad
-        x = F.pad(x, (across, across, down, down))
-        crops = torch.cat([_cut(x, box, size, draws.smooth) for box in draws.boxes.tolist()])
+        boxes = draws.boxes - torch.tensor([*draws.pad, 0])  # in pixels of x itself
+        crops = resampling.crops(x, boxes, size, smooth=draws.smooth)
     for change in draws.augments:
         crops = change.apply(crops)
     return crops + draws.noise.to(x.device)
-
-
-def _cut(x: Tensor, box: list[int], size: int, smooth: bool) -> Tensor:
-    left, top, side = box
-    crop = x[..., top : top + side, left : left + side]
-    if smooth:
-        return resample(crop, size)
-    return F.interpolate(crop, (size, size), mode="bilinear", align_corners=True)
-
-
-def resample(x: Tensor, size: int) -> Tensor:
-    """Pictures [B, C, H, W] to [B, C, size, size] as Crowson does: along an axis that shrinks a
-    Lanczos filter (a = 2) on a mirrored border, then bicubic with corners aligned."""
-    for axis in (2, 3):
-        length = x.shape[axis]
-        if size < length:
-            taps = _lanczos(size / length).to(x)
-            reach = len(taps) // 2
-            pads = (0, 0, reach, reach) if axis == 2 else (reach, reach, 0, 0)
-            shape = (-1, 1) if axis == 2 else (1, -1)
-            kernel = taps.view(1, 1, *shape).expand(x.shape[1], -1, -1, -1)
-            x = F.conv2d(F.pad(x, pads, mode="reflect"), kernel, groups=x.shape[1])
-    return F.interpolate(x, (size, size), mode="bicubic", align_corners=True)
-
-
-def _lanczos(ratio: float, a: int = 2) -> Tensor:
-    """The filter's taps for an output `ratio` times as long; they add up to 1."""
-    reach = math.ceil(a / ratio + 1) - 2
-    at = torch.arange(-reach, reach + 1) * ratio
-    taps = torch.where(at.abs() < a, at.sinc() * (at / a).sinc(), torch.zeros_like(at))
-    return taps / taps.sum()
 
 
 def draw(

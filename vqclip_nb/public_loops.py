@@ -17,9 +17,8 @@ from torchvision import transforms
 
 from vqclip_nb import latents
 from vqclip_nb.models import Models
-from vqclip_nb.peer_cutouts import resample
 from vqclip_nb.perceptor import Perceptor
-from vqclip_nb.reference import ClassicLoop, CodebookLoop
+from vqclip_nb.reference import ClassicLoop, CodebookLoop, resample
 from vqclip_nb.settings import Settings
 from vqclip_nb.vqgan import VQGAN
 

@@ -10,6 +10,7 @@ gradient, and the seed's crops of pictures that are not square.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vqclip_nb.augment import Erase, Jitter, Sharpen, Warp
-from vqclip_nb.peer_cutouts import PeerDraws, resample
+from vqclip_nb.peer_cutouts import PeerDraws
 from vqclip_nb.perceptor import Perceptor
 from vqclip_nb.vqgan import VQGAN
 
@@ -172,6 +173,29 @@ def _boxed(x: Tensor, draws: PeerDraws, number: int) -> Tensor:
     if draws.smooth:
         return resample(crop, size)
     return F.interpolate(crop, (size, size), mode="bilinear", align_corners=True)
+
+
+def resample(x: Tensor, size: int) -> Tensor:
+    """Pictures [B, C, H, W] to [B, C, size, size] as Crowson does: along an axis that shrinks a
+    Lanczos filter (a = 2) on a mirrored border, then bicubic with corners aligned."""
+    for axis in (2, 3):
+        length = x.shape[axis]
+        if size < length:
+            taps = _lanczos(size / length).to(x)
+            reach = len(taps) // 2
+            pads = (0, 0, reach, reach) if axis == 2 else (reach, reach, 0, 0)
+            shape = (-1, 1) if axis == 2 else (1, -1)
+            kernel = taps.view(1, 1, *shape).expand(x.shape[1], -1, -1, -1)
+            x = F.conv2d(F.pad(x, pads, mode="reflect"), kernel, groups=x.shape[1])
+    return F.interpolate(x, (size, size), mode="bicubic", align_corners=True)
+
+
+def _lanczos(ratio: float, a: int = 2) -> Tensor:
+    """The filter's taps for an output `ratio` times as long; they add up to 1."""
+    reach = math.ceil(a / ratio + 1) - 2
+    at = torch.arange(-reach, reach + 1) * ratio
+    taps = torch.where(at.abs() < a, at.sinc() * (at / a).sinc(), torch.zeros_like(at))
+    return taps / taps.sum()
 
 
 def changed(x: Tensor, change: Warp | Jitter | Sharpen | Erase, number: int) -> Tensor:
