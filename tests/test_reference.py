@@ -60,7 +60,7 @@ def test_ten_steps_have_the_losses_and_gradients_of_the_plain_loop(preset, chang
         assert it.loss == pytest.approx(loss, abs=1e-5)
         # by its length: where a pixel is clamped at 1 to the last bit, rounding decides whether its
         # gradient passes
-        assert (gradients[-1] - z.grad).norm() < 5e-3 * z.grad.norm()
+        assert (gradients[-1] - z.grad).norm() < 0.02 * z.grad.norm()
         torch.testing.assert_close(run.canvas.z.detach(), z.detach(), atol=2e-3, rtol=1e-3)
         before = run.canvas.z.detach().clone()
     assert it.i == STEPS
