@@ -72,6 +72,7 @@ def test_the_command_prints_a_table_and_json(capsys):
         (["--against", "nobody"], "nobody"),
         (["--cutn", "0"], "cutn"),
         (["--models", "nowhere"], "nowhere"),
+        (["--iterations", "0"], "iterations is 0"),
     ],
 )
 def test_what_cannot_be_measured_is_told_in_a_sentence(wrong, told, capsys):

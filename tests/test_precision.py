@@ -127,5 +127,6 @@ def test_automatic_precision_is_full_on_the_cpu(tiny, quick):
 
 
 def test_an_unknown_precision_is_refused():
-    with pytest.raises(ValueError, match="precision is 'fp8': allowed is"):
-        vq.Settings(precision="fp8")
+    for ask in (vq.Settings, vq.load_models):
+        with pytest.raises(ValueError, match="precision is 'fp8': allowed is"):
+            ask(precision="fp8")

@@ -270,11 +270,9 @@ def _bench_parser() -> argparse.ArgumentParser:
     )
     whole = {"type": int, "nargs": "+", "metavar": "N"}
     parser.add_argument("--size", default=[128], help="sides of square pictures", **whole)
-    parser.add_argument("--cutn", default=[16], help="numbers of crops", **whole)
-    parser.add_argument("--models", default="tiny", help="a generator (default: %(default)s)")
-    parser.add_argument("--clip", default=[], nargs="+", metavar="NAME", help="critics")
-    parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
-    parser.add_argument("--precision", default="auto", help="auto, fp32, bf16 or fp16")
+    parser.add_argument("--cutn", dest="crops", default=[16], help="numbers of crops", **whole)
+    for name in ("models", "clip", "device", "precision"):
+        _add_flag(parser, name, specs()[name], getattr(Settings(), name))
     parser.add_argument("--preset", default="studio", help=f"one of {', '.join(PRESETS)}")
     parser.add_argument(
         "--against",
@@ -288,11 +286,13 @@ def _bench_parser() -> argparse.ArgumentParser:
 
 def _bench(options: dict) -> int:
     against = options["against"]
-    common = {name: options[name] for name in ("models", "clip", "device", "precision")}
+    if options["iterations"] < 1:
+        raise ValueError(f"iterations is {options['iterations']}: allowed is 1 or more.")
+    common = _settings(options | {"preset": against or options["preset"]})
     plans = [
-        Settings.preset(against or options["preset"], im_shape=(side, side), cutn=cutn, **common)
+        common.replace(im_shape=(side, side), cutn=cutn)
         for side in options["size"]
-        for cutn in options["cutn"]
+        for cutn in options["crops"]
     ]
     from vqclip_nb.bench import as_table, measure
     from vqclip_nb.machine import describe_machine

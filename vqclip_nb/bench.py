@@ -62,7 +62,7 @@ def measure(
         allowed = ", ".join(public_loops.NAMES)
         raise ValueError(f"against is {against!r}: allowed is {allowed}.")
     with tempfile.TemporaryDirectory() as out:
-        total = 10 * (iterations + 2 * _WARM)
+        total = _WARM + iterations + 1  # the last one would be kept, which takes longer
         plan = settings.replace(total_iter=total, show_step=total, seed=settings.seed or 0)
         run = Run(plan, models=models, out=out)
         painting = iter(run)

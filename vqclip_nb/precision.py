@@ -31,9 +31,12 @@ _LARGEST = 2.0**8  # of an activation: as far from float16's end as latents may 
 def pick_precision(name: str, device: torch.device) -> torch.dtype:
     """The number format for a setting: auto, fp32, bf16 or fp16.
 
-    auto: bf16 on a GPU that computes in it, else fp16 on a GPU; fp32 elsewhere, where halves are
-    slower
+    auto: bf16 on a GPU that computes in it, else fp16 on a GPU; fp32 elsewhere
+
+    Raises ValueError for another name.
     """
+    if name not in ("auto", *PRECISIONS):
+        raise ValueError(f"precision is {name!r}: allowed is auto, {', '.join(PRECISIONS)}.")
     if name != "auto":
         return PRECISIONS[name]
     if device.type != "cuda":
@@ -48,37 +51,21 @@ def through(network: Callable[[Tensor], Tensor], x: Tensor, dtype: torch.dtype) 
         return network(x)
     if dtype != torch.float16:
         return network(x.to(dtype)).float()
+    if not (x.requires_grad and torch.is_grad_enabled()):
+        return network(x.to(dtype)).float()
     scale = torch.ones((), device=x.device)
-    y = network(_Quieter.apply(x, scale).to(dtype))
-    return _Louder.apply(y.float(), scale)
 
-
-class _Louder(torch.autograd.Function):
-    """Backward, the gradient's largest number becomes about 1; `scale` is told by how much."""
-
-    @staticmethod
-    def forward(ctx, y: Tensor, scale: Tensor) -> Tensor:
-        ctx.scale = scale
-        return y.view_as(y)
-
-    @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
+    def louder(grad: Tensor) -> Tensor:
+        """Its largest number becomes about 1; `scale` is told by how much."""
         largest = grad.abs().amax().clamp(2.0**-120, 2.0**120)
-        ctx.scale.copy_(torch.exp2(-largest.log2().ceil()))
-        return grad * ctx.scale, None
+        scale.copy_(torch.exp2(-largest.log2().ceil()))
+        return grad * scale
 
-
-class _Quieter(torch.autograd.Function):
-    """Backward, what `_Louder` has done to the gradient is undone."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor, scale: Tensor) -> Tensor:
-        ctx.scale = scale
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
-        return grad / ctx.scale, None
+    x = x.view_as(x)  # a hook on the caller's own tensor would stay there
+    x.register_hook(lambda grad: grad / scale)
+    y = network(x.to(dtype)).float()
+    y.register_hook(louder)
+    return y
 
 
 @torch.no_grad()
