@@ -278,9 +278,9 @@ def test_an_interrupt_at_any_moment_leaves_a_run_that_goes_on_exactly(quick, tin
     run = _run(quick, tiny)
     real = run.canvas.move
 
-    def interrupted(iteration):
-        real(iteration)
-        if iteration == 7:
+    def interrupted(*moved):
+        real(*moved)
+        if run.i == 6:
             os.kill(os.getpid(), signal.SIGINT)  # z has moved, and nothing else yet
 
     monkeypatch.setattr(run.canvas, "move", interrupted)

@@ -1,14 +1,15 @@
 """Targets and losses against an independent statement of their formulas."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vqclip_nb.losses import Scene, great_circle, objective, total_variation
-from vqclip_nb.prompts import Goal, Target, make_target
+from vqclip_nb.losses import Scene, Weights, great_circle, objective, total_variation
+from vqclip_nb.prompts import Target, make_target
 from vqclip_nb.settings import Settings
 from vqclip_nb.vqgan import clamp_with_grad
 
@@ -19,16 +20,27 @@ def _unit(*shape: int) -> torch.Tensor:
 
 def _aim(critic, settings: Settings) -> torch.Tensor:
     """What the only prompt aims at."""
-    ((goal,),) = make_target(critic, settings).phrases
-    return goal.emb
+    (goal,) = make_target(critic, settings).goals
+    return goal[None]
 
 
-def _target(*goals: Goal, exclude: torch.Tensor | None = None) -> Target:
-    return Target([list(goals)], [] if exclude is None else [Goal(exclude)])
+def _target(*goals: tuple, exclude: torch.Tensor | None = None) -> Target:
+    """Goals of a first phrase, each with a weight and a stop if it has such."""
+    whole = [(goal, *rest, *(1.0, -math.inf)[len(rest) :]) for goal, *rest in goals]
+    phrases = [0] * len(whole)
+    if exclude is not None:
+        whole.append((exclude, 1.0, -math.inf))
+        phrases.append(None)
+    vectors, weights, stops = zip(*whole, strict=True)
+    return Target(torch.cat(vectors), torch.tensor(weights), torch.tensor(stops), tuple(phrases))
 
 
-def _judged(tiny, settings, pairs, scene) -> tuple[dict, torch.Tensor]:
-    return objective(tiny.vqgan, settings, pairs, {0: 1.0}, scene)
+def _judged(
+    tiny, settings, emb, target, scene, iteration=1, shares=None
+) -> tuple[dict, torch.Tensor]:
+    drafted = [scene.drafts is not None]
+    weights = Weights.at(iteration, settings, target, shares or {0: 1.0}, drafted)
+    return objective(tiny.vqgan, settings.distance, [(emb, target)], weights, scene)
 
 
 def test_great_circle_is_half_the_squared_angle():
@@ -68,9 +80,9 @@ def test_the_parts_are_the_documented_terms(tiny):
     z, start, draft = (torch.randn(1, 32, 4, 4) for _ in range(3))
     z_q, _ = tiny.vqgan.quantize(z)
     x = tiny.vqgan.decode(z_q)
-    scene = Scene(x, z, z_q, start, [(1.0, draft)], iteration=3)
-    pairs = [(emb, _target(Goal(include), exclude=exclude))]
-    parts, similarity = _judged(tiny, settings, pairs, scene)
+    scene = Scene(x, z, z_q, start, draft[None])
+    target = _target((include,), exclude=exclude)
+    parts, similarity = _judged(tiny, settings, emb, target, scene, iteration=3)
     cos = torch.nn.functional.cosine_similarity
     theta, away = cos(emb, include).acos(), cos(emb, exclude).acos()
     expected = {
@@ -92,8 +104,8 @@ def test_the_parts_are_the_documented_terms(tiny):
 def test_the_seeds_distance_is_the_negative_cosine(tiny):
     emb, goal, away = torch.randn(6, 8), _unit(1, 8), _unit(1, 8)
     settings = Settings(distance="cosine", exclude="x", exclude_weight=0.5)
-    pairs = [(emb, _target(Goal(goal), exclude=away))]
-    parts, _ = _judged(tiny, settings, pairs, _blank_scene())
+    target = _target((goal,), exclude=away)
+    parts, _ = _judged(tiny, settings, emb, target, _blank_scene())
     cos = torch.nn.functional.cosine_similarity
     torch.testing.assert_close(parts["clip"], (-cos(emb, goal) + 0.5 * cos(emb, away)).mean())
 
@@ -107,8 +119,8 @@ def _blank_scene() -> Scene:
 def test_prompts_add_up_by_their_weights(tiny, first, second):
     torch.manual_seed(1)
     emb, a, b = torch.randn(6, 8), _unit(1, 8), _unit(1, 8)
-    pairs = [(emb, _target(Goal(a, first), Goal(b, second)))]
-    parts, _ = _judged(tiny, Settings(), pairs, _blank_scene())
+    target = _target((a, first), (b, second))
+    parts, _ = _judged(tiny, Settings(), emb, target, _blank_scene())
     unit = torch.nn.functional.normalize(emb, dim=-1)
     expected = first * great_circle(unit, a).mean() + second * great_circle(unit, b).mean()
     torch.testing.assert_close(parts["clip"], expected)
@@ -119,8 +131,7 @@ def test_below_its_stop_a_prompt_counts_but_pulls_no_more(tiny, weight, stop):
     """Against Crowson's own way to say it, which replaces the gradient."""
     torch.manual_seed(2)
     emb, goal = torch.randn(40, 8, requires_grad=True), _unit(1, 8)
-    pairs = [(emb, _target(Goal(goal, weight, stop)))]
-    parts, _ = _judged(tiny, Settings(), pairs, _blank_scene())
+    parts, _ = _judged(tiny, Settings(), emb, _target((goal, weight, stop)), _blank_scene())
     (gradient,) = torch.autograd.grad(parts["clip"], emb)
     signed = great_circle(torch.nn.functional.normalize(emb, dim=-1), goal) * (
         1 if weight > 0 else -1
@@ -135,10 +146,9 @@ def test_below_its_stop_a_prompt_counts_but_pulls_no_more(tiny, weight, stop):
 
 def test_a_phrase_counts_by_its_share(tiny):
     emb, a, b = torch.randn(6, 8), _unit(1, 8), _unit(1, 8)
-    pairs = [(emb, Target([[Goal(a)], [Goal(b)]], []))]
-    args = tiny.vqgan, Settings(), pairs
+    target = replace(_target((a,), (b,)), phrases=(0, 1))
     first, second, both = (
-        objective(*args, shares, _blank_scene())[0]["clip"]
+        _judged(tiny, Settings(), emb, target, _blank_scene(), shares=shares)[0]["clip"]
         for shares in ({0: 1.0}, {1: 1.0}, {0: 0.25, 1: 0.75})
     )
     torch.testing.assert_close(both, 0.25 * first + 0.75 * second)
@@ -150,8 +160,8 @@ def test_total_variation_of_a_ramp_is_its_slope_squared():
 
 
 def test_terms_without_weight_are_left_out(tiny):
-    pairs = [(torch.randn(2, 8), _target(Goal(_unit(1, 8))))]
-    parts, _ = _judged(tiny, Settings(), pairs, _blank_scene())
+    emb, target = torch.randn(2, 8), _target((_unit(1, 8),))
+    parts, _ = _judged(tiny, Settings(), emb, target, _blank_scene())
     assert parts.keys() == {"clip"}
 
 
@@ -165,8 +175,9 @@ def test_the_gradient_of_the_codes_goes_straight_to_the_latent(tiny):
 def test_the_commitment_pulls_the_latent_to_its_codes(tiny):
     z = torch.randn(1, 32, 4, 4, requires_grad=True)
     z_q, _ = tiny.vqgan.quantize(z)
-    pairs = [(torch.randn(2, 8), _target(Goal(_unit(1, 8))))]
-    parts, _ = _judged(tiny, Settings(vq_weight=1.0), pairs, Scene(z_q[:, :3], z, z_q, z))
+    emb, target = torch.randn(2, 8), _target((_unit(1, 8),))
+    scene = Scene(z_q[:, :3], z, z_q, z)
+    parts, _ = _judged(tiny, Settings(vq_weight=1.0), emb, target, scene)
     parts["vq"].backward()
     torch.testing.assert_close(z.grad, 2 * (z - z_q).detach() / z.numel())
 

@@ -36,7 +36,7 @@ def test_all_crops_at_once_are_those_one_by_one(data, size, smooth):
         )
         boxes.append([left, top, side])
     boxes = torch.tensor(boxes)
-    found = resampling.crops(x, boxes, size, smooth=smooth)
+    found = resampling.crops(x, boxes, size, int(boxes[:, 2].max()), smooth=smooth)
     torch.testing.assert_close(found, _plainly(x, boxes, size, smooth), atol=1e-5, rtol=0)
 
 
@@ -46,7 +46,7 @@ def test_their_gradient_is_the_same(smooth):
     weight = torch.randn(3, 3, 24, 24, generator=torch.Generator().manual_seed(0))
     gradients = []
     for cut in (
-        lambda x: resampling.crops(x, boxes, 24, smooth=smooth),
+        lambda x: resampling.crops(x, boxes, 24, 80, smooth=smooth),
         lambda x: _plainly(x, boxes, 24, smooth),
     ):
         x = torch.rand(1, 3, 64, 70, generator=torch.Generator().manual_seed(1)).requires_grad_()
@@ -58,8 +58,8 @@ def test_their_gradient_is_the_same(smooth):
 def test_a_smooth_picture_is_kept_and_a_fine_pattern_becomes_grey():
     whole = torch.tensor([[0, 0, 90]])
     ramp = torch.linspace(0, 1, 90).view(1, 1, 1, 90).expand(1, 3, 90, 90)
-    small = resampling.crops(ramp, whole, 30, smooth=True)
+    small = resampling.crops(ramp, whole, 30, 90, smooth=True)
     assert (small - torch.linspace(0, 1, 30)).abs().max() < 0.03
     stripes = (torch.arange(90) % 2).float().view(1, 1, 1, 90).expand(1, 3, 90, 90)
-    grey = resampling.crops(stripes, whole, 30, smooth=True)
+    grey = resampling.crops(stripes, whole, 30, 90, smooth=True)
     assert (grey[..., 3:-3] - 0.5).abs().max() < 0.05

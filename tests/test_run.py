@@ -215,7 +215,7 @@ def test_an_interrupt_returns_what_was_painted(quick, tiny, monkeypatch):
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_picture(quick, tiny, monkeypatch):
-    from vqclip_nb import run as module
+    from vqclip_nb import step as module
 
     real, calls = module.objective, []
 

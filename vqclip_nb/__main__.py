@@ -266,11 +266,23 @@ def _bench_parser() -> argparse.ArgumentParser:
         description="Measure an iteration's speed and memory, for each size and number of crops.",
         epilog="'× networks' is an iteration's time over that of the networks' own forward and "
         "backward passes, 'of matmul' the share of the rate at which this machine multiplies "
-        "matrices. What is compared runs in turn; times are medians.",
+        "matrices. What is compared runs in turn; times are medians. A race tells instead how long "
+        "the preset paints, for each sentence, until a judge that took no part scores its picture "
+        "as high as the public loop's; loading models and judging take no part in the times.",
     )
     whole = {"type": int, "nargs": "+", "metavar": "N"}
-    parser.add_argument("--size", default=[128], help="sides of square pictures", **whole)
-    parser.add_argument("--cutn", dest="crops", default=[16], help="numbers of crops", **whole)
+    parser.add_argument(
+        "--size",
+        default=[128],
+        help="sides of square pictures (default: 128; a race: one)",
+        **whole,
+    )
+    parser.add_argument(
+        "--cutn",
+        dest="crops",
+        help="numbers of crops (default: 16; a race: one, the public loop's, as in its preset)",
+        **whole,
+    )
     for name in ("models", "clip", "device", "precision"):
         _add_flag(parser, name, specs()[name], getattr(Settings(), name))
     parser.add_argument("--preset", default="studio", help=f"one of {', '.join(PRESETS)}")
@@ -279,23 +291,34 @@ def _bench_parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="a public loop (nerdyrodent, crowson, classic); its preset",
     )
-    parser.add_argument("--iterations", type=int, default=20, help="timed of each (default: 20)")
+    parser.add_argument(
+        "--race", nargs="+", metavar="SENTENCE", help="race the preset against the public loop"
+    )
+    parser.add_argument(
+        "--iterations",
+        type=int,
+        metavar="N",
+        help="timed of each (default: 20; a race: the public loop's, 300)",
+    )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     return parser
 
 
 def _bench(options: dict) -> int:
-    against = options["against"]
+    against, crops = options["against"], options["crops"] or [16]
+    if options["iterations"] is None:
+        options["iterations"] = 300 if options["race"] else 20
     if options["iterations"] < 1:
         raise ValueError(f"iterations is {options['iterations']}: allowed is 1 or more.")
+    if options["race"]:
+        return _race(options)
     common = _settings(options | {"preset": against or options["preset"]})
     plans = [
         common.replace(im_shape=(side, side), cutn=cutn)
         for side in options["size"]
-        for cutn in options["crops"]
+        for cutn in crops
     ]
     from vqclip_nb.bench import as_table, measure
-    from vqclip_nb.machine import describe_machine
     from vqclip_nb.models import load_for
 
     models = load_for(plans[0])
@@ -303,10 +326,34 @@ def _bench(options: dict) -> int:
     for number, plan in enumerate(plans, 1):
         print(f"{number} of {len(plans)}: {plan.im_shape[0]} pixels", file=sys.stderr)
         rows.append(measure(plan, models, iterations=options["iterations"], against=against))
-    if options["json"]:
+    return _tell_measured(rows, as_table(rows, against), options["json"])
+
+
+def _race(options: dict) -> int:
+    against, sizes, crops = options["against"], options["size"], options["crops"] or [None]
+    if against is None:
+        raise ValueError("race needs a public loop to race against: give --against NAME.")
+    for name, values in (("size", sizes), ("cutn", crops)):
+        if len(values) > 1:
+            raise ValueError(f"{name} is {values}: a race allows one value.")
+    ours = _settings(options).replace(im_shape=sizes * 2)
+    from vqclip_nb.race import as_table, race
+
+    def tell(number: int, total: int, prompt: str) -> None:
+        print(f"{number} of {total}: {prompt}", file=sys.stderr)
+
+    more = {"iterations": options["iterations"], "cutn": crops[0], "each": tell}
+    laps = race(options["race"], against, ours, **more)
+    return _tell_measured(laps, as_table(laps, against), options["json"])
+
+
+def _tell_measured(rows: list, table: str, as_json: bool) -> int:
+    from vqclip_nb.machine import describe_machine
+
+    if as_json:
         print(json.dumps([asdict(row) for row in rows], indent=2))
     else:
-        print(describe_machine(), as_table(rows, against), sep="\n\n")
+        print(describe_machine(), table, sep="\n\n")
     return 0
 
 

@@ -30,12 +30,11 @@ class Warp:
     def apply(self, x: Tensor) -> Tensor:
         """One bilinear sampling."""
         height, width = x.shape[-2:]
-        ys = (torch.arange(height, device=x.device) * 2 + 1) / height - 1
+        ys = (torch.arange(height, device=x.device).view(-1, 1) * 2 + 1) / height - 1
         xs = (torch.arange(width, device=x.device) * 2 + 1) / width - 1
-        grid_y, grid_x = torch.meshgrid(ys, xs, indexing="ij")
-        points = torch.stack([grid_x, grid_y, torch.ones_like(grid_x)], -1)  # (H, W, 3)
-        seen = points.view(1, -1, 3) @ self.matrix.to(x.device).transpose(1, 2)
-        grid = (seen[..., :2] / seen[..., 2:]).view(-1, height, width, 2)
+        across, down, shift = self.matrix[..., None, None].unbind(2)  # (n, 3, 1, 1) each
+        seen = torch.addcmul(down * ys + shift, across, xs)  # (n, 3, H, W), homogeneous
+        grid = (seen[:, :2] / seen[:, 2:]).permute(0, 2, 3, 1)
         return F.grid_sample(x, grid, padding_mode=self.padding, align_corners=False)
 
 
@@ -47,11 +46,13 @@ class Jitter:
     contrast: Tensor
 
     def apply(self, x: Tensor) -> Tensor:
-        """Linear in the colours, clamped to [0,1]."""
-        y = torch.einsum("nij,njhw->nihw", self.matrix.to(x.device), x)
-        luma = torch.tensor(_LUMA, device=x.device).view(1, 3, 1, 1)
-        mean = (y * luma).sum(1, keepdim=True).mean((2, 3), keepdim=True)
-        return ((y - mean) * self.contrast.to(x.device).view(-1, 1, 1, 1) + mean).clamp(0, 1)
+        """Linear in the colours, and so one product; clamped to [0,1]."""
+        contrast = self.contrast.view(-1, 1, 1)
+        red, green, blue = self.matrix.unbind(1)
+        luma = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue  # (n, 3), of a colour of x
+        mean = (luma * x.mean((2, 3))).sum(1).view(-1, 1, 1)
+        y = torch.baddbmm((1 - contrast) * mean, contrast * self.matrix, x.flatten(2))
+        return y.view_as(x).clamp(0, 1)
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Sharpen:
     def apply(self, x: Tensor) -> Tensor:
         """Clamped to [0,1]."""
         blurred = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
-        return (x + self.amount.to(x.device).view(-1, 1, 1, 1) * (x - blurred)).clamp(0, 1)
+        return (x + self.amount.view(-1, 1, 1, 1) * (x - blurred)).clamp(0, 1)
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Erase:
         height, width = x.shape[-2:]
         ys = ((torch.arange(height, device=x.device) + 0.5) / height).view(1, 1, -1, 1)
         xs = ((torch.arange(width, device=x.device) + 0.5) / width).view(1, 1, 1, -1)
-        left, top, right, bottom = self.box.to(x.device).view(-1, 4, 1, 1, 1).unbind(1)
+        left, top, right, bottom = self.box.view(-1, 4, 1, 1, 1).unbind(1)
         inside = (xs >= left) & (xs < right) & (ys >= top) & (ys < bottom)
         return x * ~inside
 

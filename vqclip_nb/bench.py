@@ -58,9 +58,8 @@ def measure(
     settings: Settings, models: Models, *, iterations: int = 20, against: str | None = None
 ) -> Row:
     """Measure an iteration of the settings; against: a name of `public_loops.NAMES`."""
-    if against not in (None, *public_loops.NAMES):
-        allowed = ", ".join(public_loops.NAMES)
-        raise ValueError(f"against is {against!r}: allowed is {allowed}.")
+    if against is not None:
+        public_loops.check(against)
     with tempfile.TemporaryDirectory() as out:
         total = _WARM + iterations + 1  # the last one would be kept, which takes longer
         plan = settings.replace(total_iter=total, show_step=total, seed=settings.seed or 0)
@@ -100,10 +99,10 @@ def in_turn(
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(iterations):
         for name, way in ways.items():
-            _settle(device)
+            settle(device)
             began = time.perf_counter()
             way()
-            _settle(device)
+            settle(device)
             times[name].append(time.perf_counter() - began)
     return {name: statistics.median(each) for name, each in times.items()}
 
@@ -117,10 +116,10 @@ def matmul_rate(device: torch.device) -> float:
     a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
     best = float("inf")
     for _ in range(8):
-        _settle(device)
+        settle(device)
         began = time.perf_counter()
         a @ b
-        _settle(device)
+        settle(device)
         best = min(best, time.perf_counter() - began)
     return 2 * side**3 / best
 
@@ -186,7 +185,8 @@ def _peak(step: Callable[[], object], device: torch.device) -> int | None:
     return int(mark.split()[1]) * 1024
 
 
-def _settle(device: torch.device) -> None:
+def settle(device: torch.device) -> None:
+    """Wait until the device has done what it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -27,7 +26,8 @@ class Canvas:
     """A latent that an optimizer moves, within its box, its mask and its size.
 
     z: the leaf [B, C, h, w]; start: what it began as; average: its moving average, or None
-    drafts: for each phrase of the story the latent that `draft_weight` pulls to, or None
+    drafts: for each phrase of the story the latent that `draft_weight` pulls to, or None; stacked:
+        all of them as one [P, B, C, h, w], nought for None, or None if there is none
     """
 
     def __init__(
@@ -67,19 +67,17 @@ class Canvas:
         )
         self.settings = settings
         if redraw:
-            self.drafts = self._drafted()
+            self._draft()
 
-    def judged(self, streams: Sequence[torch.Generator]) -> tuple[Tensor, Tensor]:
-        """z_q and the picture x [B, 3, H, W] with their graph: what an iteration judges."""
+    def judged(self, gumbel: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """z_q and the picture x [B, 3, H, W] with their graph: what an iteration judges.
+
+        gumbel: numbers [B, h, w, K] of the quantiser of that name
+        """
         if self.settings.quantizer in _SHOWN_AS_JUDGED:
             return self._decoded_once()
-        noise = None
-        if self.settings.quantizer == "gumbel":
-            codes = len(self.vqgan.codebook)
-            noise = latents.gumbel_noise(list(streams), *self.z.shape[-2:], codes)
-            noise = noise.to(self.vqgan.device)
         z_q = latents.discretise(
-            self.vqgan, self.settings.quantizer, self.z, self.settings.temperature, noise
+            self.vqgan, self.settings.quantizer, self.z, self.settings.temperature, gumbel
         )
         return z_q, self._composed(self._decoded(z_q))
 
@@ -101,9 +99,17 @@ class Canvas:
         """The latent of what is shown."""
         return (self.z if self.average is None else self.average).detach()
 
-    def move(self, iteration: int) -> None:
-        """One step of the optimizer along z's gradient, then back into the box and the mask."""
+    def set_rate(self, iteration: int) -> None:
+        """Give the optimizer the learning rate of an iteration, counted from 1."""
         optimizers.set_rate(self.optimizer, self.settings, iteration)
+
+    def move(self, gradient: Tensor, good: Tensor) -> None:
+        """One step of the optimizer along the gradient, then back into the box and the mask.
+
+        good: a truth; if it is none, the latent stays where it is
+        """
+        before = self.z.detach().clone()
+        self.z.grad = torch.where(good, gradient, 0.0)
         self.optimizer.step()
         self.optimizer.zero_grad()
         with torch.no_grad():
@@ -111,15 +117,26 @@ class Canvas:
                 latents.clamp_to_box(self.vqgan, self.z)
             if self.paint is not None:
                 self.z.copy_(torch.where(self._painted_codes(), self.z, self.start))
+            self.z.copy_(torch.where(good, self.z, before))
             if self.average is not None:
                 self.average.lerp_(self.z, 1 - self.settings.ema)
         self.forget()
+
+    def grow_if_due(self, iteration: int) -> None:
+        """Go from half the size to the whole after the last coarse iteration."""
         if self.coarse and iteration >= round(self.settings.coarse * self.settings.total_iter):
             self._grow()
 
-    def forget(self) -> None:
-        """Give the memory of the graph back; the picture is decoded again when it is needed."""
-        self._forward: tuple[Tensor, Tensor] | None = None
+    def decoded(self) -> tuple[Tensor, Tensor] | None:
+        """Codes and picture of the last decoding, without their graph, if they are kept."""
+        return self._forward and tuple(tensor.detach() for tensor in self._forward)
+
+    def forget(self, instead: tuple[Tensor, Tensor] | None = None) -> None:
+        """Give the memory of the graph back; the picture is decoded again when it is needed.
+
+        instead: codes and picture, of a decoding without a graph
+        """
+        self._forward = instead
 
     def state(self) -> dict[str, Tensor]:
         """Everything that it takes to go on from here."""
@@ -147,7 +164,7 @@ class Canvas:
             average = z.detach().clone()
         self.average = average
         self.optimizer = optimizers.make_optimizer(self.settings, self.z)
-        self.drafts = self._drafted()
+        self._draft()
         self.forget()
 
     def _first_latent(self) -> Tensor:
@@ -214,6 +231,13 @@ class Canvas:
     def _painted_codes(self) -> Tensor:
         """[1, 1, h, w], true for codes any pixel of which is painted."""
         return F.adaptive_max_pool2d(self.paint, self.codes) > 0.02
+
+    def _draft(self) -> None:
+        self.drafts = self._drafted()
+        there = [draft for draft in self.drafts if draft is not None]
+        nothing = torch.zeros_like(self.z.detach())
+        drafts = [nothing if draft is None else draft for draft in self.drafts]
+        self.stacked = torch.stack(drafts) if there else None
 
     def _drafted(self) -> list[Tensor | None]:
         """The draft of each phrase of the story, with as much of the extras as w2 asks for."""

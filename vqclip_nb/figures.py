@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from vqclip_nb.run import to_pixels
+from vqclip_nb.pictures import to_pixels
 from vqclip_nb.vqgan import VQGAN
 
 if TYPE_CHECKING:

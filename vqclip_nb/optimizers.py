@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 
 import torch
@@ -14,7 +15,7 @@ _DROP_AT, _DROP_TO = 0.75, 0.1  # as in pixray: a tenth of the rate for the last
 
 
 def make_optimizer(settings: Settings, z: Tensor) -> torch.optim.Optimizer:
-    """The settings' optimizer of one leaf."""
+    """The settings' optimizer of one leaf; on a GPU one that can be recorded, if there is such."""
     kind = getattr(torch.optim, settings.optimizer)
     options = {"lr": settings.learning_rate, "weight_decay": settings.wd}
     if settings.optimizer == "SGD":
@@ -23,13 +24,20 @@ def make_optimizer(settings: Settings, z: Tensor) -> torch.optim.Optimizer:
         options["alpha"] = settings.beta2
     elif settings.optimizer != "Adagrad":
         options["betas"] = (settings.beta1, settings.beta2)
+    if z.device.type == "cuda" and "capturable" in inspect.signature(kind).parameters:
+        rate = torch.tensor(settings.learning_rate, device=z.device)
+        options |= {"capturable": True, "lr": rate}
     return kind([z], **options)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, settings: Settings, iteration: int) -> None:
     """Give the optimizer the learning rate and decay of an iteration, counted from 1."""
     for group in optimizer.param_groups:
-        group["lr"] = settings.learning_rate * rate_share(settings, iteration)
+        rate = settings.learning_rate * rate_share(settings, iteration)
+        if isinstance(group["lr"], Tensor):  # a recorded step reads it there
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
         group["weight_decay"] = settings.wd
 
 
@@ -51,8 +59,10 @@ def state_of(optimizer: torch.optim.Optimizer, z: Tensor) -> dict[str, Tensor]:
 
 
 def restore(optimizer: torch.optim.Optimizer, z: Tensor, state: dict[str, Tensor]) -> None:
-    """Give an optimizer back what `state_of` took; step counters stay on the CPU."""
+    """Give an optimizer back what `state_of` took; on the CPU step counters, unless recorded."""
+    here = bool(optimizer.defaults.get("capturable"))
     if state:
         optimizer.state[z] = {
-            name: value if value.ndim == 0 else value.to(z.device) for name, value in state.items()
+            name: value.to(z.device if here or value.ndim else "cpu")
+            for name, value in state.items()
         }

@@ -17,6 +17,8 @@ from torch.nn import functional as F
 from vqclip_nb import augment, resampling
 from vqclip_nb.augment import Chances
 
+_CPU = torch.device("cpu")
+
 
 @dataclass(frozen=True)
 class PeerDraws:
@@ -50,11 +52,12 @@ def apply(x: Tensor, draws: PeerDraws) -> Tensor:
         pooled = (F.adaptive_avg_pool2d(x, size) + F.adaptive_max_pool2d(x, size)) / 2
         crops = pooled.expand(n, -1, -1, -1)
     else:
-        boxes = draws.boxes - torch.tensor([*draws.pad, 0])  # in pixels of x itself
-        crops = resampling.crops(x, boxes, size, smooth=draws.smooth)
+        (across, down), (left, top, side) = draws.pad, draws.boxes.unbind(1)
+        boxes = torch.stack([left - across, top - down, side], 1)  # in pixels of x itself
+        crops = resampling.crops(x, boxes, size, min(x.shape[-2:]), smooth=draws.smooth)
     for change in draws.augments:
         crops = change.apply(crops)
-    return crops + draws.noise.to(x.device)
+    return crops + draws.noise
 
 
 def draw(
@@ -65,17 +68,31 @@ def draw(
     shape: tuple[int, int],
     cut_pow: float,
     noise_factor: float,
+    device: torch.device = _CPU,
 ) -> PeerDraws:
-    """Draw the crops of one picture of `shape` (H, W) by one of `METHODS`."""
+    """Draw the crops of one picture of `shape` (H, W) by one of `METHODS`; noise on `device`."""
     chances = Chances(generator, cutn)
     draws = METHODS[method](chances, size, shape, cut_pow)
-    return replace(draws, noise=draw_noise(generator, cutn, size, noise_factor))
+    return replace(draws, noise=draw_noise(generator, cutn, size, noise_factor, device))
 
 
-def draw_noise(generator: torch.Generator, cutn: int, size: int, noise_factor: float) -> Tensor:
-    """Noise [cutn, 3, size, size] whose standard deviation is drawn between 0 and the factor."""
+def draw_noise(
+    generator: torch.Generator,
+    cutn: int,
+    size: int,
+    noise_factor: float,
+    device: torch.device = _CPU,
+) -> Tensor:
+    """Noise [cutn, 3, size, size] whose standard deviation is drawn between 0 and the factor.
+
+    A GPU draws its own, from a seed that `generator` gives: it is most of all random numbers.
+    """
     sigma = noise_factor * torch.rand(cutn, 1, 1, 1, generator=generator)
-    return sigma * torch.randn(cutn, 3, size, size, generator=generator)
+    if device.type == "cuda":
+        seed = torch.randint(2**62, (), generator=generator)
+        generator = torch.Generator(device).manual_seed(int(seed))
+    noise = torch.randn(cutn, 3, size, size, generator=generator, device=generator.device)
+    return sigma.to(noise.device) * noise
 
 
 _NONE = torch.empty(0)

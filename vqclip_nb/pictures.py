@@ -1,4 +1,4 @@
-"""Pictures from outside: from a path or a web address to a tensor of the wanted size."""
+"""Pictures from outside, a path or a web address, to tensors of the wanted size; and back to bytes."""
 
 from __future__ import annotations
 
@@ -21,6 +21,17 @@ from vqclip_nb.metadata import as_png, copy_of
 _LARGEST = 64 * 2**20  # bytes of a fetched picture
 _MOST_PIXELS = 100_000_000  # of any picture: a small file can unpack to fill the memory
 _SECONDS = 20  # to wait for an answer
+
+
+def to_bytes(x: Tensor) -> Tensor:
+    """Pictures [B, 3, H, W] in [0,1] to uint8 [B, H, W, 3], where they are."""
+    scaled = x.detach().mul(255).round().clamp(0, 255).to(torch.uint8)
+    return scaled.permute(0, 2, 3, 1).contiguous()
+
+
+def to_pixels(x: Tensor) -> np.ndarray:
+    """Pictures [B, 3, H, W] in [0,1] to uint8 [B, H, W, 3]."""
+    return to_bytes(x).cpu().numpy()
 
 
 def load_picture(source: str) -> Tensor:

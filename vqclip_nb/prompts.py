@@ -19,25 +19,19 @@ LoadPicture = Callable[[str], Tensor]  # a path or url to a picture [1, 3, H, W]
 
 
 @dataclass(frozen=True)
-class Goal:
-    """What one prompt aims at in one critic's space.
+class Target:
+    """What the pictures should come near to, and keep away from, in one critic's space.
 
-    emb: unit vector [1, E]
-    weight: how much it counts; below 0 the picture is pushed away
-    stop: the loss, with the weight's sign, below which it pulls no more
+    goals: unit vectors [G, E]
+    weights: how much each counts [G]; below 0 the picture is pushed away
+    stops: the losses [G], with the weight's sign, below which a goal pulls no more
+    phrases: the phrase of the story that each goal belongs to; None: to keep away from
     """
 
-    emb: Tensor
-    weight: float = 1.0
-    stop: float = -math.inf
-
-
-@dataclass(frozen=True)
-class Target:
-    """The goals of each phrase of the story, and those to keep away from."""
-
-    phrases: list[list[Goal]]
-    exclude: list[Goal]
+    goals: Tensor
+    weights: Tensor
+    stops: Tensor
+    phrases: tuple[int | None, ...]
 
 
 def make_target(
@@ -49,20 +43,24 @@ def make_target(
     add nothing. Raises ValueError where a blend cancels out.
     """
     extras = _sum_of(perceptor, settings.extras, load_picture) * settings.w2
-    phrases = []
-    for phrase in parse_story(settings.prompt):
-        goals = []
+    blends, prompts, phrases = [], [], []
+    for number, phrase in enumerate(parse_story(settings.prompt)):
         for prompt in phrase:
             blend = settings.w1 * _encoded(perceptor, prompt, load_picture) + extras
             if blend.norm() < 1e-6:
                 raise ValueError("prompt and extras cancel out: change w1 or w2.")
-            goals.append(Goal(F.normalize(blend, dim=1), prompt.weight, prompt.stop))
-        phrases.append(goals)
-    exclude = [
-        Goal(F.normalize(_encoded(perceptor, p, load_picture), dim=1), p.weight, p.stop)
-        for p in parse_prompts(settings.exclude)
-    ]
-    return Target(phrases, exclude)
+            blends.append(blend)
+            prompts.append(prompt)
+            phrases.append(number)
+    for prompt in parse_prompts(settings.exclude):
+        blends.append(_encoded(perceptor, prompt, load_picture))
+        prompts.append(prompt)
+        phrases.append(None)
+    weights, stops = (
+        torch.tensor([getattr(prompt, name) for prompt in prompts], device=perceptor.device)
+        for name in ("weight", "stop")
+    )
+    return Target(F.normalize(torch.cat(blends), dim=1), weights, stops, tuple(phrases))
 
 
 def _sum_of(perceptor: Perceptor, text: str, load_picture: LoadPicture | None) -> Tensor:

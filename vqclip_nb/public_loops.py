@@ -7,8 +7,9 @@ The mathematics is that of `reference.py`; what the crops draw by chance differs
 from __future__ import annotations
 
 import copy
+import importlib.util
 import math
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -25,11 +26,35 @@ from vqclip_nb.vqgan import VQGAN
 NAMES = ("nerdyrodent", "crowson", "classic")
 
 
-def public_loop(name: str, models: Models, settings: Settings) -> Callable[[], float]:
-    """One iteration of a public loop; the settings give prompt, size, crops and seed.
+@dataclass(frozen=True)
+class PublicLoop:
+    """A public loop in progress; called, it goes one iteration on and gives the loss."""
+
+    loop: ClassicLoop | CodebookLoop
+
+    def __call__(self) -> float:
+        return self.loop.step(None)
+
+    def picture(self) -> Tensor:
+        """The picture after the last iteration, [1, 3, H, W] in [0,1]."""
+        with torch.no_grad():
+            return self.loop.picture()
+
+
+def check(name: str) -> None:
+    """Raise ValueError where there is no such loop, or it lacks what it needs."""
+    if name not in NAMES:
+        raise ValueError(f"against is {name!r}: allowed is {', '.join(NAMES)}.")
+    if name == "nerdyrodent" and importlib.util.find_spec("kornia") is None:
+        raise ValueError("kornia is missing: pip install kornia.")
+
+
+def public_loop(name: str, models: Models, settings: Settings) -> PublicLoop:
+    """A public loop at its start; the settings give prompt, size, crops and seed.
 
     Needs kornia for nerdyrodent. Only the first critic looks, as in the originals.
     """
+    check(name)
     vqgan, critic = _as_loaded(models)
     width, height = (side // vqgan.factor for side in settings.im_shape)
     z = latents.begin(vqgan, settings.start, settings.seed or 0, 1, height, width)
@@ -45,7 +70,7 @@ def public_loop(name: str, models: Models, settings: Settings) -> Callable[[], f
     else:
         prompts = [(target, 1.0, -math.inf)]
         loop = CodebookLoop(vqgan, critic, z, prompts, settings.learning_rate, cut=cut)
-    return lambda: loop.step(None)
+    return PublicLoop(loop)
 
 
 def _as_loaded(models: Models) -> tuple[VQGAN, Perceptor]:
@@ -66,10 +91,8 @@ class _Latest(nn.Module):
 
     def __init__(self, size: int, cutn: int) -> None:
         super().__init__()
-        try:
-            from kornia import augmentation as kornia
-        except ImportError:
-            raise ValueError("kornia is missing: pip install kornia.") from None
+        from kornia import augmentation as kornia
+
         self.cutn = cutn
         self.average, self.most = nn.AdaptiveAvgPool2d(size), nn.AdaptiveMaxPool2d(size)
         self.augments = nn.Sequential(

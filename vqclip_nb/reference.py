@@ -61,12 +61,16 @@ class ClassicLoop:
 
     def loss(self, draws: PeerDraws | None) -> Tensor:
         """-cos(target, crops) + 0.5 cos(exclude, crops), the mean over crops."""
-        x = self.vqgan.decode(self.z)
+        x = self.picture()
         emb = self.critic.encode_image(self.cut(x, draws))
         loss = -torch.cosine_similarity(self.target, emb).mean()
         if self.exclude is not None:
             loss = loss + 0.5 * torch.cosine_similarity(self.exclude, emb).mean()
         return loss
+
+    def picture(self) -> Tensor:
+        """What z shows now, [1, 3, H, W] in [0,1]."""
+        return self.vqgan.decode(self.z)
 
     def step(self, draws: PeerDraws | None) -> float:
         """Gradient, then AdamW's step."""
@@ -103,7 +107,7 @@ class CodebookLoop:
 
     def loss(self, draws: PeerDraws | None) -> Tensor:
         """The sum of the prompts' losses and of the pull to zero."""
-        x = self.vqgan.decode(self.quantized())
+        x = self.picture()
         emb = self.critic.encode_image(self.cut(x, draws))
         loss = sum(self.prompt_loss(emb, *prompt) for prompt in self.prompts)
         if self.init_weight:
@@ -111,6 +115,10 @@ class CodebookLoop:
                 self.init_weight / (2 * (2 * self.i + 1))
             )
         return loss
+
+    def picture(self) -> Tensor:
+        """What z shows now, [1, 3, H, W] in [0,1]."""
+        return self.vqgan.decode(self.quantized())
 
     def quantized(self) -> Tensor:
         """The nearest codes, whose gradient goes to z unchanged."""

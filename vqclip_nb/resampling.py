@@ -16,15 +16,15 @@ _LOBES = 2  # of the Lanczos window
 _CUBIC = -0.75  # torch's bicubic coefficient
 
 
-def crops(x: Tensor, boxes: Tensor, size: int, *, smooth: bool) -> Tensor:
+def crops(x: Tensor, boxes: Tensor, size: int, longest: int, *, smooth: bool) -> Tensor:
     """Crops [n, 3, size, size] of one picture [1, 3, H, W].
 
     boxes: left, top and side [n, 3] in pixels; what lies outside the picture is black
+    longest: no side is longer
     smooth: a Lanczos filter (a = 2) on a mirrored border where the crop shrinks, then bicubic;
         else bilinear; corners aligned
     """
-    longest = int(boxes[:, 2].max())  # on the CPU, where boxes are drawn
-    left, top, side = boxes.to(x.device).unbind(1)
+    left, top, side = boxes.unbind(1)
     across = matrices(left, side, size, x.shape[-1], longest, smooth=smooth)  # (n, S, W)
     down = matrices(top, side, size, x.shape[-2], longest, smooth=smooth)  # (n, S, H)
     n, channels = len(boxes), x.shape[1]
@@ -38,8 +38,8 @@ def matrices(
 ) -> Tensor:
     """What takes a line of `length` pixels to `size` samples of each of its stretches.
 
-    start, side: first pixel and number of pixels [n] of the stretches, the longest of which has
-    `longest`; gives [n, size, length]
+    start, side: first pixel and number of pixels, up to `longest`, [n] of the stretches; gives
+    [n, size, length]
     """
     step = (side - 1) / max(1, size - 1)
     at = torch.arange(size, device=side.device) * step[:, None]  # (n, S), along the stretch
@@ -61,8 +61,7 @@ def matrices(
 
 def _neighbours(whole: Tensor, part: Tensor, smooth: bool) -> tuple[Tensor, Tensor]:
     """Pixels around the sampled places, and their weights."""
-    offsets = torch.arange(-1, 3) if smooth else torch.arange(2)
-    offsets = offsets.to(whole.device)
+    offsets = torch.arange(-1 if smooth else 0, 3 if smooth else 2, device=whole.device)
     away = (part[..., None] - offsets).abs()
     places = whole[..., None].long() + offsets
     if not smooth:

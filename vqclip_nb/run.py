@@ -14,30 +14,26 @@ import random
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn import functional as F
 
-from vqclip_nb import __version__, cutouts, interrupts, latents, prompts
+from vqclip_nb import __version__, interrupts, prompts
 from vqclip_nb.canvas import Canvas
 from vqclip_nb.folder import RunFolder
-from vqclip_nb.losses import Scene, objective
 from vqclip_nb.metadata import portable
-from vqclip_nb.models import Models, check_names, load_for, pick_device, release_memory
+from vqclip_nb.models import Models, check_names, load_for, pick_device
+from vqclip_nb.painter import Painter
 from vqclip_nb.pictures import kept_picture, remembered
-from vqclip_nb.prompts import Target
 from vqclip_nb.settings import Settings, specs
-from vqclip_nb.thrift import LEVELS, is_out_of_memory
+from vqclip_nb.step import Inputs
 
 _SEGMENT = 100  # iterations after which frames are encoded, if none of them is shown before
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -193,8 +189,7 @@ class Run:
 
     def images(self) -> list[Image.Image]:
         """The current pictures, one per batch item: decode(quantize(z))."""
-        pixels = to_pixels(self._thriftily(self.canvas.shown))
-        return [Image.fromarray(item) for item in pixels]
+        return [Image.fromarray(item) for item in self.painter.pictures().cpu().numpy()]
 
     def save(self) -> None:
         """Write pictures, settings, history and, last, the state that resumes from all of it."""
@@ -213,8 +208,7 @@ class Run:
             try:
                 self.save_film()
             finally:
-                self.canvas.forget()
-                release_memory()
+                self.painter.forget()
 
     def save_film(self) -> None:
         """Save, and make the timelapse of what was painted so far."""
@@ -253,6 +247,8 @@ class Run:
         self.settings = self.plan.at(max(1, i))
         self._aim_at(self.settings)
         self.canvas = Canvas(self.models, self.settings, self._picture, state)
+        self.painter = Painter(self.models, self.canvas)
+        self._ahead: tuple[int, Settings, Inputs] | tuple[None, None] = (None, None)
 
     def _picture(self, source: str) -> Tensor:
         """A picture from outside; the run's folder keeps a copy to go on with."""
@@ -284,10 +280,8 @@ class Run:
     def _iterate(self) -> Iterate:
         with interrupts.held():
             began = time.perf_counter()
-            parts, similarity = self._step()
+            parts, similarity, frame = self._step()
             self.i += 1
-            # the picture after this step; the next iteration starts from the same decoding
-            frame = to_pixels(self._thriftily(self.canvas.shown))[0]
             self.seconds += time.perf_counter() - began
             loss, total = sum(parts.values()), self.settings.total_iter
             row = {"iteration": self.i, "seconds": self.seconds, "loss": loss}
@@ -307,46 +301,28 @@ class Run:
             self.folder.save_step(self.i, self.images(), self._metadata(), latent)
             self.save()
 
-    def _step(self) -> tuple[dict[str, float], float]:
-        """One iteration: judge the current picture, then move its latent."""
-        parts, similarity = self._thriftily(self._judge)
-        self.canvas.move(self.i + 1)
-        return parts, similarity
+    def _step(self) -> tuple[dict[str, float], float, np.ndarray]:
+        """One iteration: the parts of the loss, the similarity, and the first picture after it."""
+        iteration, step = self.i + 1, self.painter.step
+        inputs = self._drawn(iteration)
+        told, pixels = self.painter.iterate(iteration, inputs)
+        self._ahead = iteration + 1, self.settings, self._inputs(iteration + 1)  # GPU still at work
+        *values, similarity, steepest = told.tolist()
+        parts = dict(zip(step.names, values, strict=True))
+        self._check(parts, steepest)
+        return parts, similarity, pixels[0].cpu().numpy()
 
-    def _judge(self) -> tuple[dict[str, float], float]:
-        """The loss of the current picture, by parts, its similarity, and z's gradient."""
-        settings, canvas, iteration = self.settings, self.canvas, self.i + 1
-        canvas.z.grad = None
-        streams = [
-            latents.stream(settings.seed, item, iteration) for item in range(settings.batch_size)
-        ]
-        z_q, x = canvas.judged(streams)
-        pairs = self._pairs(x, streams)
-        shares = self.story.shares(iteration)
-        drafts = [(share, canvas.drafts[phrase]) for phrase, share in shares.items()]
-        drafts = [(share, draft) for share, draft in drafts if draft is not None]
-        scene = Scene(x, canvas.z, z_q, canvas.start, drafts, iteration)
-        parts, similarity = objective(self.models.vqgan, settings, pairs, shares, scene)
-        # times the batch size: each picture is moved as it would be alone
-        (sum(parts.values()) * settings.batch_size).backward()
-        values = {name: part.item() for name, part in parts.items()}
-        self._check(values, canvas.z.grad.abs().amax().item())
-        return values, similarity.item()
+    def _drawn(self, iteration: int) -> Inputs:
+        """What is new in an iteration: as it was drawn ahead, unless the settings have changed."""
+        if self._ahead[:2] == (iteration, self.settings):
+            return self._ahead[2]
+        return self._inputs(iteration)
 
-    def _pairs(self, x: Tensor, streams: list[torch.Generator]) -> list[tuple[Tensor, Target]]:
-        """For each critic its embeddings of the crops of the pictures x, and its target."""
-        cutter = cutouts.Cutter(self.settings, streams, tuple(x.shape[-2:]))
-        crops: dict[int, Tensor] = {}  # critics of one input size see the same
-        pairs = []
-        for perceptor, target in zip(self.models.perceptors, self.targets, strict=True):
-            size = perceptor.input_size
-            if size not in crops:
-                crops[size] = cutter.cut(x, size)
-            pairs.append((self.canvas.thrift.encode(perceptor, crops[size]), target))
-        return pairs
+    def _inputs(self, iteration: int) -> Inputs:
+        return self.painter.step.inputs(iteration, self.targets, self.story)
 
     def _check(self, parts: dict[str, float], steepest: float) -> None:
-        """Stop before z is moved by what is no number."""
+        """Stop where z should have been moved by what is no number; it was not."""
         named = {f"{name} term": value for name, value in parts.items()} | {"gradient": steepest}
         for name, value in named.items():
             if not math.isfinite(value):
@@ -356,52 +332,6 @@ class Run:
                     f"{weight if weight in specs() else 'learning_rate'}; "
                     "the last good picture is kept."
                 )
-
-    def _thriftily(self, compute: Callable[[], _T]) -> _T:
-        """What `compute` gives; in less memory where there is not enough."""
-        thrift = self.canvas.thrift
-        while True:
-            try:
-                return compute()
-            except RuntimeError as error:
-                if not is_out_of_memory(error):
-                    raise
-            self.canvas.forget()
-            release_memory()
-            width, height = self.settings.im_shape
-            if not thrift.spare():
-                raise MemoryError(
-                    f"{width} × {height} pixels do not fit into the memory of "
-                    f"{self.models.device}; {self._size_that_fits()}; what was painted is kept."
-                )
-            warnings.warn(
-                f"{width} × {height} pixels do not fit into the memory of {self.models.device}: "
-                f"going on more slowly, {LEVELS[thrift.level]}.",
-                stacklevel=3,
-            )
-
-    def _size_that_fits(self) -> str:
-        """The largest of a few sizes of which an iteration fits into the memory, in words."""
-        for share in (0.75, 0.5, 0.375, 0.25):
-            if shape := self._fits(share):
-                return f"{shape[0]} × {shape[1]} would fit"
-        return "nor does a quarter of each side: try another device"
-
-    def _fits(self, share: float) -> tuple[int, int] | None:
-        """The size at this share of each side, if its forward and backward pass fit."""
-        vqgan, canvas = self.models.vqgan, self.canvas
-        z = F.interpolate(canvas.z.detach(), scale_factor=share, mode="nearest").requires_grad_()
-        streams = [latents.stream(0, item, 0) for item in range(len(z))]
-        try:
-            x = canvas.thrift.decode(vqgan, vqgan.quantize(z)[0], tile=self.settings.tile)
-            sum(emb.sum() for emb, _ in self._pairs(x, streams)).backward()
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-            return None
-        finally:
-            release_memory()
-        return x.shape[-1], x.shape[-2]
 
     def _metadata(self) -> dict | None:
         """What a picture says of its making; None where it should say nothing."""
@@ -428,12 +358,6 @@ def _drawable(im_shape: tuple[int, int], factor: int) -> tuple[int, int]:
             stacklevel=4,
         )
     return width, height
-
-
-def to_pixels(x: Tensor) -> np.ndarray:
-    """Pictures [B, 3, H, W] in [0,1] to uint8 [B, H, W, 3]."""
-    scaled = x.detach().mul(255).round().clamp(0, 255).to(torch.uint8)
-    return scaled.permute(0, 2, 3, 1).cpu().numpy()
 
 
 def generate(

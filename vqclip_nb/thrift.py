@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from vqclip_nb.perceptor import Perceptor
-from vqclip_nb.vqgan import VQGAN
+from vqclip_nb.vqgan import AGAIN, VQGAN
 
 LEVELS = (
     "everything at once",
@@ -47,8 +47,7 @@ class Thrift:
         size = math.ceil(len(crops) / 4) if self.level == 1 else 1
         with self._precision(crops.device):
             parts = [
-                checkpoint(perceptor.encode_image, part, use_reentrant=False)
-                for part in crops.split(size)
+                checkpoint(perceptor.encode_image, part, **AGAIN) for part in crops.split(size)
             ]
         return torch.cat(parts).float()
 

@@ -28,6 +28,9 @@ from torch.utils.checkpoint import checkpoint
 
 from vqclip_nb.precision import keep_in_range, through
 
+# how activations are computed again for their gradient; a frozen network draws nothing by chance
+AGAIN = {"use_reentrant": False, "preserve_rng_state": False}
+
 
 class Network(nn.Module):
     """The trainable parts, under the names that taming's checkpoints give them.
@@ -78,6 +81,7 @@ class VQGAN:
         box = self.codebook
         self.z_min = box.amin(0).view(1, -1, 1, 1)  # (1, C, 1, 1)
         self.z_max = box.amax(0).view(1, -1, 1, 1)
+        self.variance = self.codebook.var()
         self.dtype = torch.float32
 
     def use(self, dtype: torch.dtype) -> VQGAN:
@@ -190,7 +194,7 @@ def _recomputed(decoder: nn.Module, tile: bool) -> Iterator[None]:
     blocks = [b for b in decoder.modules() if isinstance(b, (ResnetBlock, AttnBlock, Upsample))]
     try:
         for block in blocks:
-            block.forward = partial(checkpoint, partial(again, block), use_reentrant=False)
+            block.forward = partial(checkpoint, partial(again, block), **AGAIN)
         yield
     finally:
         for block in blocks:

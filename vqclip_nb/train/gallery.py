@@ -16,7 +16,8 @@ from torch.nn import functional as F
 
 from vqclip_nb.models import Models
 from vqclip_nb.perceptor import Perceptor
-from vqclip_nb.run import Run, to_pixels
+from vqclip_nb.pictures import to_pixels
+from vqclip_nb.run import Run
 from vqclip_nb.settings import Settings
 from vqclip_nb.train.towers import same_captions
 

@@ -1,0 +1,88 @@
+"""An iteration as a recording that a GPU plays by itself (CUDA graphs).
+
+An iteration is some thousand small computations, and Python needs longer to ask for them than a
+large GPU for doing them. Recorded once, they are asked for with a single call.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from vqclip_nb.models import release_memory
+from vqclip_nb.settings import Settings
+from vqclip_nb.step import Inputs, Step
+from vqclip_nb.tensors import form, leaves, mapped
+
+# fields whose values reach an iteration as tensors, or not at all: a recording bears their change
+_PLAYED = ("prompt", "extras", "exclude", "w1", "w2", "exclude_weight", "noise_factor")
+_PLAYED += ("learning_rate", "schedule", "total_iter", "story_fade", "auto_stop")
+_PLAYED += ("vq_weight", "gan_weight", "tv_weight", "init_weight", "draft_weight")
+
+
+class Recording:
+    """Two graphs, what `Step.see` does and what `Step.judge` does, played in turn.
+
+    They are two because each picture is both shown after one iteration and judged by the next: the
+    first graph decodes it once for both. The recording writes where it wrote when it was made, so
+    its inputs are copied into buffers, and it is good as long as they have their form.
+
+    z: the latent that it moves
+    """
+
+    def __init__(self, step: Step, inputs: Inputs) -> None:
+        self._step, canvas, device = step, step.canvas, step.models.device
+        self.z, self._settings, self._baked = canvas.z, canvas.settings, _baked(step)
+        self._form, self._given = form(inputs), list(leaves(inputs))
+        self._buffers = mapped(inputs, lambda tensor: tensor.to(device, copy=True))
+        self._told = torch.zeros(len(step.names) + 2, device=device)
+        canvas.forget()
+        release_memory()
+        self._seeing, self._judging = torch.cuda.CUDAGraph(), torch.cuda.CUDAGraph()
+        stream = torch.cuda.Stream()
+        with torch.cuda.graph(self._seeing, stream=stream):
+            self._pixels = step.see()
+        self._decoded = canvas.decoded()
+        with torch.cuda.graph(self._judging, pool=self._seeing.pool(), stream=stream):
+            # into a buffer from outside: the next decoding may use what this one allocates
+            self._told.copy_(step.judge(self._buffers))
+        self.see()
+
+    def fits(self, inputs: Inputs) -> bool:
+        """Whether it computes what these inputs, and the settings of now, ask for."""
+        canvas = self._step.canvas
+        if canvas.settings is not self._settings:
+            self._settings = canvas.settings
+            if self._baked != _baked(self._step):
+                return False
+        return canvas.z is self.z and form(inputs) == self._form
+
+    def judge(self, inputs: Inputs) -> Tensor:
+        """As `Step.judge`; what it gives is overwritten by the next call."""
+        given = list(leaves(inputs))
+        for new, old, buffer in zip(given, self._given, leaves(self._buffers), strict=True):
+            if new is not old:
+                buffer.copy_(new, non_blocking=True)
+        self._given = given
+        self._judging.replay()
+        self._step.canvas.forget()
+        return self._told
+
+    def see(self) -> Tensor:
+        """As `Step.see`; what it gives is overwritten by the next call."""
+        self._seeing.replay()
+        self._step.canvas.forget(self._decoded)
+        return self._pixels
+
+
+def can_record(step: Step) -> bool:
+    """Whether there is a GPU that records, and an optimizer that can be recorded."""
+    options = step.canvas.optimizer.defaults
+    return step.models.device.type == "cuda" and bool(options.get("capturable"))
+
+
+def _baked(step: Step) -> tuple[int, Settings]:
+    """What reaches an iteration as it is, and so must be equal for a recording to be played."""
+    plain = Settings()
+    others = {name: getattr(plain, name) for name in _PLAYED}
+    return step.canvas.thrift.level, step.canvas.settings.replace(**others, updates=())
