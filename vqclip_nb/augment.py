@@ -80,7 +80,7 @@ class Erase:
         xs = ((torch.arange(width, device=x.device) + 0.5) / width).view(1, 1, 1, -1)
         left, top, right, bottom = self.box.view(-1, 4, 1, 1, 1).unbind(1)
         inside = (xs >= left) & (xs < right) & (ys >= top) & (ys < bottom)
-        return x * ~inside
+        return x * (~inside).to(x.dtype)
 
 
 @dataclass(frozen=True)

@@ -160,9 +160,10 @@ def _networks(models: Models, settings: Settings) -> Callable[[], None]:
     ]
 
     def step() -> None:
-        vqgan.decode(z_q).sum().backward()
+        x = vqgan.decode(z_q)
         for perceptor, seen in zip(models.perceptors, crops, strict=True):
             perceptor.encode_image(seen).sum().backward()
+        x.sum().backward()  # last, as in any such loop: what the decoder keeps has left the cache
 
     return step
 

@@ -6,6 +6,8 @@ large GPU for doing them. Recorded once, they are asked for with a single call.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -38,14 +40,12 @@ class Recording:
         self._told = torch.zeros(len(step.names) + 2, device=device)
         canvas.forget()
         release_memory()
-        self._seeing, self._judging = torch.cuda.CUDAGraph(), torch.cuda.CUDAGraph()
-        stream = torch.cuda.Stream()
-        with torch.cuda.graph(self._seeing, stream=stream):
-            self._pixels = step.see()
+        self._seeing, self._pixels = _recorded(step.see)
         self._decoded = canvas.decoded()
-        with torch.cuda.graph(self._judging, pool=self._seeing.pool(), stream=stream):
-            # into a buffer from outside: the next decoding may use what this one allocates
-            self._told.copy_(step.judge(self._buffers))
+        # into a buffer from outside: the next decoding may use what this one allocates
+        self._judging, _ = _recorded(
+            lambda: self._told.copy_(step.judge(self._buffers)), self._seeing.pool()
+        )
         self.see()
 
     def fits(self, inputs: Inputs) -> bool:
@@ -79,6 +79,19 @@ def can_record(step: Step) -> bool:
     """Whether there is a GPU that records, and an optimizer that can be recorded."""
     options = step.canvas.optimizer.defaults
     return step.models.device.type == "cuda" and bool(options.get("capturable"))
+
+
+def _recorded(
+    compute: Callable[[], Tensor], pool: tuple[int, int] | None = None
+) -> tuple[torch.cuda.CUDAGraph, Tensor]:
+    """What `compute` asks the GPU for, not yet done, and where its result will be.
+
+    pool: the memory of another graph that is always played before this one
+    """
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, pool=pool):
+        result = compute()
+    return graph, result
 
 
 def _baked(step: Step) -> tuple[int, Settings]:

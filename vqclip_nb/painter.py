@@ -9,6 +9,7 @@ from typing import TypeVar
 from torch import Tensor
 from torch.nn import functional as F
 
+from vqclip_nb import forecast
 from vqclip_nb.canvas import Canvas
 from vqclip_nb.graphs import Recording, can_record
 from vqclip_nb.models import Models, release_memory
@@ -28,6 +29,25 @@ class Painter:
         self.step = Step(models, canvas)
         self._recording: Recording | None = None
         self._warm, self._records = 0, True
+
+    def foresee(self) -> None:
+        """Begin in less memory, with a warning, where an iteration would not fit into what is free."""
+        settings, thrift = self.canvas.settings, self.canvas.thrift
+        room = forecast.free(self.models.device)
+        if room is None or forecast.surely_enough(self.models, settings) <= room:
+            return
+        takes = first = forecast.needed(self.models, settings, thrift.level)
+        while takes > room and thrift.level < len(LEVELS) - 1:
+            thrift.spare()
+            takes = forecast.needed(self.models, settings, thrift.level)
+        if first > room:
+            width, height = settings.im_shape
+            warnings.warn(
+                f"{width} × {height} pixels with {settings.cutn} crops take about "
+                f"{first / 2**30:.1f} GiB and {self.models.device} has {room / 2**30:.1f} free: "
+                f"painting more slowly, {LEVELS[thrift.level]}.",
+                stacklevel=3,
+            )
 
     def iterate(self, iteration: int, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """One iteration, counted from 1: what `Step.judge` tells, and the pictures after it.

@@ -92,7 +92,7 @@ def draw_noise(
         seed = torch.randint(2**62, (), generator=generator)
         generator = torch.Generator(device).manual_seed(int(seed))
     noise = torch.randn(cutn, 3, size, size, generator=generator, device=generator.device)
-    return sigma.to(noise.device) * noise
+    return noise.mul_(sigma.to(noise.device))
 
 
 _NONE = torch.empty(0)

@@ -8,7 +8,7 @@ measures keep float16 in range; in exact arithmetic they change nothing:
 - Every reader of the decoder's residual stream normalises it (GroupNorm), so the stream's scale is
   free: whatever writes to it is scaled down by a power of two, and the readers' epsilon by its
   square. So is what a block's first convolution gives to its second norm.
-- Attention's products are computed in float32.
+- Attention's products are computed in float32 (`frozen.py`).
 - The gradient is scaled up on its way through a network, by a power of two that is read off
   itself, and down again behind it: loss scaling (Micikevicius et al., arXiv 1710.03740) without a
   step that is ever skipped, and without asking the GPU for a number.
@@ -22,7 +22,6 @@ from collections.abc import Callable
 import torch
 from taming.modules.diffusionmodules.model import AttnBlock, Decoder, ResnetBlock, Upsample
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _LARGEST = 2.0**8  # of an activation: as far from float16's end as latents may yet surprise
@@ -92,23 +91,10 @@ def keep_in_range(decoder: Decoder, h: Tensor) -> None:
     for attention in attentions:
         attention.norm.eps *= share**2
         _scale(attention.proj_out, share)
-        attention.__class__ = WideAttention
     for upsample in upsamples:
         if upsample.with_conv:
             upsample.conv.bias.mul_(share)
     decoder.norm_out.eps *= share**2
-
-
-class WideAttention(AttnBlock):
-    """taming's attention, whose products are computed in float32."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Every place of x [B, C, h, w] looks at every other."""
-        h = self.norm(x)
-        size = h.shape[-2:]
-        q, k, v = (f(h).flatten(2).mT.float()[:, None] for f in (self.q, self.k, self.v))
-        seen = F.scaled_dot_product_attention(q, k, v)[:, 0]  # (B, h * w, C)
-        return x + self.proj_out(seen.mT.unflatten(2, size).to(x.dtype))
 
 
 def _largest(

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from torchvision import transforms
 
 from vqclip_nb import latents
+from vqclip_nb.frozen import thaw
 from vqclip_nb.models import Models
 from vqclip_nb.perceptor import Perceptor
 from vqclip_nb.reference import ClassicLoop, CodebookLoop, resample
@@ -81,6 +82,7 @@ def _as_loaded(models: Models) -> tuple[VQGAN, Perceptor]:
     """
     vqgan = copy.deepcopy(models.vqgan).use(torch.float32)
     critic = copy.deepcopy(models.perceptors[0]).use(torch.float32)
+    thaw(vqgan.network.decoder)
     for network in (vqgan.network, critic.model):
         network.to(memory_format=torch.contiguous_format)
     return vqgan, critic

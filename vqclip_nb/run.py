@@ -153,6 +153,8 @@ class Run:
         """Paint to the end, an iteration at a time; leaving early keeps what was painted."""
         atexit.register(self.finish)  # of a program that ends in the middle
         try:
+            if not self._is_done():
+                self.painter.foresee()
             while not self._is_done():
                 yield self._iterate()
         finally:

@@ -57,7 +57,9 @@ class Thrift:
             return vqgan.decode(z_q, tile=tile, recompute=self.level >= 3).float()
 
     def _precision(self, device: torch.device) -> contextlib.AbstractContextManager:
-        return torch.autocast(device.type, torch.bfloat16, enabled=self.level >= 4)
+        if self.level < 4:
+            return contextlib.nullcontext()
+        return torch.autocast(device.type, torch.bfloat16)
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
