@@ -79,6 +79,8 @@ def test_the_command_prints_a_table_and_json(capsys):
         (["--against", "nobody"], "nobody"),
         (["--cutn", "0"], "cutn"),
         (["--models", "nowhere"], "nowhere"),
+        (["--untrained"], "models is 'tiny'"),
+        (["--untrained", "--models", "sflckr", "--clip", "RN101"], "clip is 'RN101'"),
         (["--iterations", "0"], "iterations is 0"),
     ],
 )
@@ -86,3 +88,13 @@ def test_what_cannot_be_measured_is_told_in_a_sentence(wrong, told, capsys):
     assert main(["bench", *wrong]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert told in line
+
+
+@pytest.mark.slow
+def test_official_architectures_are_measured_without_their_files(monkeypatch, capsys):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    some = ["--models", "gumbel_f8", "--size", "64", "--cutn", "1", "--iterations", "1"]
+    assert main(["bench", "--untrained", "--device", "cpu", "--json", *some]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["models"], row["width"]) == ("gumbel_f8", 64)
+    assert row["seconds"] > 0

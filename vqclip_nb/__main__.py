@@ -300,6 +300,11 @@ def _bench_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="timed of each (default: 20; a race: the public loop's, 300)",
     )
+    parser.add_argument(
+        "--untrained",
+        action="store_true",
+        help="give official models random weights instead of fetching them",
+    )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     return parser
 
@@ -320,8 +325,9 @@ def _bench(options: dict) -> int:
     ]
     from vqclip_nb.bench import as_table, measure
     from vqclip_nb.models import load_for
+    from vqclip_nb.untrained import untrained
 
-    models = load_for(plans[0])
+    models = untrained(plans[0]) if options["untrained"] else load_for(plans[0])
     rows = []
     for number, plan in enumerate(plans, 1):
         print(f"{number} of {len(plans)}: {plan.im_shape[0]} pixels", file=sys.stderr)

@@ -25,7 +25,7 @@ from vqclip_nb.run import Run
 from vqclip_nb.settings import Settings
 
 _NAMES = {dtype: name for name, dtype in PRECISIONS.items()}
-_WARM = 3  # iterations before any is timed
+_WARM = 5  # iterations before any is timed: a GPU records the fourth
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")  # Linux
 
 
