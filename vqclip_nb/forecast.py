@@ -81,10 +81,9 @@ def inputs_of(step: Step) -> Inputs:
     phrases = [len(phrase) for phrase in parse_story(settings.prompt)]
     of = [number for number, goals in enumerate(phrases) for _ in range(goals)]
     of += [None] * len(parse_prompts(settings.exclude))
+    one, none = torch.ones(len(of)), torch.zeros(len(of))
     targets = [
-        Target(
-            torch.zeros(len(of), p.embed_dim), torch.ones(len(of)), torch.zeros(len(of)), tuple(of)
-        )
+        Target(torch.zeros(len(of), p.embed_dim, device=_META), one, none, tuple(of))
         for p in step.models.perceptors
     ]
     inputs = step.inputs(1, targets, Story.of(settings))

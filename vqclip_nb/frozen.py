@@ -29,8 +29,9 @@ class _Convolution(torch.autograd.Function):
         if grad.shape != ctx.shape:
             unread = grad.new_empty(1).expand(ctx.shape)
         geometry = layer.stride, ctx.padding, layer.dilation, False, (0, 0), layer.groups
+        weight = layer.weight.to(grad.dtype)  # another one under autocast
         wanted, _, _ = torch.ops.aten.convolution_backward(
-            grad, unread, layer.weight, None, *geometry, _INPUT_ALONE
+            grad, unread, weight, None, *geometry, _INPUT_ALONE
         )
         return wanted, None, None
 

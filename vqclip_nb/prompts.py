@@ -56,9 +56,9 @@ def make_target(
         blends.append(_encoded(perceptor, prompt, load_picture))
         prompts.append(prompt)
         phrases.append(None)
+    # on the CPU: they are asked for in each iteration, and a GPU would keep who asks waiting
     weights, stops = (
-        torch.tensor([getattr(prompt, name) for prompt in prompts], device=perceptor.device)
-        for name in ("weight", "stop")
+        torch.tensor([getattr(prompt, name) for prompt in prompts]) for name in ("weight", "stop")
     )
     return Target(F.normalize(torch.cat(blends), dim=1), weights, stops, tuple(phrases))
 
