@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from vqclip_nb.film import timelapse
     from vqclip_nb.form import Form
+    from vqclip_nb.journeys import journey
     from vqclip_nb.models import Models, load_models
+    from vqclip_nb.morphs import morph
     from vqclip_nb.run import Iterate, Result, Run, generate
     from vqclip_nb.settings import PRESETS, Settings
     from vqclip_nb.sweeps import sweep
@@ -26,8 +28,10 @@ _HOMES = {
     "describe_machine": "machine",
     "drive_folder": "folder",
     "generate": "run",
+    "journey": "journeys",
     "load_judge": "judge",
     "load_models": "models",
+    "morph": "morphs",
     "sweep": "sweeps",
     "timelapse": "film",
 }
@@ -43,8 +47,10 @@ __all__ = [
     "describe_machine",
     "drive_folder",
     "generate",
+    "journey",
     "load_judge",
     "load_models",
+    "morph",
     "sweep",
     "timelapse",
 ]

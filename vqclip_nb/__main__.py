@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -34,8 +34,9 @@ def _paint_parser() -> argparse.ArgumentParser:
         prog="vqclip",
         description="Paint a picture from a sentence with VQGAN and CLIP.",
         epilog="vqclip sweep FILE paints every line of a file, vqclip video FOLDER cuts the film "
-        "of a run, vqclip page FOLDER puts the runs of a class on one page, vqclip models lists the "
-        "models, vqclip bench measures speed and memory.",
+        "of a run, vqclip morph and vqclip journey make films of sentences, vqclip page FOLDER "
+        "puts the runs of a class on one page, vqclip models lists the models, vqclip bench "
+        "measures speed and memory.",
     )
     parser.add_argument("prompt", help="what to paint, e.g. 'a red apple'")
     parser.add_argument("--offline", action="store_true", help="fetch no model")
@@ -201,12 +202,17 @@ def _video_parser() -> argparse.ArgumentParser:
     parser.add_argument("folder", type=Path, help="the run's folder")
     parser.add_argument("--to", type=Path, help="the film (default: film.mp4 in the folder)")
     parser.add_argument("--json", action="store_true", help="print the path as JSON")
-    for each in fields(Cut):
+    return _with_fields(parser, Cut)
+
+
+def _with_fields(parser: argparse.ArgumentParser, kind: type) -> argparse.ArgumentParser:
+    """One flag for every field of a film's dataclass, with its help and default."""
+    for each in fields(kind):
         options: dict = {"help": f"{each.metadata['help']} (default: {each.default})"}
         if isinstance(each.default, bool):
             options["action"] = argparse.BooleanOptionalAction
         elif isinstance(each.default, float | int):
-            options |= {"type": float, "metavar": each.name.upper()}
+            options |= {"type": _parsed, "metavar": each.name.upper()}
         else:
             options["metavar"] = "|".join(each.metadata["allowed"])
         parser.add_argument("--" + each.name.replace("_", "-"), **options)
@@ -220,6 +226,81 @@ def _video(options: dict) -> int:
     cut = {name: value for name, value in options.items() if value is not None}
     film = timelapse(folder, to, **cut)
     print(json.dumps({"video": str(film)}) if as_json else f"video       {film}")
+    return 0
+
+
+def _morph_parser() -> argparse.ArgumentParser:
+    """One flag for every field of `Morph`, and of `Settings`."""
+    from vqclip_nb.morphs import Morph
+
+    parser = argparse.ArgumentParser(
+        prog="vqclip morph",
+        description="Paint sentences, and a film in which each picture passes into the next.",
+        epilog="Interrupted, it leaves the film so far; the same command goes on with it.",
+    )
+    parser.add_argument(
+        "sources", nargs="+", metavar="SOURCE", help="a sentence, a run's folder, a .safetensors"
+    )
+    return _with_settings(_with_fields(_with_film(parser), Morph))
+
+
+def _journey_parser() -> argparse.ArgumentParser:
+    """One flag for every field of `Journey`, and of `Settings`."""
+    from vqclip_nb.journeys import Journey
+
+    parser = argparse.ArgumentParser(
+        prog="vqclip journey",
+        description="Paint a sentence, and a film of a flight through it.",
+        epilog="Interrupted, it leaves the film so far; the same command goes on with it.",
+    )
+    parser.add_argument("prompt", help="what to fly through, e.g. 'a forest ^ the sea'")
+    return _with_settings(_with_fields(_with_film(parser), Journey))
+
+
+def _with_film(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument(
+        "--to", default="film.mp4", help="the film, .mp4 or .gif (default: film.mp4)"
+    )
+    parser.add_argument("--offline", action="store_true", help="fetch no model")
+    return parser
+
+
+def _morph(options: dict) -> int:
+    settings = _settings(options)
+    from vqclip_nb.morphs import Morph, morph
+
+    return _film(
+        options, Morph, lambda **more: morph(options["sources"], settings=settings, **more)
+    )
+
+
+def _journey(options: dict) -> int:
+    settings = _settings(options)
+    from vqclip_nb.journeys import Journey, journey
+
+    return _film(options, Journey, lambda **more: journey(settings, **more))
+
+
+def _film(options: dict, kind: type, make: Callable[..., Path]) -> int:
+    """Make a film under a bar of its frames, and tell where it is."""
+    from tqdm import tqdm
+
+    chosen = {each.name: options[each.name] for each in fields(kind)}
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    with tqdm(unit="frame", file=sys.stderr, dynamic_ncols=True, delay=1) as bar:
+
+        def tell(number: int, total: int) -> None:
+            if bar.total is None:
+                bar.reset(total)  # its time is that of the frames, not of what was painted before
+            bar.update(number - bar.n)
+
+        more = {"out": options["out"], "offline": options["offline"], "each": tell}
+        try:
+            film = make(file=options["to"], **more, **chosen)
+        except KeyboardInterrupt:
+            print(f"vqclip: {options['to']} has the frames so far, if any.", file=sys.stderr)
+            return 130
+    print(json.dumps({"video": str(film)}) if options["json"] else f"video       {film}")
     return 0
 
 
@@ -371,6 +452,8 @@ _COMMANDS = {
     "paint": (_paint_parser, _paint),
     "sweep": (_sweep_parser, _sweep),
     "video": (_video_parser, _video),
+    "morph": (_morph_parser, _morph),
+    "journey": (_journey_parser, _journey),
     "page": (_page_parser, _page),
     "models": (_models_parser, _models),
     "bench": (_bench_parser, _bench),

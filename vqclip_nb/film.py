@@ -11,9 +11,8 @@ import json
 import tempfile
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import imageio_ffmpeg
 import numpy as np
@@ -21,40 +20,23 @@ from PIL import Image, ImageDraw, ImageFont
 
 from vqclip_nb.folder import RunFolder
 from vqclip_nb.metadata import said_by
+from vqclip_nb.options import Options, option
 from vqclip_nb.video import FPS, write_video
 
 
-def _option(default: Any, told: str, allowed: tuple) -> Any:
-    return field(default=default, metadata={"help": told, "allowed": allowed})
-
-
 @dataclass(frozen=True)
-class Cut:
+class Cut(Options):
     """How a film is cut; ValueError with one sentence where a value is not allowed."""
 
-    seconds: float = _option(0.0, "Length without the hold; 0: one frame an iteration.", (0, 3600))
-    fps: float = _option(FPS, "Frames a second.", (1, 60))
-    hold: float = _option(0.0, "Seconds for which the last picture stays.", (0, 60))
-    pace: str = _option(
+    seconds: float = option(0.0, "Length without the hold; 0: one frame an iteration.", (0, 3600))
+    fps: float = option(FPS, "Frames a second.", (1, 60))
+    hold: float = option(0.0, "Seconds for which the last picture stays.", (0, 60))
+    pace: str = option(
         "iterations", "Equal steps of iterations, or of change.", ("iterations", "change")
     )
-    ping_pong: bool = _option(False, "There and back, to loop without a jump.", (False, True))
-    caption: bool = _option(False, "Prompt, iteration and loss below the picture.", (False, True))
-    format: str = _option("mp4", "The kind of file.", ("mp4", "gif"))
-
-    def __post_init__(self) -> None:
-        for each in fields(self):
-            value, allowed = getattr(self, each.name), each.metadata["allowed"]
-            if each.type == "float":
-                number = isinstance(value, (int, float)) and not isinstance(value, bool)
-                if not number or not allowed[0] <= value <= allowed[1]:
-                    raise _refused(each.name, value, f"{allowed[0]} to {allowed[1]}")
-            elif value not in allowed:
-                raise _refused(each.name, value, " or ".join(map(str, allowed)))
-
-
-def _refused(name: str, value: object, allowed: str) -> ValueError:
-    return ValueError(f"{name} is {value!r}: allowed is {allowed}.")
+    ping_pong: bool = option(False, "There and back, to loop without a jump.", (False, True))
+    caption: bool = option(False, "Prompt, iteration and loss below the picture.", (False, True))
+    format: str = option("mp4", "The kind of file.", ("mp4", "gif"))
 
 
 def timelapse(folder: str | Path, file: str | Path | None = None, **cut: object) -> Path:

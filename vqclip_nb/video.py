@@ -6,7 +6,7 @@ An mp4 is H.264 in yuv420p, which every browser plays; a GIF has a palette for e
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -43,6 +43,14 @@ def write_video(
         raise ValueError(f"{path.name} would have no frames: paint at least one iteration.")
     part.replace(path)
     return count
+
+
+def read_video(path: Path) -> Iterator[np.ndarray]:
+    """The frames of a video, uint8 [H, W, 3], one after the other."""
+    reader = imageio_ffmpeg.read_frames(str(path))
+    width, height = next(reader)["size"]
+    for frame in reader:
+        yield np.frombuffer(frame, np.uint8).reshape(height, width, 3)
 
 
 def join_videos(path: Path, segments: list[Path], *, comment: str = "") -> None:
