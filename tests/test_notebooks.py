@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import nbclient
 import nbformat
 import pytest
+from shorter import SHORTER, shortened
 
 ROOT = Path(__file__).parents[1]
 STAMP = SimpleNamespace(**runpy.run_path(str(ROOT / ".ci" / "stamp.py")))
@@ -24,18 +25,10 @@ def _outputs(notebook, kind: str) -> list[str]:
     return [o.data[kind] for o in outputs if kind in o.get("data", {})]
 
 
-def _shortened(notebook):
-    """The prompt lab paints some sixty pictures: a third of the iterations show that it runs."""
-    for cell in notebook.cells:
-        cell.source = cell.source.replace('"total_iter": 60', '"total_iter": 20')
-        cell.source = cell.source.replace("total_iter=120, show_step=20", "total_iter=60")
-    return notebook
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("path", PAINTING, ids=lambda p: p.stem)
 def test_a_notebook_runs_and_shows_pictures(path, tmp_path):
-    notebook = _shortened(nbformat.read(path, as_version=4))
+    notebook = shortened(nbformat.read(path, as_version=4))
     client = nbclient.NotebookClient(
         notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}
     )
@@ -47,6 +40,11 @@ def test_a_notebook_runs_and_shows_pictures(path, tmp_path):
     assert all(picture.stat().st_size > 1000 for picture in pictures)
     if "quickstart" in path.stem:
         assert any("video" in html for html in _outputs(notebook, "text/html"))
+
+
+def test_what_is_shortened_is_there():
+    sources = "".join(c.source for p in PAINTING for c in nbformat.read(p, as_version=4).cells)
+    assert all(long in sources for long in SHORTER)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)

@@ -16,6 +16,7 @@ from vqclip_nb.folder import RunFolder
 from vqclip_nb.form import FRONT, Form
 from vqclip_nb.metadata import as_png
 from vqclip_nb.perceptor import Perceptor
+from vqclip_nb.player import player
 from vqclip_nb.run import Run
 from vqclip_nb.settings import PRESETS, Settings
 from vqclip_nb.show import change_in_words, contact_sheet, curve_svg
@@ -274,17 +275,7 @@ class Panel:
 
     def show_film(self, file: Path) -> None:
         """Play an mp4 or a GIF."""
-        data = base64.b64encode(file.read_bytes()).decode()
-        if file.suffix == ".gif":
-            shown = (
-                f'<img width="384" alt="film of the painting" src="data:image/gif;base64,{data}">'
-            )
-        else:
-            shown = (
-                '<video controls autoplay loop muted width="384" '
-                f'aria-label="film of the painting" src="data:video/mp4;base64,{data}"></video>'
-            )
-        self.views["film"].value = shown
+        self.views["film"].value = player(file, "film of the painting")
 
     def offer(self, file: Path) -> None:
         """A link that saves a file, if it is not too large for the page."""
