@@ -38,10 +38,6 @@ class PeerDraws:
     pad: tuple[int, int] = (0, 0)
     smooth: bool = True
 
-    def at(self, noise: Tensor) -> PeerDraws:
-        """The same crops for a critic of another size."""
-        return replace(self, noise=noise)
-
 
 def apply(x: Tensor, draws: PeerDraws) -> Tensor:
     """Crops [n, 3, S, S] of one picture [1, 3, H, W]."""
