@@ -5,6 +5,7 @@ import subprocess
 
 import imageio_ffmpeg
 import numpy as np
+import pytest
 
 
 def probe(path) -> dict:
@@ -20,3 +21,16 @@ def probe(path) -> dict:
     ).stdout
     frames = np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3)
     return {"codec": stream[1], "format": stream[2], "fps": float(stream[5]), "frames": frames}
+
+
+def torn(make, film, at: int, total: int) -> int:
+    """Makes a film that is interrupted after frame `at`; how many frames it plays then."""
+
+    def stop(number: int, number_of_all: int) -> None:
+        assert number_of_all == total
+        if number == at:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make(film, each=stop)
+    return len(probe(film)["frames"])

@@ -1,11 +1,12 @@
 """A flight through pictures: how the view moves, the length, going on, refusals."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
-from films import probe
+from films import probe, torn
 
 import vqclip_nb as vq
 from vqclip_nb.__main__ import main
@@ -63,25 +64,17 @@ def test_an_interrupted_film_plays_and_goes_on_to_the_same_frames(plan, tiny, tm
     how = {"frames": 7, "iterations": 1, "fps": 12, "out": tmp_path, "zoom": 1.05}
     plan = plan.replace(seed=None)  # drawn once, also for the one that goes on
 
-    def stop(number, total):
-        assert total == 7
-        if number == 5:
-            raise KeyboardInterrupt
-
-    torn = tmp_path / "torn.mp4"
-    with pytest.raises(KeyboardInterrupt):
-        vq.journey(plan, torn, models=tiny, each=stop, **how)
-    assert len(probe(torn)["frames"]) == 5
-    plan = plan.replace(seed=seed_of(torn))
-    vq.journey(plan, torn, models=tiny, **how)
+    film = tmp_path / "torn.mp4"
+    assert torn(partial(vq.journey, plan, models=tiny, **how), film, at=5, total=7) == 5
+    plan = plan.replace(seed=seed_of(film))
+    vq.journey(plan, film, models=tiny, **how)
     whole = vq.journey(plan, tmp_path / "w.mp4", models=tiny, **how)
     read = probe(whole)
     assert (read["frames"].shape, read["fps"]) == ((7, 64, 64, 3), 12)
-    assert np.array_equal(read["frames"], probe(torn)["frames"])
-    with pytest.raises(KeyboardInterrupt):
-        vq.journey(plan, torn, models=tiny, each=stop, **how)
+    assert np.array_equal(read["frames"], probe(film)["frames"])
+    assert torn(partial(vq.journey, plan, models=tiny, **how), film, at=5, total=7) == 5
     with pytest.raises(ValueError, match="holds 5 frames of a film with other zoom, prompt"):
-        vq.journey(plan.replace(prompt="a cat"), torn, models=tiny, **how | {"zoom": 1.0})
+        vq.journey(plan.replace(prompt="a cat"), film, models=tiny, **how | {"zoom": 1.0})
 
 
 def test_the_command_line_makes_a_film(tmp_path, capsys):

@@ -62,8 +62,9 @@ def test_an_iteration_asks_the_device_for_no_number_and_copies_nothing_to_it(cha
     step.judge(inputs)  # the optimizer makes its memory in the first iteration
     step.see()
     with NothingFromElsewhere():
-        step.judge(inputs)
-        step.see()
+        told, pixels = step.judge(inputs), step.see()
+    assert {told.device, pixels.device} == {META}
+    assert told.shape == (len(step.names) + 2,)
 
 
 @pytest.mark.parametrize("changes", WAYS, ids=str)

@@ -14,14 +14,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import imageio_ffmpeg
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from vqclip_nb.folder import RunFolder
 from vqclip_nb.metadata import said_by
 from vqclip_nb.options import Options, option
-from vqclip_nb.video import FPS, write_video
+from vqclip_nb.video import FPS, read_video, write_video
 
 
 @dataclass(frozen=True)
@@ -69,15 +68,11 @@ def timelapse(folder: str | Path, file: str | Path | None = None, **cut: object)
 @contextlib.contextmanager
 def _frames(film: Path) -> Iterator[np.ndarray]:
     """All frames, uint8 [n, H, W, 3], in a file that is gone afterwards: memory stays flat."""
-    reader = imageio_ffmpeg.read_frames(str(film))
-    width, height = next(reader)["size"]
     with tempfile.TemporaryFile() as raw:
-        count = 0
-        for frame in reader:
-            raw.write(frame)
-            count += 1
+        for frame in read_video(film):
+            raw.write(frame.data)
         raw.flush()
-        yield np.memmap(raw, np.uint8, "r", shape=(count, height, width, 3))
+        yield np.memmap(raw, np.uint8, "r").reshape(-1, *frame.shape)
 
 
 def _order(frames: np.ndarray, cut: Cut) -> list[int]:

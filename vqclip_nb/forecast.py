@@ -1,7 +1,7 @@
 """How much memory an iteration will take, told before it is painted.
 
 An iteration is computed on torch's meta device, where tensors have shapes and no numbers, and a
-count is kept of what lives at the same time. That takes no memory, and a part of a second.
+count is kept of what lives at the same time. That takes no memory, and a second or a few.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class Recording:
 
     def __init__(self, step: Step, inputs: Inputs) -> None:
         self._step, canvas, device = step, step.canvas, step.models.device
-        self.z, self._settings, self._baked = canvas.z, canvas.settings, _baked(step)
+        self.z, self._settings, self._baked = canvas.z, canvas.settings, _baked(canvas.settings)
         self._form, self._given = form(inputs), list(leaves(inputs))
         self._buffers = mapped(inputs, lambda tensor: tensor.to(device, copy=True))
         self._told = torch.zeros(len(step.names) + 2, device=device)
@@ -53,7 +53,7 @@ class Recording:
         canvas = self._step.canvas
         if canvas.settings is not self._settings:
             self._settings = canvas.settings
-            if self._baked != _baked(self._step):
+            if self._baked != _baked(canvas.settings):
                 return False
         return canvas.z is self.z and form(inputs) == self._form
 
@@ -94,8 +94,8 @@ def _recorded(
     return graph, result
 
 
-def _baked(step: Step) -> tuple[int, Settings]:
+def _baked(settings: Settings) -> Settings:
     """What reaches an iteration as it is, and so must be equal for a recording to be played."""
     plain = Settings()
     others = {name: getattr(plain, name) for name in _PLAYED}
-    return step.canvas.thrift.level, step.canvas.settings.replace(**others, updates=())
+    return settings.replace(**others, updates=())

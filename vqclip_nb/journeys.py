@@ -14,8 +14,8 @@ from torch.nn import functional as F
 
 from vqclip_nb import latents, prompts
 from vqclip_nb.canvas import Canvas
+from vqclip_nb.filming import Tell, iterated, key_run, prepared, said_of
 from vqclip_nb.models import Models
-from vqclip_nb.morphs import Tell, iterated, key_run, prepared, said_of
 from vqclip_nb.options import Options, option
 from vqclip_nb.painter import Painter
 from vqclip_nb.pictures import remembered, to_pixels

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
 import math
 import os
-import platform
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -18,24 +14,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vqclip_nb import __version__, prompts
+from vqclip_nb import prompts
 from vqclip_nb.canvas import Canvas
+from vqclip_nb.filming import Tell, iterated, key_run, prepared, said_of
 from vqclip_nb.folder import RunFolder
 from vqclip_nb.grammar import parse_story
 from vqclip_nb.metadata import portable
-from vqclip_nb.models import Models, load_for
+from vqclip_nb.models import Models
 from vqclip_nb.options import Options, option
 from vqclip_nb.painter import Painter
 from vqclip_nb.pictures import remembered, to_pixels
 from vqclip_nb.prompts import Story, Target
-from vqclip_nb.reel import Reel, film_file, seed_of
+from vqclip_nb.reel import Reel, film_file
 from vqclip_nb.run import Run
 from vqclip_nb.settings import Settings
-from vqclip_nb.step import Inputs
 from vqclip_nb.video import FPS
 from vqclip_nb.weights import read_tensors
 
-Tell = Callable[[int, int], None]
 _BLENDS = ("spherical", "linear", "sine")
 
 
@@ -339,58 +334,3 @@ def _goal(target: Target) -> Tensor:
     """All goals of a sentence as one unit vector [1, E], by their weights."""
     own = [number for number, phrase in enumerate(target.phrases) if phrase is not None]
     return F.normalize(target.weights[own] @ target.goals[own], dim=0)[None]
-
-
-def prepared(
-    settings: Settings, models: str | Models | None, file: Path, offline: bool
-) -> tuple[Settings, Models]:
-    """The pair, and the settings with what was left open: names, seed, a size that can be drawn."""
-    if isinstance(models, str):
-        settings = settings.replace(models=models)
-    if not isinstance(models, Models):
-        models = load_for(settings, offline=offline)
-    seed = seed_of(file) if settings.seed is None else settings.seed
-    factor = models.vqgan.factor
-    shape = tuple(side // factor * factor for side in settings.im_shape)
-    if shape != settings.im_shape:
-        warnings.warn(
-            f"im_shape {settings.im_shape} is no multiple of {factor}: painting {shape}.",
-            stacklevel=3,
-        )
-    known = {"models": models.name, "clip": models.clip, "precision": models.precision}
-    known |= {"im_shape": shape, "seed": seed, "batch_size": 1, "updates": ()}
-    return settings.replace(**known), models
-
-
-def said_of(kind: dict, how: Options, settings: Settings, models: Models) -> str:
-    """What a film says of its making, as JSON; empty where it should say nothing."""
-    if not settings.metadata:
-        return ""
-    versions = {"vqclip_nb": __version__, "python": platform.python_version()}
-    said = {"film": kind | asdict(how)} | portable(settings) | {"files": models.checksums}
-    return json.dumps(said | {"versions": versions | {"torch": torch.__version__}})
-
-
-def key_run(settings: Settings, models: Models, out: str | Path) -> Run:
-    """The run that paints a key picture, to its end: one that is in `out`, or a new one."""
-    wanted, found = settings.to_dict(), None
-    for state in sorted(Path(out).glob("*/state.safetensors")):
-        with contextlib.suppress(Exception):  # another folder can be broken in any way
-            if RunFolder(state.parent).load_state()[1]["plan"] == wanted:
-                found = state.parent
-    run = Run.resume(found, models=models) if found else Run(settings, models=models, out=out)
-    if run.i < run.settings.total_iter and not run.settled():
-        for _ in run:
-            pass
-    return run
-
-
-def iterated(painter: Painter, i: int, inputs: Inputs) -> Tensor:
-    """The pictures after an iteration; raises FloatingPointError where z could not be moved."""
-    told, pixels = painter.iterate(i, inputs)
-    if not told.isfinite().all():
-        raise FloatingPointError(
-            "The loss or its gradient became no number: lower learning_rate; "
-            "the film so far is kept."
-        )
-    return pixels

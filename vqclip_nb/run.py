@@ -240,7 +240,7 @@ class Run:
             models=self.models.name,
             clip=self.models.clip,
             precision=self.models.precision,
-            im_shape=_drawable(settings.im_shape, self.models.vqgan.factor),
+            im_shape=drawable(settings.im_shape, self.models.vqgan.factor),
         )
         if "^" in settings.prompt and not settings.story_step:
             self.plan = self.plan.replace(story_step=prompts.Story.of(settings).step)
@@ -342,16 +342,21 @@ class Run:
         return portable(self.plan) | {
             "iteration": self.i,
             "files": self.models.checksums,
-            "versions": {
-                "vqclip_nb": __version__,
-                "python": platform.python_version(),
-                "torch": torch.__version__,
-            },
+            "versions": versions(),
             "threads": torch.get_num_threads(),
         }
 
 
-def _drawable(im_shape: tuple[int, int], factor: int) -> tuple[int, int]:
+def versions() -> dict[str, str]:
+    """What a picture or a film says of what it was made with."""
+    return {
+        "vqclip_nb": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+
+
+def drawable(im_shape: tuple[int, int], factor: int) -> tuple[int, int]:
     """The size rounded down to multiples of the generator's factor, with a warning."""
     width, height = (side // factor * factor for side in im_shape)
     if (width, height) != im_shape:

@@ -24,26 +24,19 @@ _CLIPS = {
 }
 
 
-def check(settings: Settings) -> None:
-    """Raise ValueError where the settings name an architecture that is not known here."""
-    found = entry("vqgan", settings.models)
+def untrained(settings: Settings) -> Models:
+    """The pair that the settings name; ValueError where its architecture is not known here."""
+    found, device = entry("vqgan", settings.models), pick_device(settings.device)
     if found is None or found.embedded:
         raise ValueError(f"models is {settings.models!r}: untrained are the official ones alone.")
-    for name in settings.clip or found.clip:
+    names = settings.clip or tuple(found.clip)
+    for name in names:
         if name not in _CLIPS:
-            allowed = ", ".join(_CLIPS)
-            raise ValueError(f"clip is {name!r}: untrained are {allowed}.")
-
-
-def untrained(settings: Settings) -> Models:
-    """The pair that the settings name, with random weights; raises as `check` does."""
-    check(settings)
-    found, device = entry("vqgan", settings.models), pick_device(settings.device)
+            raise ValueError(f"clip is {name!r}: untrained are {', '.join(_CLIPS)}.")
     dtype = pick_precision(settings.precision, device)
     torch.manual_seed(0)
     gumbel = found.layout.startswith("gumbel")
     network = Network(found.config, discriminator=False, gumbel=gumbel)
     vqgan = VQGAN(network.to(device)).use(dtype)
-    names = settings.clip or tuple(found.clip)
     perceptors = [Perceptor(name, CLIP(*_CLIPS[name])).to(device).use(dtype) for name in names]
     return Models(settings.models, settings.clip, vqgan, perceptors, device, settings.precision)

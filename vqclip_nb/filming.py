@@ -1,0 +1,71 @@
+"""What the films that are painted, morphs and journeys, have in common."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from torch import Tensor
+
+from vqclip_nb.folder import RunFolder
+from vqclip_nb.metadata import portable
+from vqclip_nb.models import Models, load_for
+from vqclip_nb.options import Options
+from vqclip_nb.painter import Painter
+from vqclip_nb.reel import seed_of
+from vqclip_nb.run import Run, drawable, versions
+from vqclip_nb.settings import Settings
+from vqclip_nb.step import Inputs
+
+Tell = Callable[[int, int], None]  # the number of a frame, from 1, and of all
+
+
+def prepared(
+    settings: Settings, models: str | Models | None, file: Path, offline: bool
+) -> tuple[Settings, Models]:
+    """The pair, and the settings with what was left open: names, seed, a size that can be drawn."""
+    if isinstance(models, str):
+        settings = settings.replace(models=models)
+    if not isinstance(models, Models):
+        models = load_for(settings, offline=offline)
+    seed = seed_of(file) if settings.seed is None else settings.seed
+    shape = drawable(settings.im_shape, models.vqgan.factor)
+    known = {"models": models.name, "clip": models.clip, "precision": models.precision}
+    known |= {"im_shape": shape, "seed": seed, "batch_size": 1, "updates": ()}
+    return settings.replace(**known), models
+
+
+def said_of(kind: dict, how: Options, settings: Settings, models: Models) -> str:
+    """What a film says of its making, as JSON; empty where it should say nothing."""
+    if not settings.metadata:
+        return ""
+    said = {"film": kind | asdict(how)} | portable(settings) | {"files": models.checksums}
+    return json.dumps(said | {"versions": versions()})
+
+
+def key_run(settings: Settings, models: Models, out: str | Path) -> Run:
+    """The run that paints a key picture, to its end: one that is in `out`, or a new one."""
+    wanted, found = settings.to_dict(), None
+    for state in sorted(Path(out).glob("*/state.safetensors")):
+        with contextlib.suppress(Exception):  # another folder can be broken in any way
+            if RunFolder(state.parent).load_state()[1]["plan"] == wanted:
+                found = state.parent
+    run = Run.resume(found, models=models) if found else Run(settings, models=models, out=out)
+    if run.i < run.settings.total_iter and not run.settled():
+        for _ in run:
+            pass
+    return run
+
+
+def iterated(painter: Painter, i: int, inputs: Inputs) -> Tensor:
+    """The pictures after an iteration; raises FloatingPointError where z could not be moved."""
+    told, pixels = painter.iterate(i, inputs)
+    if not told.isfinite().all():
+        raise FloatingPointError(
+            "The loss or its gradient became no number: lower learning_rate; "
+            "the film so far is kept."
+        )
+    return pixels
