@@ -26,7 +26,7 @@ from torch import Tensor
 
 from vqclip_nb.metadata import as_png
 from vqclip_nb.settings import Settings
-from vqclip_nb.video import join_videos, write_video
+from vqclip_nb.video import Segment, join_videos, write_video
 
 _DRIVE = Path("/content/drive")  # where Colab's users expect theirs
 
@@ -36,7 +36,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._frames: list[np.ndarray] = []
+        self._segment = Segment(path / "frames")
 
     @classmethod
     def create(cls, out: str | Path, settings: Settings) -> RunFolder:
@@ -66,6 +66,7 @@ class RunFolder:
             try:
                 if not path.exists():
                     self.path = self.path.rename(path)
+                    self._segment = Segment(self.path / "frames")
                     return
             except OSError:
                 if not path.exists():  # not because another run was quicker
@@ -168,13 +169,11 @@ class RunFolder:
 
     def add_frame(self, frame: np.ndarray) -> None:
         """Take one frame of the timelapse, uint8 [H, W, 3]."""
-        self._frames.append(frame)
+        self._segment.add(frame)
 
-    def save_segment(self, i: int) -> None:
-        """Encode the frames since the last segment as one that ends with iteration i."""
-        if self._frames:
-            write_video(self.path / "frames" / f"{i:06d}.mp4", self._frames)
-            self._frames = []
+    def end_segment(self, i: int) -> None:
+        """End the segment of the timelapse with iteration i."""
+        self._segment.end(f"{i:06d}.mp4")
 
     def save_pending(self, i: int) -> None:
         """Keep the frames up to iteration i that are no segment yet.
@@ -182,9 +181,10 @@ class RunFolder:
         Encoded now, the segments of the run that goes on would have other borders, and an encoder
         makes other pictures of other segments.
         """
-        if self._frames:
+        self._segment.settle()
+        if self._segment.frames:
             data = io.BytesIO()
-            np.savez_compressed(data, frames=np.stack(self._frames))
+            np.savez_compressed(data, frames=np.stack(self._segment.frames))
             self._write(f"frames/{i:06d}.npz", data.getvalue())
 
     def forget_pending(self, i: int) -> None:
@@ -200,7 +200,7 @@ class RunFolder:
         self.forget_pending(i)
         for file in (self.path / "frames").glob("*.npz"):
             with np.load(file) as kept:
-                self._frames = list(kept["frames"])
+                self._segment.frames = list(kept["frames"])
         for file in (self.path / "frames").glob("*.mp4"):
             if not file.stem.isdigit() or int(file.stem) > i:
                 file.unlink()
@@ -209,12 +209,16 @@ class RunFolder:
         """Join the segments, and what is pending, to `timelapse.mp4`, which says `said`."""
         segments = sorted((self.path / "frames").glob("[0-9]*[0-9].mp4"))
         tail = self.path / "frames" / "tail.mp4"
-        if self._frames:
-            write_video(tail, self._frames)
+        if self._segment.frames:
+            write_video(tail, self._segment.frames)
             segments.append(tail)
         if segments:
             join_videos(self.timelapse, segments, comment=json.dumps(said) if said else "")
         tail.unlink(missing_ok=True)
+
+    def rest(self) -> None:
+        """Encode no more until the next frame comes."""
+        self._segment.rest()
 
     def _write(self, name: str, data: bytes) -> None:
         write_file(self.path / name, data)

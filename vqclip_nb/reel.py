@@ -22,7 +22,7 @@ from torch import Tensor
 
 from vqclip_nb import interrupts
 from vqclip_nb.folder import write_file
-from vqclip_nb.video import join_videos, read_video, write_video
+from vqclip_nb.video import Segment, join_videos, read_video, write_video
 
 _SEGMENT = 50  # frames
 _FORMATS = (".mp4", ".gif")
@@ -84,7 +84,7 @@ class Reel:
         self.plan = json.loads(json.dumps(plan))  # tuples as lists, as they will be read
         self.parts = _parts_of(file)
         self.frames, self.state = 0, {}
-        self._pending: list[np.ndarray] = []
+        self._segment = Segment(self.parts, fps=fps)
         self._go_on()
 
     def __enter__(self) -> Reel:
@@ -94,6 +94,7 @@ class Reel:
         self, kind: type | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with interrupts.held():
+            self._segment.rest()
             if kind is None:
                 self._write_film()
                 shutil.rmtree(self.parts)
@@ -104,14 +105,13 @@ class Reel:
     def add(self, frame: np.ndarray, state: dict[str, Tensor] | None = None) -> None:
         """Take the next frame, uint8 [H, W, 3], and the tensors that the one after it needs."""
         with interrupts.held():
-            self._pending.append(np.array(frame))
+            self._segment.add(np.array(frame))
             self.state = {
                 name: value.detach().cpu().clone() for name, value in (state or {}).items()
             }
             self.frames += 1
-            if len(self._pending) == _SEGMENT:
-                write_video(self._segment(self.frames), self._pending, fps=self.fps)
-                self._pending = []
+            if len(self._segment.frames) == _SEGMENT:
+                self._segment.end(_named(self.frames))
                 self._save()
 
     def _go_on(self) -> None:
@@ -121,7 +121,7 @@ class Reel:
             self._refuse_another(header)
             if header["plan"] == self.plan:
                 self.frames = header["frames"]
-                self._pending = list(tensors.pop("frames", torch.empty(0)).numpy())
+                self._segment.frames = list(tensors.pop("frames", torch.empty(0)).numpy())
                 self.state = {name.removeprefix("state."): v for name, v in tensors.items()}
         elif self.parts.is_dir() and any(self.parts.iterdir()):
             raise ValueError(
@@ -141,24 +141,22 @@ class Reel:
                 "finish that one as it was begun, delete the folder, or give another name."
             )
 
-    def _segment(self, last: int) -> Path:
-        return self.parts / f"{last:06d}.mp4"
-
     def _save(self) -> None:
         """Write the state, with the frames that are in no segment: one file, one rename."""
+        self._segment.settle()
         tensors = {f"state.{name}": value.contiguous() for name, value in self.state.items()}
-        if self._pending:
-            tensors["frames"] = torch.from_numpy(np.stack(self._pending))
+        if self._segment.frames:
+            tensors["frames"] = torch.from_numpy(np.stack(self._segment.frames))
         header = json.dumps({"plan": self.plan, "frames": self.frames})
         write_file(_state_of(self.parts), save(tensors, {"state": header}))
 
     def _write_film(self) -> None:
         """Join what there is to the film."""
-        whole = self.frames - len(self._pending)
-        segments = [self._segment(last) for last in range(_SEGMENT, whole + 1, _SEGMENT)]
-        if self._pending:
+        whole = self.frames - len(self._segment.frames)
+        segments = [self.parts / _named(last) for last in range(_SEGMENT, whole + 1, _SEGMENT)]
+        if self._segment.frames:
             segments.append(self.parts / "tail.mp4")
-            write_video(segments[-1], self._pending, fps=self.fps)
+            write_video(segments[-1], self._segment.frames, fps=self.fps)
         film = self.parts / "film.mp4"
         join_videos(film, segments, comment=self.comment)
         if self.file.suffix == ".gif":
@@ -167,6 +165,11 @@ class Reel:
             film.unlink()
             film = moving
         film.replace(self.file)
+
+
+def _named(last: int) -> str:
+    """The segment that ends with this frame."""
+    return f"{last:06d}.mp4"
 
 
 def _parts_of(file: Path) -> Path:

@@ -211,6 +211,7 @@ class Run:
                 self.save_film()
             finally:
                 self.painter.forget()
+                self.folder.rest()
 
     def save_film(self) -> None:
         """Save, and make the timelapse of what was painted so far."""
@@ -297,7 +298,7 @@ class Run:
         """Write what this iteration leaves."""
         self.folder.add_frame(frame)
         if shown or self.i % _SEGMENT == 0:
-            self.folder.save_segment(self.i)
+            self.folder.end_segment(self.i)
         if shown:
             latent = self.canvas.latent()
             self.folder.save_step(self.i, self.images(), self._metadata(), latent)

@@ -5,6 +5,7 @@ An mp4 is H.264 in yuv420p, which every browser plays; a GIF has a palette for e
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,34 +16,137 @@ import numpy as np
 FPS = 30
 
 
-def write_video(
-    path: Path, frames: Iterable[np.ndarray], *, fps: float = FPS, comment: str = ""
-) -> int:
-    """Encode frames, uint8 [H, W, 3] of one size; return how many there were.
+class Encoder:
+    """A video in the making, encoded by a process of its own while the next frames are made.
 
     path: its ending, .mp4 or .gif, decides the format; comment: what the file says of itself
 
     yuv420p halves the colour's resolution, so an odd side is padded by one repeated row or column.
-    The file appears under its name only when it is whole. Raises ValueError where there is no frame.
+    The file appears under its name only when it is whole, at `close`.
     """
-    part = path.with_name(f"{path.stem}.part{path.suffix}")
-    writer, count = None, 0
+
+    def __init__(self, path: Path, *, fps: float = FPS, comment: str = "") -> None:
+        self.path, self.fps, self.comment = path, fps, comment
+        self.count = 0
+        self._part = path.with_name(f"{path.stem}.part{path.suffix}")
+        self._process: subprocess.Popen | None = None
+
+    def add(self, frame: np.ndarray) -> None:
+        """Take a frame, uint8 [H, W, 3], of the size of the ones before."""
+        frame = np.pad(frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), "edge")
+        if self._process is None:
+            self._open(*frame.shape[1::-1])
+        try:
+            self._process.stdin.write(np.ascontiguousarray(frame))
+        except OSError:  # the process has ended
+            self._fail()
+        self.count += 1
+
+    def end(self, path: Path) -> None:
+        """No more frames come, and `close` gives the file this name."""
+        self.path = path
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+
+    def close(self) -> None:
+        """Finish the file; raises OSError, and leaves none, where it could not be written."""
+        self.end(self.path)
+        if self._process.wait():
+            self._fail()
+        self._process.stderr.close()
+        self._part.replace(self.path)
+
+    def _fail(self) -> None:
+        said = self._process.stderr.read().decode().strip()
+        self.discard()
+        raise OSError(f"{self.path} could not be written: {said or 'ffmpeg ended early'}")
+
+    def discard(self) -> None:
+        """Leave no file, and no process."""
+        if self._process is not None:
+            self._process.kill()
+            with contextlib.suppress(OSError):
+                self._process.communicate()
+        self._part.unlink(missing_ok=True)
+
+    def _open(self, width: int, height: int) -> None:
+        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", "-f", "rawvideo"]
+        command += ["-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", f"{self.fps:g}"]
+        command += ["-i", "-", "-an", *(_GIF if self.path.suffix == ".gif" else _H264)]
+        if self.comment:
+            command += ["-metadata", f"comment={self.comment}"]
+        self._process = subprocess.Popen(
+            [*command, str(self._part)],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            process_group=0,  # Ctrl-C is for the painter, not for ffmpeg
+        )
+
+
+def write_video(
+    path: Path, frames: Iterable[np.ndarray], *, fps: float = FPS, comment: str = ""
+) -> int:
+    """Encode frames as an `Encoder` does; return how many there were.
+
+    Raises ValueError where there is no frame.
+    """
+    encoder = Encoder(path, fps=fps, comment=comment)
     try:
         for frame in frames:
-            frame = np.pad(
-                frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), "edge"
-            )
-            if writer is None:
-                writer = _open(part, frame.shape[1], frame.shape[0], fps, comment)
-            writer.send(np.ascontiguousarray(frame))
-            count += 1
-    finally:
-        if writer is not None:
-            writer.close()
-    if not count:
+            encoder.add(frame)
+    except BaseException:
+        encoder.discard()
+        raise
+    if not encoder.count:
         raise ValueError(f"{path.name} would have no frames: paint at least one iteration.")
-    part.replace(path)
-    return count
+    encoder.close()
+    return encoder.count
+
+
+class Segment:
+    """The frames since a film's last segment: kept, and encoded as they come.
+
+    folder: where the segments lie; frames: those that are in none yet
+    """
+
+    def __init__(self, folder: Path, *, fps: float = FPS) -> None:
+        self.folder, self.fps = folder, fps
+        self.frames: list[np.ndarray] = []
+        self._encoder: Encoder | None = None
+        self._ended: tuple[Encoder, list[np.ndarray]] | None = None
+
+    def add(self, frame: np.ndarray) -> None:
+        """Take the next frame, uint8 [H, W, 3]."""
+        self.frames.append(frame)
+        self.settle()
+        new = [frame]
+        if self._encoder is None:
+            new, self._encoder = self.frames, Encoder(self.folder / "next.mp4", fps=self.fps)
+        for each in new:
+            self._encoder.add(each)
+
+    def end(self, name: str) -> None:
+        """The next frame begins another; this one becomes the file of that name, see `settle`."""
+        self._encoder.end(self.folder / name)
+        self._ended = self._encoder, self.frames
+        self.frames, self._encoder = [], None
+
+    def settle(self) -> None:
+        """Wait for the file of a segment that has ended; OSError where it cannot be written."""
+        if self._ended is not None:
+            (encoder, frames), self._ended = self._ended, None
+            try:
+                encoder.close()
+            except OSError:
+                self.frames = [*frames, *self.frames]
+                raise
+
+    def rest(self) -> None:
+        """Stop encoding; `add` begins it again with all the frames."""
+        self.settle()
+        if self._encoder is not None:
+            self._encoder.discard()
+            self._encoder = None
 
 
 def read_video(path: Path) -> Iterator[np.ndarray]:
@@ -74,27 +178,15 @@ def join_videos(path: Path, segments: list[Path], *, comment: str = "") -> None:
     part.replace(path)
 
 
-def _open(path: Path, width: int, height: int, fps: float, comment: str):
-    """A running encoder that takes frames by `send`."""
-    options = {"codec": "libx264", "pix_fmt_out": "yuv420p", "output_params": [*_H264]}
-    if path.suffix == ".gif":
-        options = {"codec": "gif", "pix_fmt_out": "pal8", "output_params": [*_GIF]}
-    if comment:
-        options["output_params"] += ["-metadata", f"comment={comment}"]
-    writer = imageio_ffmpeg.write_frames(
-        str(path),
-        (width, height),
-        fps=fps,
-        macro_block_size=1,  # the default of 16 would stretch other sizes
-        ffmpeg_log_level="error",
-        **options,
-    )
-    writer.send(None)
-    return writer
-
-
-# without B-frames, segments join without a gap in time
-_H264 = ["-crf", "18", "-preset", "veryfast", "-bf", "0", "-threads", "1"]
+# without B-frames, segments join without a gap in time; with a short look ahead, the last frames
+# of a segment are soon done: whoever paints waits for them
+_H264 = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", "18", "-preset", "veryfast"]
+_H264 += ["-bf", "0", "-rc-lookahead", "3", "-threads", "1"]
 _H264 += ["-movflags", "+faststart"]
 # a palette for each frame: one for all would need all frames in memory
-_GIF = ["-filter_complex", "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1"]
+_GIF = [
+    "-c:v",
+    "gif",
+    "-filter_complex",
+    "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1",
+]
