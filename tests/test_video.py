@@ -7,7 +7,7 @@ import pytest
 from films import probe
 
 import vqclip_nb as vq
-from vqclip_nb.video import Encoder, Segment, join_videos, write_video
+from vqclip_nb.video import Segment, join_videos, write_video
 
 
 def _grey(levels, height=64, width=64):
@@ -65,11 +65,8 @@ def test_an_encoder_that_dies_is_told_and_loses_no_frame(tmp_path):
 
 
 def test_a_file_that_cannot_be_written_is_told(tmp_path):
-    encoder = Encoder(tmp_path / "nowhere" / "a.mp4")
     with pytest.raises(OSError, match=r"a\.mp4 could not be written: .*No such file"):
-        for frame in _grey(range(99), 256, 256):
-            encoder.add(frame)
-        encoder.close()
+        write_video(tmp_path / "nowhere" / "a.mp4", _grey(range(99), 256, 256))
 
 
 @pytest.mark.slow

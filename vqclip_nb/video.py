@@ -65,8 +65,9 @@ class Encoder:
         """Leave no file, and no process."""
         if self._process is not None:
             self._process.kill()
-            with contextlib.suppress(OSError):
-                self._process.communicate()
+            self.end(self.path)
+            self._process.wait()
+            self._process.stderr.close()
         self._part.unlink(missing_ok=True)
 
     def _open(self, width: int, height: int) -> None:
