@@ -7,6 +7,8 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
+from vqclip_nb.filming import Watcher
+
 
 def probe(path) -> dict:
     """What ffmpeg itself says of a file, and its frames."""
@@ -23,14 +25,21 @@ def probe(path) -> dict:
     return {"codec": stream[1], "format": stream[2], "fps": float(stream[5]), "frames": frames}
 
 
-def torn(make, film, at: int, total: int) -> int:
-    """Makes a film that is interrupted after frame `at`; how many frames it plays then."""
+class Stopped(Watcher):
+    """Interrupts a film after frame `at`."""
 
-    def stop(number: int, number_of_all: int) -> None:
-        assert number_of_all == total
-        if number == at:
+    def __init__(self, at: int, total: int) -> None:
+        self.at, self.total = at, total
+
+    def frame(self, number, total, frame) -> None:
+        assert total == self.total
+        assert frame.dtype == np.uint8
+        if number == self.at:
             raise KeyboardInterrupt
 
+
+def torn(make, film, at: int, total: int) -> int:
+    """Makes a film that is interrupted after frame `at`; how many frames it plays then."""
     with pytest.raises(KeyboardInterrupt):
-        make(film, each=stop)
+        make(film, show=Stopped(at, total))
     return len(probe(film)["frames"])

@@ -10,7 +10,8 @@ from films import probe, torn
 
 import vqclip_nb as vq
 from vqclip_nb.__main__ import main
-from vqclip_nb.journeys import Journey, moved
+from vqclip_nb.journeys import moved
+from vqclip_nb.options import Journey
 from vqclip_nb.reel import seed_of
 
 CLI = ["--total-iter", "3", "--show-step", "3", "--im-shape", "64", "64", "--cutn", "2"]
@@ -92,6 +93,7 @@ def test_the_command_line_makes_a_film(tmp_path, capsys):
         (["a cat", "--zoom", "3"], "zoom is 3: allowed is 0.8 to 1.25"),
         (["a cat", "--models", "nope"], "models is 'nope': allowed is tiny"),
         ([" ^ "], "prompt is ' ^ ': write what to paint"),
+        (["a cat", "--mask", "m.png"], "mask keeps parts of a picture in place: a journey moves"),
         (["a cat", "--to", "/dev/null/a.mp4"], "/dev/null/a.mp4 cannot be written"),
     ],
 )

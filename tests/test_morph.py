@@ -16,7 +16,8 @@ from torch.nn import functional as F
 
 import vqclip_nb as vq
 from vqclip_nb.__main__ import main
-from vqclip_nb.morphs import Morph, blended, slerp
+from vqclip_nb.morphs import blended, slerp
+from vqclip_nb.options import Morph
 from vqclip_nb.reel import seed_of
 
 CLI = ["--total-iter", "3", "--show-step", "3", "--im-shape", "64", "64", "--cutn", "2"]
@@ -152,6 +153,7 @@ def test_the_command_line_makes_a_film(tmp_path, capsys):
         (["a cat", "a dog ^ a bird"], "give each phrase of a story as a sentence of its own"),
         (["a cat", "gone.safetensors"], "gone.safetensors is not a file"),
         (["a cat", "a dog", "--to", "/dev/null/a.mp4"], "/dev/null/a.mp4 cannot be written"),
+        (["a cat", "a dog", "--mask", "m.png"], "mask keeps parts of a picture, and a film of"),
         (["a cat", "a dog", "--to", "a.avi"], "a.avi is no film's name"),
     ],
 )

@@ -196,7 +196,7 @@ def _models(options: dict) -> int:
 
 def _video_parser() -> argparse.ArgumentParser:
     """One flag for every field of a film's `Cut`."""
-    from vqclip_nb.film import Cut
+    from vqclip_nb.options import Cut
 
     parser = argparse.ArgumentParser(prog="vqclip video", description="Cut the film of a run anew.")
     parser.add_argument("folder", type=Path, help="the run's folder")
@@ -231,7 +231,7 @@ def _video(options: dict) -> int:
 
 def _morph_parser() -> argparse.ArgumentParser:
     """One flag for every field of `Morph`, and of `Settings`."""
-    from vqclip_nb.morphs import Morph
+    from vqclip_nb.options import Morph
 
     parser = argparse.ArgumentParser(
         prog="vqclip morph",
@@ -246,7 +246,7 @@ def _morph_parser() -> argparse.ArgumentParser:
 
 def _journey_parser() -> argparse.ArgumentParser:
     """One flag for every field of `Journey`, and of `Settings`."""
-    from vqclip_nb.journeys import Journey
+    from vqclip_nb.options import Journey
 
     parser = argparse.ArgumentParser(
         prog="vqclip journey",
@@ -266,40 +266,39 @@ def _with_film(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def _morph(options: dict) -> int:
-    settings = _settings(options)
-    from vqclip_nb.morphs import Morph, morph
+    from vqclip_nb.options import Morph
 
-    return _film(
-        options, Morph, lambda **more: morph(options["sources"], settings=settings, **more)
-    )
+    settings, given = _settings(options), _given(options, Morph)
+    from vqclip_nb.morphs import morph
+
+    return _film(options, lambda: morph(options["sources"], settings=settings, **given))
 
 
 def _journey(options: dict) -> int:
-    settings = _settings(options)
-    from vqclip_nb.journeys import Journey, journey
+    from vqclip_nb.options import Journey
 
-    return _film(options, Journey, lambda **more: journey(settings, **more))
+    settings, given = _settings(options), _given(options, Journey)
+    from vqclip_nb.journeys import journey
+
+    return _film(options, lambda: journey(settings, **given))
 
 
-def _film(options: dict, kind: type, make: Callable[..., Path]) -> int:
-    """Make a film under a bar of its frames, and tell where it is."""
-    from tqdm import tqdm
-
+def _given(options: dict, kind: type) -> dict:
+    """What a film is made with; a wrong value is told before torch is imported."""
     chosen = {each.name: options[each.name] for each in fields(kind)}
     chosen = {name: value for name, value in chosen.items() if value is not None}
-    with tqdm(unit="frame", file=sys.stderr, dynamic_ncols=True, delay=1) as bar:
+    kind(**chosen)
+    more = {"file": options["to"], "out": options["out"], "offline": options["offline"]}
+    return chosen | more | {"show": True}
 
-        def tell(number: int, total: int) -> None:
-            if bar.total is None:
-                bar.reset(total)  # its time is that of the frames, not of what was painted before
-            bar.update(number - bar.n)
 
-        more = {"out": options["out"], "offline": options["offline"], "each": tell}
-        try:
-            film = make(file=options["to"], **more, **chosen)
-        except KeyboardInterrupt:
-            print(f"vqclip: {options['to']} has the frames so far, if any.", file=sys.stderr)
-            return 130
+def _film(options: dict, make: Callable[[], Path]) -> int:
+    """Make a film, and tell where it is."""
+    try:
+        film = make()
+    except KeyboardInterrupt:
+        print(f"vqclip: {options['to']} has the frames so far, if any.", file=sys.stderr)
+        return 130
     print(json.dumps({"video": str(film)}) if options["json"] else f"video       {film}")
     return 0
 

@@ -11,7 +11,6 @@ import json
 import tempfile
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,23 +18,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from vqclip_nb.folder import RunFolder
 from vqclip_nb.metadata import said_by
-from vqclip_nb.options import Options, option
-from vqclip_nb.video import FPS, read_video, write_video
-
-
-@dataclass(frozen=True)
-class Cut(Options):
-    """How a film is cut; ValueError with one sentence where a value is not allowed."""
-
-    seconds: float = option(0.0, "Length without the hold; 0: one frame an iteration.", (0, 3600))
-    fps: float = option(FPS, "Frames a second.", (1, 60))
-    hold: float = option(0.0, "Seconds for which the last picture stays.", (0, 60))
-    pace: str = option(
-        "iterations", "Equal steps of iterations, or of change.", ("iterations", "change")
-    )
-    ping_pong: bool = option(False, "There and back, to loop without a jump.", (False, True))
-    caption: bool = option(False, "Prompt, iteration and loss below the picture.", (False, True))
-    format: str = option("mp4", "The kind of file.", ("mp4", "gif"))
+from vqclip_nb.options import Cut
+from vqclip_nb.video import read_video, write_video
 
 
 def timelapse(folder: str | Path, file: str | Path | None = None, **cut: object) -> Path:

@@ -6,8 +6,8 @@ from dataclasses import fields
 
 import ipywidgets as widgets
 
-from vqclip_nb.film import Cut
 from vqclip_nb.form import help_text
+from vqclip_nb.options import Cut
 
 
 class FilmForm:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 from torch import Tensor
 
 from vqclip_nb.folder import RunFolder
@@ -16,11 +17,29 @@ from vqclip_nb.models import Models, load_for
 from vqclip_nb.options import Options
 from vqclip_nb.painter import Painter
 from vqclip_nb.reel import seed_of
-from vqclip_nb.run import Run, drawable, versions
+from vqclip_nb.run import Iterate, Run, drawable, versions
 from vqclip_nb.settings import Settings
 from vqclip_nb.step import Inputs
 
-Tell = Callable[[int, int], None]  # the number of a frame, from 1, and of all
+
+class Watcher:
+    """Someone who looks on while a film is made; what is raised here interrupts it."""
+
+    def run(self, run: Run) -> Iterable[Iterate]:
+        """A key picture is painted, by iterating what this returns."""
+        return run
+
+    def frame(self, number: int, total: int, frame: np.ndarray) -> None:
+        """A frame, uint8 [H, W, 3], was added: its number, from 1, and of how many."""
+
+
+def watcher(show: bool | Watcher) -> Watcher:
+    """Who looks on: nobody, the cell or terminal, or someone else."""
+    if show is True:
+        from vqclip_nb.show import onlooker
+
+        return onlooker()
+    return show or Watcher()
 
 
 def prepared(
@@ -46,7 +65,7 @@ def said_of(kind: dict, how: Options, settings: Settings, models: Models) -> str
     return json.dumps(said | {"versions": versions()})
 
 
-def key_run(settings: Settings, models: Models, out: str | Path) -> Run:
+def key_run(settings: Settings, models: Models, out: str | Path, watched: Watcher) -> Run:
     """The run that paints a key picture, to its end: one that is in `out`, or a new one."""
     wanted, found = settings.to_dict(), None
     for state in sorted(Path(out).glob("*/state.safetensors")):
@@ -55,7 +74,7 @@ def key_run(settings: Settings, models: Models, out: str | Path) -> Run:
                 found = state.parent
     run = Run.resume(found, models=models) if found else Run(settings, models=models, out=out)
     if run.i < run.settings.total_iter and not run.settled():
-        for _ in run:
+        for _ in watched.run(run):
             pass
     return run
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,32 +14,18 @@ from torch.nn import functional as F
 
 from vqclip_nb import latents, prompts
 from vqclip_nb.canvas import Canvas
-from vqclip_nb.filming import Tell, iterated, key_run, prepared, said_of
+from vqclip_nb.filming import Watcher, iterated, key_run, prepared, said_of, watcher
 from vqclip_nb.models import Models
-from vqclip_nb.options import Options, option
+from vqclip_nb.options import Journey
 from vqclip_nb.painter import Painter
 from vqclip_nb.pictures import remembered, to_pixels
 from vqclip_nb.prompts import Story
 from vqclip_nb.reel import Reel, film_file
 from vqclip_nb.settings import Settings
 from vqclip_nb.step import Inputs, Step
-from vqclip_nb.video import FPS
 
 _FOLLOWS = 0.1  # share of the generator's own picture in each frame; empirical
 _GROWS = 6.0  # how many times larger a draft becomes on its way through the picture; empirical
-
-
-@dataclass(frozen=True)
-class Journey(Options):
-    """How the view moves; ValueError where a value is not allowed."""
-
-    frames: int = option(300, "Number of frames.", (1, 100_000))
-    fps: float = option(FPS, "Frames a second.", (1, 60))
-    zoom: float = option(1.02, "How much closer the view comes in each frame.", (0.8, 1.25))
-    pan_x: float = option(0.0, "Pixels that the view moves right in each frame.", (-256, 256))
-    pan_y: float = option(0.0, "Pixels that the view moves down in each frame.", (-256, 256))
-    rotate: float = option(0.0, "Degrees that the picture turns in each frame.", (-45, 45))
-    iterations: int = option(2, "Iterations of painting a frame.", (1, 100))
 
 
 def journey(
@@ -49,7 +35,7 @@ def journey(
     models: str | Models | None = None,
     out: str | Path = "runs",
     offline: bool = False,
-    each: Tell | None = None,
+    show: bool | Watcher = False,
     **fields: object,
 ) -> Path:
     """Make the film of a flight through what a sentence says; returns its path.
@@ -59,7 +45,7 @@ def journey(
     models: a loaded pair, a model's name or a checkpoint's path
     out: where the run of the first picture goes, see `morph`
     offline: fetch no model
-    each: called after each frame with its number from 1 and how many there will be
+    show: in a notebook pictures and frames inline, in a terminal bars; or someone who looks on
     fields: those of `Journey`
 
     An interrupt leaves the film so far; the same call goes on with it, see `Reel`.
@@ -72,16 +58,21 @@ def journey(
     settings, loaded = prepared(settings, models, file, offline)
     plan = {"kind": "journey", "fields": asdict(how), "settings": settings.to_dict()}
     said = said_of({"kind": "journey"}, how, settings, loaded)
+    watched = watcher(show)
     with Reel(file, fps=how.fps, plan=plan, comment=said) as reel:
-        for frame, state in _frames(settings, loaded, how, reel, out):
+        for frame, state in _frames(settings, loaded, how, reel, out, watched):
             reel.add(frame, state)
-            if each:
-                each(reel.frames, how.frames)
+            watched.frame(reel.frames, how.frames, frame)
     return file
 
 
 def _frames(
-    settings: Settings, models: Models, how: Journey, reel: Reel, out: str | Path
+    settings: Settings,
+    models: Models,
+    how: Journey,
+    reel: Reel,
+    out: str | Path,
+    watched: Watcher,
 ) -> Iterator[tuple[np.ndarray, dict[str, Tensor]]]:
     """The frames that the reel lacks, uint8 [H, W, 3], and what the next ones depend on."""
 
@@ -91,7 +82,7 @@ def _frames(
     state, phrases = reel.state, [p for p in settings.prompt.split("^") if p.strip()]
     if not state:
         first = settings.replace(prompt=phrases[0].strip())
-        state = key_run(first, models, out).canvas.state()
+        state = key_run(first, models, out, watched).canvas.state()
     plan = settings.replace(total_iter=how.frames * how.iterations, coarse=0.0)
     each = math.ceil(plan.total_iter / len(phrases))
     story = Story(len(phrases), each, settings.story_fade or each // 2)

@@ -16,52 +16,19 @@ from torch.nn import functional as F
 
 from vqclip_nb import prompts
 from vqclip_nb.canvas import Canvas
-from vqclip_nb.filming import Tell, iterated, key_run, prepared, said_of
+from vqclip_nb.filming import Watcher, iterated, key_run, prepared, said_of, watcher
 from vqclip_nb.folder import RunFolder
 from vqclip_nb.grammar import parse_story
 from vqclip_nb.metadata import portable
 from vqclip_nb.models import Models
-from vqclip_nb.options import Options, option
+from vqclip_nb.options import Morph
 from vqclip_nb.painter import Painter
 from vqclip_nb.pictures import remembered, to_pixels
 from vqclip_nb.prompts import Story, Target
 from vqclip_nb.reel import Reel, film_file
 from vqclip_nb.run import Run
 from vqclip_nb.settings import Settings
-from vqclip_nb.video import FPS
 from vqclip_nb.weights import read_tensors
-
-_BLENDS = ("spherical", "linear", "sine")
-
-
-@dataclass(frozen=True)
-class Morph(Options):
-    """How pictures pass into each other; ValueError where a value is not allowed."""
-
-    seconds: float = option(4.0, "Length of each passage.", (0.1, 600))
-    fps: float = option(FPS, "Frames a second.", (1, 60))
-    blend: str = option(
-        "spherical", "Along which way, and sine: with a pause at its ends.", _BLENDS
-    )
-    hold: float = option(0.0, "Seconds for which each key picture stays.", (0, 60))
-    cyclic: bool = option(False, "The last passes into the first, to loop.", (False, True))
-    through: str = option(
-        "latents", "What is blended: latents, or CLIP's targets, painted.", ("latents", "targets")
-    )
-    iterations: int = option(3, "Iterations of painting a frame, through targets.", (1, 100))
-
-    def course(self, keys: int) -> list[tuple[int, float]]:
-        """For each frame the key picture it comes from and how far it is to the next, 0 to 1.
-
-        The first key has one frame, each passage seconds x fps up to and with its end, each hold
-        hold x fps more. A loop lacks the last frame, which is the first one again.
-        """
-        steps, still = max(1, round(self.seconds * self.fps)), round(self.hold * self.fps)
-        frames = [(0, 0.0)] * (1 + still)
-        for key in range(keys if self.cyclic else keys - 1):
-            frames += [(key, step / steps) for step in range(1, steps)]
-            frames += [((key + 1) % keys, 0.0)] * (1 + still)
-        return frames[: -1 - still] if self.cyclic else frames
 
 
 def morph(
@@ -72,7 +39,7 @@ def morph(
     models: str | Models | None = None,
     out: str | Path = "runs",
     offline: bool = False,
-    each: Tell | None = None,
+    show: bool | Watcher = False,
     **fields: object,
 ) -> Path:
     """Make the film of pictures that pass into each other; returns its path.
@@ -85,7 +52,7 @@ def morph(
     out: where the runs of the sentences go; a run of the same settings that is there is used, and
         gone on with if it is not finished
     offline: fetch no model
-    each: called after each frame with its number from 1 and how many there will be
+    show: in a notebook pictures and frames inline, in a terminal bars; or someone who looks on
     fields: those of `Morph`
 
     Through latents a loop closes exactly; through targets it ends near the first picture. An
@@ -106,12 +73,12 @@ def morph(
     plan |= {"fields": asdict(how), "settings": settings.to_dict()}
     kind = {"kind": "morph", "sources": [key.said(settings) for key in keys]}
     said = said_of(kind, how, settings, loaded)
-    film = _Film(keys, settings, loaded, how, how.course(len(keys)), out)
+    watched = watcher(show)
+    film = _Film(keys, settings, loaded, how, how.course(len(keys)), out, watched)
     with Reel(file, fps=how.fps, plan=plan, comment=said) as reel:
         for frame, state in film.frames(reel):
             reel.add(frame, state)
-            if each:
-                each(reel.frames, len(film.course))
+            watched.frame(reel.frames, len(film.course), frame)
     return file
 
 
@@ -203,6 +170,7 @@ class _Film:
     how: Morph
     course: list[tuple[int, float]]
     out: str | Path
+    watched: Watcher
 
     def frames(self, reel: Reel) -> Iterator[tuple[np.ndarray, dict[str, Tensor]]]:
         """The frames that the reel lacks, uint8 [H, W, 3], and what the next ones depend on."""
@@ -231,7 +199,7 @@ class _Film:
         return z if plain else self.models.vqgan.quantize(z)[0]
 
     def _run(self, key: _Source) -> Run:
-        return key_run(self.settings.replace(prompt=key.name), self.models, self.out)
+        return key_run(self.settings.replace(prompt=key.name), self.models, self.out, self.watched)
 
     def _painted(self, reel: Reel) -> Iterator[tuple[np.ndarray, dict[str, Tensor]]]:
         """Painted after targets that pass into each other, from the first key picture on."""

@@ -7,19 +7,29 @@ import itertools
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
+from vqclip_nb.filming import Watcher
 from vqclip_nb.metadata import as_png
 from vqclip_nb.run import Iterate, Run
+
+_EVERY = 0.5  # seconds between two frames that are shown
 
 
 def watch(run: Run) -> Iterator[Iterate]:
     """Iterate a run and show it: inline in a notebook, as a progress bar in a terminal."""
-    return _inline(run) if in_notebook() else with_bar(run)
+    return onlooker().run(run)
+
+
+def onlooker() -> Watcher:
+    """Who shows a run or a film: inline in a notebook, with bars in a terminal."""
+    return _Inline() if in_notebook() else _Bars()
 
 
 def with_bar(run: Run) -> Iterator[Iterate]:
@@ -34,25 +44,57 @@ def with_bar(run: Run) -> Iterator[Iterate]:
             yield it
 
 
-def _inline(run: Run) -> Iterator[Iterate]:
-    """One display that is replaced: the picture at every shown step, the figures below it."""
-    from IPython.display import HTML, display
+class _Bars(Watcher):
+    """A bar for each run, one for the frames."""
 
-    caption = display(HTML("Starting …"), display_id=True)
-    view = display(_as_display(run.images()), display_id=True)
-    for it in run:
-        if it.shown:
-            view.update(_as_display(it.images()))
-        if it.shown or it.i % 5 == 0:
-            rate = it.i / it.seconds
-            left = (it.total - it.i) / rate
-            caption.update(
-                HTML(
+    def __init__(self) -> None:
+        self._bar: tqdm | None = None
+
+    def run(self, run: Run) -> Iterator[Iterate]:
+        return with_bar(run)
+
+    def frame(self, number: int, total: int, frame: np.ndarray) -> None:
+        if self._bar is None:
+            bar = {"unit": "frame", "file": sys.stderr, "dynamic_ncols": True}
+            self._bar = tqdm(total=total, initial=number - 1, **bar)
+        self._bar.update()
+        if number == total:
+            self._bar.close()
+
+
+class _Inline(Watcher):
+    """One display that is replaced: the picture at every shown step, the figures above it."""
+
+    def __init__(self) -> None:
+        from IPython.display import HTML, display
+
+        self._html = HTML
+        self._caption = display(HTML("Starting …"), display_id=True)
+        self._view = display(HTML(""), display_id=True)
+        self._shown_at = 0.0
+
+    def run(self, run: Run) -> Iterator[Iterate]:
+        self._view.update(_as_display(run.images()))
+        for it in run:
+            if it.shown:
+                self._view.update(_as_display(it.images()))
+            if it.shown or it.i % 5 == 0:
+                rate = it.i / it.seconds
+                left = (it.total - it.i) / rate
+                self._say(
                     f"Iteration {it.i} of {it.total} · {rate:.1f} it/s · {left:.0f} s left · "
                     f"loss {it.loss:.3f} · similarity {it.similarity:.3f}"
                 )
-            )
-        yield it
+            yield it
+
+    def frame(self, number: int, total: int, frame: np.ndarray) -> None:
+        if number == total or time.monotonic() - self._shown_at > _EVERY:
+            self._view.update(_as_display([Image.fromarray(frame)]))
+            self._say(f"Frame {number} of {total}")
+            self._shown_at = time.monotonic()
+
+    def _say(self, text: str) -> None:
+        self._caption.update(self._html(text))
 
 
 def _as_display(images: list[Image.Image]):

@@ -20,9 +20,10 @@ from pathlib import Path
 
 import ipywidgets as widgets
 
-from vqclip_nb.film import Cut, timelapse
+from vqclip_nb.film import timelapse
 from vqclip_nb.folder import RunFolder, write_file
 from vqclip_nb.models import Models, is_embedded, load_for
+from vqclip_nb.options import Cut
 from vqclip_nb.panel import Panel
 from vqclip_nb.run import Iterate, Result, Run
 from vqclip_nb.settings import Settings, specs
