@@ -223,6 +223,15 @@ class Person:
         field.fill(value)
         field.press("Enter")
 
+    def choose(self, name: str, option: str) -> None:
+        menu = self.page.locator(f".widget-inline-hbox:has(label:text-is('{name}')) select").first
+        menu.select_option(option)
+
+    def unfold(self, title: str) -> None:
+        """Open a section of the form."""
+        words = re.compile(rf"^\s*{title}\s*$")
+        self.page.locator("[class*=Collapse-header]").filter(has_text=words).click()
+
     def scrub(self) -> None:
         """One step to the right on the slider."""
         self.front.slider(self.page).press("ArrowRight")

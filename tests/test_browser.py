@@ -57,6 +57,7 @@ def test_chromium_plays_the_timelapse_to_its_end(page, quick, tiny, tmp_path):
     assert seen == [pytest.approx(1.5, abs=0.1), 64, 64]
 
 
+PLAYS = "document.querySelector('video')?.currentTime > 0.2"
 STUDIO = [
     "import vqclip_nb as vq\n\nstudio = vq.Studio(vq.Settings(seed=3, cutn=8, show_step=10))",
     "result = studio.run(wait=True)",
@@ -101,7 +102,8 @@ def test_someone_plays_with_the_studio(front, page, tmp_path):
         person.press("Save")
         person.until(lambda: "Saved in" in person.status())
         person.press("Film")
-        page.wait_for_function("document.querySelector('video')?.currentTime > 0.2", timeout=60_000)
+        page.wait_for_function(PLAYS, timeout=60_000)
+        _fly(person)
         person.press("Load")
         person.until(lambda: "Loaded" in person.status())
         person.write("extras", "neon")
@@ -121,7 +123,7 @@ def test_someone_plays_with_the_studio(front, page, tmp_path):
         person.press("Close")
         assert front.errors(page).count() == 0
         runs = sorted((tmp_path / "runs").glob("*/settings.json"))
-    assert len(runs) == 2
+    assert len(runs) == 3  # with the first picture of the journey
     changes = json.loads(runs[0].read_text())["updates"]
     assert {name for change in changes for name in change} >= {"w2", "prompt"}
 
@@ -172,6 +174,17 @@ def _change_live(person) -> None:
     person.until(lambda: marks.count() == 1)
     person.write("prompt", "a red heart")
     person.until(lambda: marks.count() == 2)
+
+
+def _fly(person) -> None:
+    """A journey is painted and plays; its first picture becomes the run that is shown."""
+    person.unfold("Film")
+    person.choose("film", "journey")
+    person.write("frames", "12")
+    person.press("Film")
+    person.until(lambda: "Kept as" in person.status(), 120)
+    person.page.wait_for_function(PLAYS, timeout=60_000)
+    person.keep(f"a journey in {type(person.front).__name__}")
 
 
 def _pause_and_go_on(person) -> None:

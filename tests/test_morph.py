@@ -153,7 +153,10 @@ def test_the_command_line_makes_a_film(tmp_path, capsys):
         (["a cat", "a dog ^ a bird"], "give each phrase of a story as a sentence of its own"),
         (["a cat", "gone.safetensors"], "gone.safetensors is not a file"),
         (["a cat", "a dog", "--to", "/dev/null/a.mp4"], "/dev/null/a.mp4 cannot be written"),
-        (["a cat", "a dog", "--mask", "m.png"], "mask keeps parts of a picture, and a film of"),
+        (
+            ["a cat", "a dog", "--mask", "m.png", "--init-image", "i.png"],
+            "mask keeps parts of a picture, and a film of",
+        ),
         (["a cat", "a dog", "--to", "a.avi"], "a.avi is no film's name"),
     ],
 )

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from films import probe
 
 import vqclip_nb as vq
 from vqclip_nb.show import curve_svg
@@ -205,6 +206,89 @@ def test_film_and_zip_are_offered_in_the_page(studio):
     assert 'src="data:image/gif;base64,' in studio.panel.views["film"].value
     _press(studio, "zip")
     assert 'download="' in studio.panel.views["link"].value
+
+
+def _film(studio: vq.Studio, kind: str, **fields) -> None:
+    studio.panel.film.kind.value = kind
+    for name, value in fields.items():
+        studio.panel.film.fields[name].value = value
+
+
+def _films(studio: vq.Studio) -> list[Path]:
+    return sorted((studio.out / "films").iterdir())
+
+
+def test_a_morph_passes_through_the_phrases_of_the_prompt(studio):
+    _set(studio, "prompt", "a red apple ^ a lemon")
+    assert studio.panel.buttons["film"].disabled  # no run is there
+    _film(studio, "morph", seconds=0.5, fps=12)
+    _press(studio, "film")
+    assert "studio.run()" in studio.panel.views["status"].value
+    studio.run()
+    (film,) = _films(studio)
+    assert len(probe(film)["frames"]) == 7
+    assert 'src="data:video/mp4;base64,' in studio.panel.views["film"].value
+    assert f'download="{film.name}"' in studio.panel.views["film"].value
+    assert "frame 7 of the film" in studio.panel.views["picture"].value
+    assert {name.split("-", 2)[2] for name, _ in studio.panel.runs.options} == {
+        "a-red-apple",
+        "a-lemon",
+    }
+    _film(studio, "morph", format="gif")
+    studio.panel.film.sources.value = " ^ ".join(path for _, path in studio.panel.runs.options)
+    _press(studio, "film")
+    studio.run()
+    assert {film.suffix for film in _films(studio)} == {".mp4", ".gif"}
+    assert len(studio.panel.runs.options) == 2  # nothing was painted again
+
+
+def test_a_film_that_is_stopped_goes_on_and_another_has_another_name(studio, monkeypatch):
+    _film(studio, "journey", frames=6, iterations=1)
+    real, shown = studio.panel.show_frame, []
+
+    def show(number, total, frame):
+        real(number, total, frame)
+        shown.append(number)
+        if number == 3 and shown.count(3) == 1:
+            assert studio.panel.buttons["pause"].disabled
+            assert studio.panel.buttons["more"].disabled
+            _press(studio, "stop")
+
+    monkeypatch.setattr(studio.panel, "show_frame", show)
+    monkeypatch.setattr("vqclip_nb.studio._EVERY", 0.0)
+    _press(studio, "film")
+    studio.run()
+    assert "Stopped" in studio.panel.views["status"].value
+    film = next(path for path in _films(studio) if path.suffix == ".mp4")
+    assert len(probe(film)["frames"]) == 3
+    _press(studio, "film")
+    studio.run()
+    assert shown == [1, 2, 3, 4, 5, 6]
+    assert _films(studio) == [film]
+    assert len(probe(film)["frames"]) == 6
+    _press(studio, "film")
+    studio.run()
+    assert len(_films(studio)) == 2
+
+
+def test_stop_ends_a_film_while_its_first_picture_is_painted(studio, monkeypatch):
+    _film(studio, "journey", frames=3)
+    _at(studio, monkeypatch, i2=lambda: _press(studio, "stop"))
+    _press(studio, "film")
+    studio.run()
+    assert "Stopped" in studio.panel.views["status"].value
+    assert studio.current.i == 2
+    assert vq.Run.resume(studio.current.folder.path, models=studio.current.models).i == 2
+    assert not studio.panel.buttons["start"].disabled
+
+
+def test_a_film_that_cannot_be_made_is_told(studio):
+    _film(studio, "morph")
+    _press(studio, "film")
+    assert studio.run() is None
+    assert "needs two sources or more" in studio.panel.views["status"].value
+    _press(studio, "start")
+    assert len(studio.run().history) == 6
 
 
 def test_a_run_of_the_history_loads_into_the_form_and_stands_beside_another(studio):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path, PureWindowsPath
 
 import ipywidgets as widgets
+import numpy as np
 from PIL import Image
 
 from vqclip_nb.film_form import FilmForm
@@ -16,7 +17,7 @@ from vqclip_nb.folder import RunFolder
 from vqclip_nb.form import FRONT, Form
 from vqclip_nb.metadata import as_png
 from vqclip_nb.perceptor import Perceptor
-from vqclip_nb.player import player
+from vqclip_nb.player import figure
 from vqclip_nb.run import Run
 from vqclip_nb.settings import PRESETS, Settings
 from vqclip_nb.show import change_in_words, contact_sheet, curve_svg
@@ -78,7 +79,7 @@ BUTTONS = {  # event: label, icon, what it does
     "save": ("Save", "save", "Write everything that it takes to go on"),
     "more": ("200 more", "plus", "Paint two hundred iterations more"),
     "fork": ("Fork", "code-fork", "A new run from the step that the slider shows"),
-    "film": ("Film", "film", "Make the film, cut as the form says, and play it"),
+    "film": ("Film", "film", "Make the film that the section Film describes, and play it"),
     "zip": ("Zip", "download", "The run as one file"),
     "close": ("Close", "times", "Leave studio.run(wait=True)"),
     "load": ("Load", "upload", "Take up the settings of that run"),
@@ -121,6 +122,7 @@ class Panel:
         )
         self.upload.observe(lambda change: change["new"] and put("upload"), "value")
         self.film = FilmForm()
+        self.film.kind.observe(lambda _: put("changed"), "value")
         self.runs = widgets.Dropdown(
             options=[], description="run", layout=widgets.Layout(width="20em")
         )
@@ -274,8 +276,16 @@ class Panel:
             self.views["picture"].value = _img(image, f"{run.settings.prompt}, step {step}")
 
     def show_film(self, file: Path) -> None:
-        """Play an mp4 or a GIF."""
-        self.views["film"].value = player(file, "film of the painting")
+        """Play an mp4 or a GIF, if it is not too large for the page."""
+        self.views["film"].value = f"{html.escape(str(file))} is ready."
+        if file.stat().st_size <= _LINK:
+            self.views["film"].value = figure(file, file.stem)
+
+    def show_frame(self, number: int, total: int, frame: np.ndarray) -> None:
+        """A frame, uint8 [H, W, 3], of a film in the making."""
+        self.progress.max, self.progress.value = total, number
+        self.views["picture"].value = _img(Image.fromarray(frame), f"frame {number} of the film")
+        self.say(f"Frame {number} of {total}")
 
     def offer(self, file: Path) -> None:
         """A link that saves a file, if it is not too large for the page."""

@@ -12,7 +12,26 @@ from IPython.display import HTML
 _KINDS = {".mp4": "video/mp4", ".gif": "image/gif"}
 
 
-def player(film: Path, label: str, width: int = 384) -> str:
+def play(*films: str | Path, captions: Sequence[str] = (), width: int = 384) -> HTML:
+    """Films side by side, each with its caption and a link that saves it.
+
+    captions: what each shows; by default the names of the files; width: pixels of each
+    """
+    paths = [Path(film) for film in films]
+    captions = captions or [film.stem for film in paths]
+    shown = [figure(*each, width) for each in zip(paths, captions, strict=True)]
+    return HTML(f'<div style="display:flex;flex-wrap:wrap;gap:1em">{"".join(shown)}</div>')
+
+
+def figure(film: Path, caption: str, width: int = 384) -> str:
+    """A film that plays, its caption and a link that saves it."""
+    name = html.escape(film.name, quote=True)
+    save = f'<a download="{name}" href="{_address(film)}">save {name}</a>'
+    words = f"<figcaption>{html.escape(caption)} · {save}</figcaption>"
+    return f'<figure style="margin:0">{_player(film, caption, width)}{words}</figure>'
+
+
+def _player(film: Path, label: str, width: int) -> str:
     """A film, .mp4 or .gif, as HTML; label: what it shows, for who does not see it."""
     label = html.escape(label, quote=True)
     if film.suffix == ".gif":
@@ -21,21 +40,6 @@ def player(film: Path, label: str, width: int = 384) -> str:
         f'<video controls autoplay loop muted playsinline width="{width}" aria-label="{label}" '
         f'src="{_address(film)}"></video>'
     )
-
-
-def play(*films: str | Path, captions: Sequence[str] = (), width: int = 384) -> HTML:
-    """Films side by side, each with its caption and a link that saves it.
-
-    captions: what each shows; by default the names of the files; width: pixels of each
-    """
-    paths = [Path(film) for film in films]
-    shown = []
-    for film, caption in zip(paths, captions or [film.stem for film in paths], strict=True):
-        name = html.escape(film.name, quote=True)
-        save = f'<a download="{name}" href="{_address(film)}">save {name}</a>'
-        words = f"<figcaption>{html.escape(caption)} · {save}</figcaption>"
-        shown.append(f'<figure style="margin:0">{player(film, caption, width)}{words}</figure>')
-    return HTML(f'<div style="display:flex;flex-wrap:wrap;gap:1em">{"".join(shown)}</div>')
 
 
 def _address(film: Path) -> str:

@@ -19,8 +19,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 import ipywidgets as widgets
+import numpy as np
 
 from vqclip_nb.film import timelapse
+from vqclip_nb.filming import Watcher
 from vqclip_nb.folder import RunFolder, write_file
 from vqclip_nb.models import Models, is_embedded, load_for
 from vqclip_nb.options import Cut
@@ -28,8 +30,10 @@ from vqclip_nb.panel import Panel
 from vqclip_nb.run import Iterate, Result, Run
 from vqclip_nb.settings import Settings, specs
 from vqclip_nb.show import in_notebook, zipped
+from vqclip_nb.studio_films import film_file, make_film
 
 _EVERY = 0.5  # seconds between two pictures of one show step
+_PAINTS = ("start", "more", "fork", "film")  # what needs the loop; of films those that are painted
 _MORE = 200  # iterations
 
 
@@ -51,7 +55,7 @@ class Studio:
         self.out, self._models = Path(out), models
         self._events: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._idle = threading.RLock()  # what is done may put an event itself
-        self._looping = self._painting = self._paused = False
+        self._looping = self._painting = self._filming = self._paused = False
         self._asked: str | None = None  # what to paint, from while no loop ran
         self._shown_at = 0.0
         self._known: dict = {}  # what the form said when it was last read
@@ -88,9 +92,9 @@ class Studio:
         try:
             with _delivered(self.panel.widget) as self._deliver:
                 if not wait:
-                    return self._paint(self._task(self._asked or "start"))
-                while (task := self._next_task()) is not None:
-                    result = self._paint(task) or result
+                    return self._do(self._asked or "start")
+                while (event := self._next()) is not None:
+                    result = self._do(event) or result
         except KeyboardInterrupt:
             self.panel.say("Interrupted; what was painted is kept.")
             result = self.current and self.current.result()
@@ -118,15 +122,15 @@ class Studio:
         """Do what needs no loop; keep what does for the next `run`."""
         with self._idle:
             for event in self._taken():
-                if not self._served(event) and event in ("start", "more", "fork"):
+                if not self._served(event) and event in _PAINTS:
                     self._asked = event
                     self.panel.say("Run the cell with studio.run() to paint.")
 
-    def _next_task(self) -> Callable[[], Run] | None:
+    def _next(self) -> str | None:
         """Wait for the next thing to paint; None for Close."""
         asked, self._asked = self._asked, None
         if asked:
-            return self._task(asked)
+            return asked
         self._enable()
         if self.current is None:
             self.panel.say("Ready: press Start.")
@@ -135,13 +139,15 @@ class Studio:
             for event in self._taken():
                 if event == "close":
                     return None
-                if not self._served(event) and event in ("start", "more", "fork"):
-                    return self._task(event)
+                if not self._served(event) and event in _PAINTS:
+                    return event
             time.sleep(0.05)
 
-    def _task(self, event: str) -> Callable[[], Run]:
-        """What is to be painted after a button."""
-        return {"start": self._new, "more": self._longer, "fork": self._forked}[event]
+    def _do(self, event: str) -> Result | None:
+        """Paint what a button asks for."""
+        if event == "film":
+            return self._paint_film()
+        return self._paint({"start": self._new, "more": self._longer, "fork": self._forked}[event])
 
     def _served(self, event: str) -> bool:
         """Do what an event asks for, if that can be done at any time."""
@@ -155,7 +161,8 @@ class Studio:
             "save": self._save,
             "upload": self._keep_upload,
         }
-        if event not in doing:
+        painted = event == "film" and self.panel.film.kind.value != "of the run"
+        if event not in doing or painted:
             return False
         try:
             doing[event]()
@@ -271,6 +278,40 @@ class Studio:
                 self._enable()
         return run.result()
 
+    def _paint_film(self) -> None:
+        """Paint a film; Stop keeps it so far, and the same once more goes on with it."""
+        self.panel.clear()
+        with self._noted():
+            self._painting = self._filming = True
+            try:
+                settings, form = self.panel.form.settings(), self.panel.film
+                self._known = settings.to_dict()
+                self._enable()
+                film = film_file(form, settings, self.out)
+                models = self._loaded(settings)
+                make_film(form, film, settings, models, self.out, _Onlooker(self))
+            except _Stopped:
+                self.panel.say("Stopped; what there is of the film is kept, and Film goes on.")
+            except (ValueError, FloatingPointError, MemoryError, OSError) as error:
+                self.panel.say_error(error)
+            else:
+                self.panel.show_film(film)
+                self.panel.say(f"Kept as {film}")
+            finally:
+                self._painting = self._filming = False
+                self.panel.list_runs(self.out)
+                self._enable()
+
+    def _heed(self) -> None:
+        """Between two frames of a film: do what was asked for."""
+        self._deliver()
+        for event in self._taken():
+            if event == "close":
+                self._events.put(event)
+            if event in ("stop", "close"):
+                raise _Stopped
+            self._served(event)
+
     @contextlib.contextmanager
     def _noted(self) -> Iterator[None]:
         """The package's warnings stand in the panel instead of below the cell."""
@@ -321,7 +362,7 @@ class Studio:
     def _make_film(self) -> None:
         if self.current is not None and self.current.i:
             self.current.save_film()
-            cut = self.panel.film.cut()
+            cut = self.panel.film.options()
             film = self.current.folder.timelapse
             if cut != Cut():
                 film = timelapse(self.current.folder.path, **asdict(cut))
@@ -355,13 +396,40 @@ class Studio:
 
     def _enable(self) -> None:
         """Only buttons that do something can be pressed."""
-        wrong, painting = bool(self.panel.form.check()), self._painting
+        wrong, painting, filming = bool(self.panel.form.check()), self._painting, self._filming
         there, listed = self.current is not None, bool(self.panel.runs.options)
-        usable = dict.fromkeys(("save", "more", "film", "zip"), there)
+        of_run = self.panel.film.kind.value == "of the run"
+        usable = {"save": there, "zip": there, "more": there and not filming}
+        usable |= {"film": there and not filming if of_run else not wrong and not painting}
         usable |= {"start": not wrong and not painting, "stop": painting}
-        usable |= {"pause": painting and not self._paused, "resume": painting and self._paused}
+        usable |= {"pause": painting and not (filming or self._paused), "resume": self._paused}
         usable |= {"fork": there and not wrong and not painting, "close": self._looping}
         self.panel.enable(usable | {"load": listed and not painting, "beside": listed and there})
+
+
+class _Stopped(Exception):  # noqa: N818 - no error
+    """Someone has pressed Stop while a film was made."""
+
+
+class _Onlooker(Watcher):
+    """Shows in the panel how a film is made."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio, self._shown_at = studio, 0.0
+
+    def run(self, run: Run) -> Iterator[Iterate]:
+        self.studio.current = run
+        self.studio.panel.show_run(run)
+        for it in run:
+            self.studio._show(it)
+            self.studio._heed()
+            yield it
+
+    def frame(self, number: int, total: int, frame: np.ndarray) -> None:
+        if number == total or time.monotonic() - self._shown_at >= _EVERY:
+            self.studio.panel.show_frame(number, total, frame)
+            self._shown_at = time.monotonic()
+        self.studio._heed()
 
 
 @contextlib.contextmanager

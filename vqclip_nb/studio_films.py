@@ -1,0 +1,53 @@
+"""The films that the Studio paints, morphs and journeys: what is made, and under which name."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import re
+from dataclasses import asdict
+from pathlib import Path
+
+from vqclip_nb.film_form import FilmForm
+from vqclip_nb.filming import Watcher
+from vqclip_nb.journeys import journey
+from vqclip_nb.models import Models
+from vqclip_nb.morphs import morph
+from vqclip_nb.options import Morph
+from vqclip_nb.settings import Settings
+
+
+def make_film(
+    form: FilmForm, file: Path, settings: Settings, models: Models, out: Path, watched: Watcher
+) -> None:
+    """Make the film that the form describes.
+
+    file: see `film_file`; settings: how it is painted; out: where the runs of key pictures go
+    """
+    how, said = form.options(), _said(form, settings)
+    more = {"models": models, "out": out, "show": watched, **asdict(how)}
+    if isinstance(how, Morph):
+        sources = [part.strip() for part in said.split("^") if part.strip()]
+        morph(sources, file, settings, **more)
+    else:
+        journey(settings, file, **more)
+
+
+def film_file(form: FilmForm, settings: Settings, out: Path) -> Path:
+    """A name in `out`/films of its own for each film; the one that goes on has that it was begun with."""
+    kind, ending, said = form.kind.value, form.fields["format"].value, _said(form, settings)
+    plan = json.dumps([said, asdict(form.options()), settings.to_dict()], sort_keys=True)
+    words = "-".join(re.findall(r"[a-z0-9]+", said.lower()))[:40].strip("-")
+    stem = "-".join(filter(None, [kind, words, hashlib.sha256(plan.encode()).hexdigest()[:8]]))
+    for number in itertools.count(1):
+        name = f"{stem}.{ending}" if number == 1 else f"{stem}-{number}.{ending}"
+        file = out / "films" / name
+        if not file.exists() or file.with_name(f"{name}.parts").exists():
+            return file
+
+
+def _said(form: FilmForm, settings: Settings) -> str:
+    """What a film is of: the prompt, or the sources that a morph names."""
+    named = form.sources.value.strip() if form.kind.value == "morph" else ""
+    return named or settings.prompt
