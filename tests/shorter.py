@@ -4,6 +4,7 @@ import nbformat
 
 SHORTER = {
     '"total_iter": 60': '"total_iter": 20',  # the prompt lab's sixty pictures
+    "Settings(total_iter=60": "Settings(total_iter=20",
     "total_iter=120, show_step=20": "total_iter=60",
     "seed=3, total_iter=100": "seed=3, total_iter=30",  # the video notebook's
     "seed=0, total_iter=60": "seed=0, total_iter=20",

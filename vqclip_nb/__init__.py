@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from vqclip_nb.film import timelapse
     from vqclip_nb.form import Form
+    from vqclip_nb.gallery import Gallery
     from vqclip_nb.journeys import journey
     from vqclip_nb.models import Models, load_models
     from vqclip_nb.morphs import morph
     from vqclip_nb.run import Iterate, Result, Run, generate
+    from vqclip_nb.scores import score
     from vqclip_nb.settings import PRESETS, Settings
     from vqclip_nb.sweeps import sweep
 
@@ -18,6 +20,7 @@ __version__ = "0.1.0"
 # Loaded at first use: a wrong setting is told before torch has been imported.
 _HOMES = {
     "Form": "form",
+    "Gallery": "gallery",
     "Iterate": "run",
     "Models": "models",
     "PRESETS": "settings",
@@ -32,12 +35,14 @@ _HOMES = {
     "load_judge": "judge",
     "load_models": "models",
     "morph": "morphs",
+    "score": "scores",
     "sweep": "sweeps",
     "timelapse": "film",
 }
 __all__ = [
     "PRESETS",
     "Form",
+    "Gallery",
     "Iterate",
     "Models",
     "Result",
@@ -51,6 +56,7 @@ __all__ = [
     "load_judge",
     "load_models",
     "morph",
+    "score",
     "sweep",
     "timelapse",
 ]

@@ -35,8 +35,8 @@ def _paint_parser() -> argparse.ArgumentParser:
         description="Paint a picture from a sentence with VQGAN and CLIP.",
         epilog="vqclip sweep FILE paints every line of a file, vqclip video FOLDER cuts the film "
         "of a run, vqclip morph and vqclip journey make films of sentences, vqclip page FOLDER "
-        "puts the runs of a class on one page, vqclip models lists the models, vqclip bench "
-        "measures speed and memory.",
+        "puts the runs of a class on one page, vqclip score IMAGE tells how well pictures fit "
+        "sentences, vqclip models lists the models, vqclip bench measures speed and memory.",
     )
     parser.add_argument("prompt", help="what to paint, e.g. 'a red apple'")
     parser.add_argument("--offline", action="store_true", help="fetch no model")
@@ -46,10 +46,24 @@ def _paint_parser() -> argparse.ArgumentParser:
 def _sweep_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="vqclip sweep",
-        description="Paint every prompt of a file with one seed, and a contact sheet of all.",
+        description="Paint every combination of what a file says, and sheets of all pictures.",
+        epilog="FILE.toml has the tables [grid], with lists of values for prompt, seed, preset or "
+        "any other setting, and [settings] for all; other files have one prompt a line. The same "
+        "command goes on where it was interrupted.",
     )
-    parser.add_argument("file", type=Path, help="a text file with one prompt a line")
-    parser.add_argument("--columns", type=int, default=6, help="pictures in a row (default: 6)")
+    parser.add_argument("file", type=Path, metavar="FILE", help="a .toml file, or one of prompts")
+    parser.add_argument("--columns", type=int, help="pictures in a row of sheet.png (default: 6)")
+    parser.add_argument(
+        "--workers", type=int, default=1, help="runs at once; above 1 by Ray (default: 1)"
+    )
+    parser.add_argument("--address", help="a Ray cluster, whose machines share the folder")
+    parser.add_argument("--gpus", type=float, help="of each run, also parts of one, on workers")
+    parser.add_argument(
+        "--score",
+        default="critic",
+        help="what sheet.html is sorted by, critic or judge (default: critic)",
+    )
+    parser.add_argument("--offline", action="store_true", help="fetch no model")
     return _with_settings(parser)
 
 
@@ -86,9 +100,8 @@ def _add_flag(parser: argparse.ArgumentParser, name: str, spec, default: object)
     parser.add_argument("--" + name.replace("_", "-"), **options)
 
 
-def _settings(options: dict) -> Settings:
-    """The settings that the flags say, over those of the preset."""
-    changes = {}
+def _settings(options: dict, **changes: object) -> Settings:
+    """The settings that the flags say, over others, over those of the preset."""
     for name in specs():
         if name in options:
             value = options[name]
@@ -150,24 +163,26 @@ def _report(run, as_json: bool) -> None:
 
 
 def _sweep(options: dict) -> int:
-    settings = _settings(options)
-    prompts = [line.strip() for line in options["file"].read_text(encoding="utf-8").splitlines()]
-    prompts = [line for line in prompts if line and not line.startswith("#")]
-    if not prompts:
-        raise ValueError(f"{options['file']} holds no prompt: write one a line.")
+    from vqclip_nb.plans import combinations, read_sweep
+
+    grid, said = read_sweep(options["file"])
+    options["preset"] = said.pop("preset", options["preset"])
+    settings = _settings(options, **said)
+    planned = combinations(grid, settings)  # before torch is imported: a wrong one is told at once
     from vqclip_nb.sweeps import sweep
 
-    def tell(number: int, total: int, plan: Settings) -> None:
-        print(f"{number} of {total}: {plan.prompt}", file=sys.stderr)
-
-    out = options["out"]
-    results = sweep({"prompt": prompts}, settings, out=out, columns=options["columns"], each=tell)
-    facts = {
-        "sheet": str(Path(out) / "sheet.png"),
-        "pictures": [str(result.folder / "picture.png") for result in results],
-    }
-    print(json.dumps(facts, indent=2) if options["json"] else f"sheet       {facts['sheet']}")
-    return 0
+    names = ("workers", "address", "gpus", "out", "columns", "score", "offline")
+    more = {name: options[name] for name in names}
+    painted = sweep(grid, settings, show=True, **more)
+    facts = {"sheet": str(Path(options["out"]) / "sheet.png")}
+    facts |= {"page": str(Path(options["out"]) / "sheet.html")}
+    facts["pictures"] = [str(each.folder / "picture.png") for each in painted]
+    if options["json"]:
+        print(json.dumps(facts, indent=2))
+    else:
+        print(f"painted     {len(painted)} of {len(planned)}")
+        print(f"sheet       {facts['sheet']}\npage        {facts['page']}")
+    return 0 if len(painted) == len(planned) else 2
 
 
 def _models_parser() -> argparse.ArgumentParser:
@@ -340,6 +355,46 @@ def _page(options: dict) -> int:
     return 0
 
 
+def _score_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="vqclip score",
+        description="Tell how well pictures fit sentences, as each critic finds, and the judge, "
+        "who is never painted with.",
+        epilog="A score is the cosine between the embeddings of the whole picture and of the "
+        "sentence, from -1 to 1. Compare within a column: each critic has a scale of its own. "
+        "* marks the best of several prompts of a picture. The weights of 'a cat:2 | a hat' "
+        "count; a story (^), a picture or noise cannot be scored. Official critics alone are "
+        "chosen with --clip; --models fetches the generator too.",
+    )
+    parser.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="a picture, or a run's folder: its picture.png"
+    )
+    parser.add_argument(
+        "--prompt",
+        dest="prompts",
+        action="append",
+        metavar="PROMPT",
+        default=[],
+        help="a sentence, and again for more (default: the one that each picture was painted with)",
+    )
+    for name in ("models", "clip", "device", "precision"):
+        _add_flag(parser, name, specs()[name], getattr(Settings(), name))
+    parser.add_argument("--offline", action="store_true", help="fetch no model")
+    parser.add_argument("--json", action="store_true", help="print the scores as JSON")
+    return parser
+
+
+def _score(options: dict) -> int:
+    plan = _settings(options | {"preset": "studio"})
+    from vqclip_nb.scores import as_table, score
+
+    named = {name: getattr(plan, name) for name in ("models", "clip", "device", "precision")}
+    rows = score(options["images"], options["prompts"], **named, offline=options["offline"])
+    found = [asdict(row) for row in rows]
+    print(json.dumps(found, indent=2) if options["json"] else as_table(rows))
+    return 0
+
+
 def _bench_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="vqclip bench",
@@ -454,6 +509,7 @@ _COMMANDS = {
     "morph": (_morph_parser, _morph),
     "journey": (_journey_parser, _journey),
     "page": (_page_parser, _page),
+    "score": (_score_parser, _score),
     "models": (_models_parser, _models),
     "bench": (_bench_parser, _bench),
 }

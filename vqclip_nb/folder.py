@@ -39,13 +39,15 @@ class RunFolder:
         self._segment = Segment(path / "frames")
 
     @classmethod
-    def create(cls, out: str | Path, settings: Settings) -> RunFolder:
+    def create(cls, out: str | Path, settings: Settings, name: str = "") -> RunFolder:
         """A new folder inside `out`, hidden until `settle` gives it the run's name.
+
+        name: by default the time and the prompt's words
 
         Raises ValueError where nothing can be written there.
         """
         words = "-".join(re.findall(r"[a-z0-9]+", settings.prompt.lower()))[:40].strip("-")
-        stem = time.strftime("%Y%m%d-%H%M%S") + (f"-{words}" if words else "")
+        stem = name or time.strftime("%Y%m%d-%H%M%S") + (f"-{words}" if words else "")
         path = Path(out) / f".{stem}-{secrets.token_hex(4)}.part"
         try:
             (path / "steps").mkdir(parents=True)
@@ -59,7 +61,7 @@ class RunFolder:
         return cls(path)
 
     def settle(self) -> None:
-        """Take the name of the time and the prompt, one that no other run has."""
+        """Take the run's name, with a number where another run has it."""
         stem = self.path.name[1:].removesuffix(".part").rpartition("-")[0]
         for number in itertools.count(1):
             path = self.path.with_name(stem if number == 1 else f"{stem}-{number}")
@@ -166,6 +168,14 @@ class RunFolder:
         with safe_open(path, "pt") as file:
             header = json.loads(file.metadata()["state"])
             return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
+
+    def load_header(self) -> dict:
+        """What the state says of the run; empty where there is none that can be read."""
+        try:
+            with safe_open(self.path / "state.safetensors", "pt") as file:
+                return json.loads(file.metadata()["state"])
+        except Exception:  # a file that is broken can be so in any way
+            return {}
 
     def add_frame(self, frame: np.ndarray) -> None:
         """Take one frame of the timelapse, uint8 [H, W, 3]."""

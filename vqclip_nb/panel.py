@@ -15,9 +15,8 @@ from PIL import Image
 from vqclip_nb.film_form import FilmForm
 from vqclip_nb.folder import RunFolder
 from vqclip_nb.form import FRONT, Form
-from vqclip_nb.metadata import as_png
 from vqclip_nb.perceptor import Perceptor
-from vqclip_nb.player import figure
+from vqclip_nb.player import figure, still
 from vqclip_nb.run import Run
 from vqclip_nb.settings import PRESETS, Settings
 from vqclip_nb.show import change_in_words, contact_sheet, curve_svg
@@ -62,6 +61,7 @@ SECTIONS = {  # what is folded
         "clip",
         "device",
         "precision",
+        "threads",
         "metadata",
     ],
 }
@@ -264,7 +264,7 @@ class Panel:
         if not self.steps.value:
             images = run.images()
             sheet = contact_sheet(images, columns=min(4, len(images)), gap=0)
-            self.views["picture"].value = _img(sheet, f"{run.settings.prompt}, iteration {run.i}")
+            self.views["picture"].value = still(sheet, f"{run.settings.prompt}, iteration {run.i}")
 
     def show_step(self, run: Run) -> None:
         """The step that the slider is at."""
@@ -273,7 +273,7 @@ class Panel:
             self.show_now(run)
             return
         with Image.open(run.folder.step_picture(step)) as image:
-            self.views["picture"].value = _img(image, f"{run.settings.prompt}, step {step}")
+            self.views["picture"].value = still(image, f"{run.settings.prompt}, step {step}")
 
     def show_film(self, file: Path) -> None:
         """Play an mp4 or a GIF, if it is not too large for the page."""
@@ -284,7 +284,7 @@ class Panel:
     def show_frame(self, number: int, total: int, frame: np.ndarray) -> None:
         """A frame, uint8 [H, W, 3], of a film in the making."""
         self.progress.max, self.progress.value = total, number
-        self.views["picture"].value = _img(Image.fromarray(frame), f"frame {number} of the film")
+        self.views["picture"].value = still(Image.fromarray(frame), f"frame {number} of the film")
         self.say(f"Frame {number} of {total}")
 
     def offer(self, file: Path) -> None:
@@ -312,7 +312,7 @@ class Panel:
         cells = []
         for picture, letter in ((first, "A"), (second, "B")):
             with Image.open(picture) as image:
-                cells.append(f"<td>{letter}<br>{_img(image, f'picture {letter}', 208)}</td>")
+                cells.append(f"<td>{letter}<br>{still(image, f'picture {letter}', 208)}</td>")
         rows = [
             f"<tr><th>{name}</th>"
             + "".join(f"<td>{html.escape(str(each[name]))}</td>" for each in both)
@@ -351,20 +351,10 @@ def _wide() -> widgets.Layout:
     return widgets.Layout(width="34em")
 
 
-def _img(image: Image.Image, alt: str, width: int | None = None) -> str:
-    """A picture as HTML, enlarged to a comfortable size."""
-    width = width or max(image.width, min(448, 4 * image.width))
-    encoded = base64.b64encode(as_png(image, None)).decode()
-    return (  # the box gives the size: pages limit a picture to its own
-        f'<div style="display:inline-block;width:{width}px"><img alt="{html.escape(alt)}" '
-        f'style="width:100%" src="data:image/png;base64,{encoded}"></div>'
-    )
-
-
 def _strip(folder: RunFolder, steps: list[int]) -> str:
     """Thumbnails of at most twelve of the shown steps."""
     cells = []
     for step in steps[:: max(1, -(-len(steps) // 12))]:
         with Image.open(folder.step_picture(step)) as image:
-            cells.append(_img(image.resize((48, 48 * image.height // image.width)), str(step), 48))
+            cells.append(still(image.resize((48, 48 * image.height // image.width)), str(step), 48))
     return "".join(cells)

@@ -1,4 +1,4 @@
-"""Films as HTML that plays in a notebook's page and needs nothing else to be there."""
+"""Films and pictures as HTML that needs nothing else to be there than a notebook's page."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from IPython.display import HTML
+from PIL import Image
+
+from vqclip_nb.metadata import as_png
 
 _KINDS = {".mp4": "video/mp4", ".gif": "image/gif"}
 
@@ -29,6 +32,16 @@ def figure(film: Path, caption: str, width: int = 384) -> str:
     save = f'<a download="{name}" href="{_address(film)}">save {name}</a>'
     words = f"<figcaption>{html.escape(caption)} · {save}</figcaption>"
     return f'<figure style="margin:0">{_player(film, caption, width)}{words}</figure>'
+
+
+def still(image: Image.Image, alt: str, width: int | None = None) -> str:
+    """A picture as HTML, enlarged to a comfortable size."""
+    width = width or max(image.width, min(448, 4 * image.width))
+    encoded = base64.b64encode(as_png(image, None)).decode()
+    return (  # the box gives the size: pages limit a picture to its own
+        f'<div style="display:inline-block;width:{width}px"><img alt="{html.escape(alt)}" '
+        f'style="width:100%" src="data:image/png;base64,{encoded}"></div>'
+    )
 
 
 def _player(film: Path, label: str, width: int) -> str:

@@ -78,6 +78,7 @@ class Run:
     settings: what to paint and how; its log of live changes is replayed
     models: a loaded pair; by default the one that the settings name
     out: where the run's new folder goes
+    name: of that folder; by default the time and the prompt's words
     offline: fetch no model
 
     Raises ValueError before any model is loaded where something is wrong.
@@ -91,6 +92,7 @@ class Run:
         *,
         models: Models | None = None,
         out: str | Path = "runs",
+        name: str = "",
         offline: bool = False,
     ) -> None:
         if models is None:
@@ -98,7 +100,7 @@ class Run:
             pick_device(settings.device)
         if settings.seed is None:
             settings = settings.replace(seed=random.SystemRandom().randrange(2**32))
-        folder = RunFolder.create(out, settings)
+        folder = RunFolder.create(out, settings, name)
         try:
             if models is None:
                 models = load_for(settings, offline=offline)
@@ -201,6 +203,7 @@ class Run:
             self.folder.save_history(self.history)
         self.folder.save_pending(self.i)
         header = {"plan": self.plan.to_dict(), "i": self.i, "seconds": self.seconds}
+        header["done"] = self.i >= self.settings.total_iter or self.settled()
         self.folder.save_state(self.canvas.state(), header)
         self.folder.forget_pending(self.i)
 
@@ -230,6 +233,8 @@ class Run:
         state: dict[str, Tensor] | None = None,
         i: int = 0,
     ) -> None:
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
         self.folder = folder
         self.models = models or load_for(settings)
         if settings.gan_weight and not self.models.vqgan.has_discriminator:

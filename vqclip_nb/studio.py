@@ -104,6 +104,12 @@ class Studio:
             self._enable()
         return result
 
+    def load(self, settings: Settings) -> None:
+        """Let the form show these settings."""
+        self.panel.form.fill(settings)
+        self.panel.say("Loaded: Start paints it again.")
+        self._enable()
+
     # what a person does
 
     def _put(self, event: str) -> None:

@@ -1,0 +1,110 @@
+"""What a sweep paints: every combination of some settings' values, or what a file says of them.
+
+Nothing heavy is imported here: a wrong file is told before torch is loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import random
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vqclip_nb.settings import PRESETS, Settings, specs
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run of a sweep.
+
+    values: what sets it apart, names and values of the grid
+    name: of its folder; the same settings have the same name in every sweep
+    """
+
+    settings: Settings
+    values: dict[str, object]
+    name: str
+
+
+def combinations(grid: Mapping[str, Sequence], settings: Settings) -> list[Plan]:
+    """Every combination of the grid's values; the last field varies fastest.
+
+    grid: fields of `Settings`, or `preset`, each with the values that it should take
+    settings: all other fields; a preset changes those that are as by default. Without a seed one
+        is drawn and shared by all
+
+    Raises ValueError where a combination is not allowed.
+    """
+    for name, values in grid.items():
+        if name != "preset" and name not in specs():
+            raise ValueError(f"{name!r} is no setting: a grid has fields of settings, or preset.")
+        if isinstance(values, str) or not isinstance(values, Sequence) or not values:
+            raise ValueError(f"The grid's {name} is {values!r}: give a list of values.")
+    if not grid:
+        raise ValueError("The grid is empty: give a field and its values, e.g. prompt and two.")
+    if settings.seed is None and "seed" not in grid:
+        settings = settings.replace(seed=_drawn())
+    plans = {}
+    for values in itertools.product(*grid.values()):
+        plan = _plan(dict(zip(grid, values, strict=True)), settings)
+        plans.setdefault(plan.name, plan)  # what is asked for twice is painted once
+    return list(plans.values())
+
+
+def read_sweep(file: Path) -> tuple[dict[str, list], dict[str, object]]:
+    """The grid of a file, and the other settings that it says.
+
+    file: `.toml` with the tables [grid] and [settings]; or text with one prompt a line, where
+        lines that begin with # do not count
+
+    Raises ValueError with one sentence where it is neither.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+        said = tomllib.loads(text) if file.suffix == ".toml" else None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"{file} cannot be read: {error}.") from None
+    if said is None:
+        lines = [line.strip() for line in text.splitlines()]
+        prompts = [line for line in lines if line and not line.startswith("#")]
+        if not prompts:
+            raise ValueError(f"{file} holds no prompt: write one a line.")
+        return {"prompt": prompts}, {}
+    tables = {name: said.pop(name, {}) for name in ("grid", "settings")}
+    if said or not all(isinstance(table, dict) for table in tables.values()):
+        raise ValueError(f"{file} should have two tables, [grid] and [settings], and no more.")
+    return tables["grid"], tables["settings"]
+
+
+def _drawn() -> int:
+    return random.SystemRandom().randrange(2**32)
+
+
+def _plan(values: dict[str, object], settings: Settings) -> Plan:
+    changes = dict(values)
+    if "preset" in changes:
+        preset = changes.pop("preset")
+        if preset not in PRESETS:
+            raise ValueError(f"preset is {preset!r}: allowed is one of {', '.join(PRESETS)}.")
+        usual = Settings().to_dict()
+        chosen = {k: v for k, v in settings.to_dict().items() if v != usual[k]}
+        changes = PRESETS[preset] | chosen | changes
+    planned = settings.replace(**changes)
+    if planned.seed is None:
+        planned = planned.replace(seed=_drawn())
+    return Plan(planned, values, _name(planned, values))
+
+
+def _name(settings: Settings, values: dict[str, object]) -> str:
+    """Words of the prompt and a checksum of the settings.
+
+    The threads count only where the grid has them: a sweep that moves to another machine goes on.
+    """
+    said = json.dumps(settings.to_dict() | {"threads": values.get("threads")}, sort_keys=True)
+    words = "-".join(re.findall(r"[a-z0-9]+", settings.prompt.lower()))[:40].strip("-")
+    return "-".join(filter(None, [words, hashlib.sha256(said.encode()).hexdigest()[:12]]))
