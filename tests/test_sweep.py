@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -179,6 +180,16 @@ def test_the_command_line_paints_what_a_toml_file_says(tmp_path, capsys):
     ]
     assert {(s.cutn, s.cut_method, s.total_iter) for s in made} == {(2, "latest", 2)}
     assert Path(facts["page"]).is_file()
+
+
+def test_the_command_line_says_how_the_rest_is_painted(tmp_path, capsys):
+    (tmp_path / "a.toml").write_text('[grid]\ninit_image = ["nowhere.png"]\n')
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert main(["sweep", str(tmp_path / "a.toml"), "--out", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr().err
+    assert "1 of 1 runs failed: nowhere.png cannot be read" in told
+    assert "the same command paints the rest" in told
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,10 @@ def _sweep(options: dict) -> int:
     else:
         print(f"painted     {len(painted)} of {len(planned)}")
         print(f"sheet       {facts['sheet']}\npage        {facts['page']}")
-    return 0 if len(painted) == len(planned) else 2
+    if len(painted) == len(planned):
+        return 0
+    print("vqclip: not all are painted: the same command paints the rest.", file=sys.stderr)
+    return 2
 
 
 def _models_parser() -> argparse.ArgumentParser:

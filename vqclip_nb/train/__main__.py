@@ -1,4 +1,4 @@
-"""`python -m vqclip_nb.train tiny`: train the embedded pair from its artwork."""
+"""Train the embedded pair from its artwork, or fine-tune a VQGAN on pictures of one's own."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import argparse
 import json
 import sys
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import torch
-import yaml
-from safetensors.torch import save
 
 from vqclip_nb.checkpoints import load_network
 from vqclip_nb.folder import write_file
 from vqclip_nb.models import load_models, pick_device
+from vqclip_nb.train.finetune import Plan, finetune, painting_command
+from vqclip_nb.train.generator import GeneratorTrainer, write_vqgan, write_weights
 from vqclip_nb.vqgan import VQGAN
 from vqclip_nb.weights import read_tensors
 
@@ -23,10 +24,67 @@ _PACKAGE = Path(__file__).parents[1] / "tiny"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Train what is asked for, within its time budget, and write it as the package reads it."""
+    """Run a command; 0 if it went well, 2 with one sentence if it could not, 130 if interrupted."""
     options = _parser().parse_args(arguments)
-    settings = tomllib.loads(options.settings.read_text(encoding="utf-8"))
     torch.set_num_threads(options.threads or torch.get_num_threads())
+    return options.run(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m vqclip_nb.train", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_tiny(commands)
+    _add_finetune(commands)
+    return parser
+
+
+def _add_tiny(commands) -> None:
+    parser = commands.add_parser("tiny", help="train the embedded pair from its artwork")
+    parser.add_argument("--part", choices=["all", *_PARTS], default="all")
+    parser.add_argument("--minutes", type=float, help="time budget of each part (default: recipe)")
+    parser.add_argument("--settings", type=Path, default=_SETTINGS, help="the recipe, a toml file")
+    parser.add_argument("--work", type=Path, default=Path("runs/train-tiny"), help="where to go on")
+    parser.add_argument("--to", type=Path, default=_PACKAGE, help="where the weights go")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: all)")
+    parser.set_defaults(run=_tiny)
+
+
+def _add_finetune(commands) -> None:
+    parser = commands.add_parser(
+        "finetune",
+        help="teach a VQGAN your own pictures",
+        description="Teach a trained VQGAN your own pictures, so that it paints as they look.",
+        epilog="Every tenth picture is held out, to tell how well new ones are drawn. Interrupted "
+        "with Ctrl-C, it writes what was learned; the same command goes on, and with more "
+        "--minutes after its end. `vqclip 'a red apple' --models OUT` paints with it, and so does "
+        "`vq.load_models('OUT')`; with an official model, give its critic too: --clip ViT-B/32.",
+    )
+    parser.add_argument("folder", metavar="DIR", help="holds the pictures, in folders or not")
+    for name, kind, what in (
+        ("models", str, "what to begin with: a name of `vqclip models`, a checkpoint or a folder"),
+        ("size", int, "pixels of a crop's side; smaller pictures are left out"),
+        ("batch", int, "crops a step"),
+        ("learning_rate", float, "of Adam, at its height"),
+        ("seed", int, "of the crops"),
+    ):
+        default = getattr(Plan, name)
+        text = f"{what} (default: {default})"
+        parser.add_argument("--" + name.replace("_", "-"), type=kind, default=default, help=text)
+    parser.add_argument("--minutes", type=float, default=10, help="to train in all (default: 10)")
+    parser.add_argument(
+        "--to",
+        metavar="OUT",
+        type=Path,
+        default=Path("runs/finetuned"),
+        help="the new model's folder (default: runs/finetuned)",
+    )
+    parser.add_argument("--threads", type=int, help="CPU threads (default: all)")
+    parser.set_defaults(run=_finetune)
+
+
+def _tiny(options: argparse.Namespace) -> int:
+    """Train what is asked for, within its time budget, and write it as the package reads it."""
+    settings = tomllib.loads(options.settings.read_text(encoding="utf-8"))
     every = [part for part in _PARTS if part != "compare"]
     for part in every if options.part == "all" else [options.part]:
         minutes = options.minutes
@@ -36,16 +94,32 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m vqclip_nb.train", description=__doc__)
-    parser.add_argument("model", choices=["tiny"])
-    parser.add_argument("--part", choices=["all", *_PARTS], default="all")
-    parser.add_argument("--minutes", type=float, help="time budget of each part (default: recipe)")
-    parser.add_argument("--settings", type=Path, default=_SETTINGS, help="the recipe, a toml file")
-    parser.add_argument("--work", type=Path, default=Path("runs/train-tiny"), help="where to go on")
-    parser.add_argument("--to", type=Path, default=_PACKAGE, help="where the weights go")
-    parser.add_argument("--threads", type=int, help="CPU threads (default: all)")
-    return parser
+def _finetune(options: argparse.Namespace) -> int:
+    def tell(line: str) -> None:
+        print(f"vqclip_nb.train: {line}", file=sys.stderr)
+
+    try:
+        plan = Plan(**{each.name: getattr(options, each.name) for each in fields(Plan)})
+        report = finetune(plan, options.to, minutes=options.minutes, tell=tell)
+    except (ValueError, OSError) as error:
+        tell(str(error))
+        return 2
+    except ModuleNotFoundError as error:
+        tell(f"{error.name} is missing: install what training takes, pip install -e '.[train]'.")
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    for name, error in report["error"].items():
+        before, after = error["before"], error["after"]
+        print(
+            f"{name:10}  L1 {before['l1']:.4f} -> {after['l1']:.4f}, "
+            f"PSNR {before['psnr']:.2f} -> {after['psnr']:.2f} dB"
+        )
+    print(f"{report['steps']} steps in {report['seconds'] / 60:.1f} minutes")
+    print(f"paint with  {painting_command(plan.models, options.to)}")
+    if not report["finished"]:
+        print("interrupted; the same command goes on")
+    return 0 if report["finished"] else 130
 
 
 def _artwork(settings: dict, work: Path, owner: str = "painter"):
@@ -82,18 +156,13 @@ def _draft(settings: dict, work: Path, to: Path, minutes: float) -> None:
 
     trainer = DraftTrainer(settings["draft"], _artwork(settings, work), pick_device("auto"))
     trainer.train(work / "draft.pt", minutes)
-    _write(to / "draft.safetensors", trainer.draft.state_dict())
+    write_weights(to / "draft.safetensors", trainer.draft.state_dict())
 
 
 def _generator(settings: dict, work: Path, to: Path, minutes: float) -> None:
-    from vqclip_nb.train.generator import GeneratorTrainer
-
     trainer = GeneratorTrainer(settings["generator"], _artwork(settings, work), pick_device("auto"))
     trainer.train(work / "generator.pt", minutes)
-    _write(to / "vqgan.safetensors", trainer.state_dict())
-    model = {"target": "taming.models.vqgan.VQModel", "params": trainer.config}
-    text = yaml.safe_dump({"model": model}, sort_keys=False)
-    write_file(to / "vqgan.yaml", text.encode())
+    write_vqgan(to, trainer.state_dict(), trainer.config)
 
 
 def _trained(to: Path) -> VQGAN:
@@ -146,16 +215,9 @@ _PARTS |= {"drawings": _drawings, "report": _report, "compare": _compare}
 
 def _write_clip(path: Path, model) -> None:
     """A critic's weights, and the words that it knows beside them."""
-    _write(path, model.published())
+    write_weights(path, model.published())
     words = json.dumps(model.words, ensure_ascii=False, indent=0)
     write_file(path.with_suffix(".words.json"), words.encode())
-
-
-def _write(path: Path, state: dict[str, torch.Tensor]) -> None:
-    """Weights as safetensors in fp16; whole numbers stay as they are."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
-    write_file(path, save({k: v.contiguous() for k, v in half.items()}))
 
 
 if __name__ == "__main__":

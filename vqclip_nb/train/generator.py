@@ -13,39 +13,37 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+import yaml
+from safetensors.torch import save
 from taming.modules.discriminator.model import weights_init
 from torch import Tensor, nn
 
+from vqclip_nb.folder import write_file
 from vqclip_nb.train.artwork import Artwork
 from vqclip_nb.train.scenes import Composer
 from vqclip_nb.train.session import Session
 from vqclip_nb.vqgan import Network
 
 
-class GeneratorTrainer:
-    """The two players of a VQGAN and the bookkeeping of its codebook."""
+class VQGANTrainer:
+    """The two players of a VQGAN and the bookkeeping of its codebook.
 
-    def __init__(
-        self, settings: dict, artwork: Artwork, device: str | torch.device = "cpu"
-    ) -> None:
-        self.settings, self.device = settings, torch.device(device)
-        torch.manual_seed(settings["seed"])
-        self.generator = torch.Generator().manual_seed(settings["seed"])
-        self.composer = Composer(
-            artwork, self.generator, styled=settings["styled"], device=self.device
-        )
-        self.config = taming_config(settings)
-        self.network = Network(self.config, discriminator=True).to(self.device)
-        self.discriminator = self.network.loss.discriminator.apply(weights_init)
-        self.network.quantize.embedding.requires_grad_(False)  # moved by averages, not gradients
+    Which pictures it learns from, `_pictures` says, which each kind of training has of its own.
+
+    network: a VQModel with its discriminator, on the device that it is to be trained on
+    settings: the recipe's [generator], of which the losses, the rates and their schedule are used
+    """
+
+    def __init__(self, network: Network, settings: dict, generator: torch.Generator) -> None:
+        self.network, self.settings, self.generator = network, settings, generator
+        self.discriminator = network.loss.discriminator
+        codebook = network.quantize.embedding
+        codebook.requires_grad_(False)  # moved by averages, not gradients
         self.codes = CodebookAverages(
-            self.network.quantize.embedding.weight,
-            settings["ema"],
-            settings["dead_after"],
-            self.generator,
+            codebook.weight, settings["ema"], settings["dead_after"], generator
         )
-        self.perceptual = ImageNetDistance().to(self.device)
-        painter = [p for n, p in self.network.named_parameters() if not n.startswith("loss.")]
+        self.perceptual = ImageNetDistance().to(codebook.weight.device)
+        painter = [p for n, p in network.named_parameters() if not n.startswith("loss.")]
         painter = [p for p in painter if p.requires_grad]
         self.optimizer = torch.optim.Adam(painter, betas=(0.5, 0.9))
         self.discriminator_optimizer = torch.optim.Adam(
@@ -54,13 +52,20 @@ class GeneratorTrainer:
 
     def train(self, file: Path, minutes: float) -> None:
         """Train until `minutes` are spent, going on from `file` where it exists."""
+        self.go_on(self.session(file, minutes))
+
+    def session(self, file: Path, minutes: float) -> Session:
+        """The training so far, as `file` has it, with a budget of `minutes` in all."""
         parts = {
             "network": self.network,
             "codes": self.codes,
             "optimizer": self.optimizer,
             "discriminator_optimizer": self.discriminator_optimizer,
         }
-        session = Session(file, minutes, parts, [self.generator])
+        return Session(file, minutes, parts, [self.generator])
+
+    def go_on(self, session: Session) -> None:
+        """Train until the session's budget is spent."""
         shown: dict[str, float] = {}
         for step, bar in session.steps("generator"):
             for name, value in self._step(session.progress).items():
@@ -69,21 +74,22 @@ class GeneratorTrainer:
             bar.set_postfix_str(f"step {step} {parts_text}", refresh=False)
         self.network.eval()
 
-    def _schedule(self, progress: float) -> tuple[int, int, bool]:
-        """Set the learning rates; return batch, picture size and whether the PatchGAN plays."""
+    def _pictures(self, progress: float) -> Tensor:
+        """A batch [B, 3, H, W] in [0,1] for this share of the training."""
+        raise NotImplementedError
+
+    def _set_learning_rates(self, progress: float) -> None:
         warm = min(1.0, progress / 0.01 + 0.02)
         cosine = 0.05 + 0.95 * (1 + math.cos(math.pi * progress)) / 2
         for optimizer in (self.optimizer, self.discriminator_optimizer):
             for group in optimizer.param_groups:
                 group["lr"] = self.settings["learning_rate"] * warm * cosine
-        large = progress > 1 - self.settings["large_share"]
-        batch, size = (self.settings["large_batch"], 128) if large else (self.settings["batch"], 64)
-        return batch, size, progress > self.settings["discriminator_start"]
 
     def _step(self, progress: float) -> dict[str, float]:
-        batch, size, adversarial = self._schedule(progress)
+        self._set_learning_rates(progress)
+        adversarial = progress > self.settings["discriminator_start"]
         self.network.train()
-        x = self.composer.scenes(batch, size).x * 2 - 1  # taming's range
+        x = self._pictures(progress) * 2 - 1  # taming's range
         z = self.network.quant_conv(self.network.encoder(x))
         codes, used = self.codes(z)
         commitment = F.mse_loss(z, codes)
@@ -130,6 +136,28 @@ class GeneratorTrainer:
         return {k: v for k, v in self.network.state_dict().items() if "num_batches" not in k}
 
 
+class GeneratorTrainer(VQGANTrainer):
+    """The embedded generator, from the beginning, on scenes of the artwork."""
+
+    def __init__(
+        self, settings: dict, artwork: Artwork, device: str | torch.device = "cpu"
+    ) -> None:
+        device = torch.device(device)
+        torch.manual_seed(settings["seed"])
+        generator = torch.Generator().manual_seed(settings["seed"])
+        self.composer = Composer(artwork, generator, styled=settings["styled"], device=device)
+        self.config = taming_config(settings)
+        network = Network(self.config, discriminator=True).to(device)
+        network.loss.discriminator.apply(weights_init)
+        super().__init__(network, settings, generator)
+
+    def _pictures(self, progress: float) -> Tensor:
+        """Small ones, then, for the last share of the training, fewer and large ones."""
+        large = progress > 1 - self.settings["large_share"]
+        batch, size = (self.settings["large_batch"], 128) if large else (self.settings["batch"], 64)
+        return self.composer.scenes(batch, size).x
+
+
 class CodebookAverages:
     """Nearest codes, and codes that follow the moving average of the latents they stand for."""
 
@@ -169,6 +197,12 @@ class CodebookAverages:
             )
             self.codebook[dead] = flat[chosen]
             self.sum[dead], self.size[dead], self.idle[dead] = flat[chosen] * 0.1, 0.1, 0
+
+    def begin_from_codes(self) -> None:
+        """Take the codebook as trained: each code as if it had stood for one latent a step."""
+        self.size.fill_(1)
+        self.sum.copy_(self.codebook)
+        self.idle.zero_()
 
     def state_dict(self) -> dict[str, Tensor]:
         """What the averages need to go on; the codebook itself belongs to the network."""
@@ -237,6 +271,21 @@ def taming_config(settings: dict) -> dict:
             },
         },
     }
+
+
+def write_vqgan(folder: Path, state: dict[str, Tensor], config: dict) -> None:
+    """Write `vqgan.safetensors` and its yaml, as `load_models` reads them."""
+    write_weights(folder / "vqgan.safetensors", state)
+    model = {"target": "taming.models.vqgan.VQModel", "params": config}
+    text = yaml.safe_dump({"model": model}, sort_keys=False)
+    write_file(folder / "vqgan.yaml", text.encode())
+
+
+def write_weights(path: Path, state: dict[str, Tensor]) -> None:
+    """Weights as safetensors in fp16; whole numbers stay as they are."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
+    write_file(path, save({k: v.contiguous() for k, v in half.items()}))
 
 
 def _edges(y: Tensor, x: Tensor) -> Tensor:

@@ -1,0 +1,276 @@
+"""Fine-tune a VQGAN on one's own pictures, with the losses of the recipe.
+
+The codebook begins as it was trained, the pictures are crops of a folder's, and every tenth picture
+is held out to tell how well new ones are drawn.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import pickle
+import shlex
+import shutil
+import tomllib
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from taming.modules.discriminator.model import weights_init
+from taming.modules.util import ActNorm
+from taming.modules.vqvae.quantize import GumbelQuantize
+from torch import Tensor, nn
+
+from vqclip_nb.folder import write_file
+from vqclip_nb.models import check_names, load_models
+from vqclip_nb.registry import entry
+from vqclip_nb.train.generator import VQGANTrainer, write_vqgan
+from vqclip_nb.train.pictures import Pictures, read_pictures
+from vqclip_nb.train.session import Session
+from vqclip_nb.vqgan import VQGAN, Network
+
+_RECIPE = Path(__file__).with_name("tiny.toml")
+_STATE, _REPORT, _WEIGHTS = "finetune.pt", "finetune.json", "vqgan.safetensors"
+_PAIR = ("clip.safetensors", "clip.words.json", "draft.safetensors")  # that go along with a VQGAN
+_MEASURED = 48  # pictures, at most, of those held out and of those trained on
+# What differs from the recipe, each measured on pictures held out: the PatchGAN joins late, since
+# it takes back half of what the other losses gained; and codes that the pictures do not need stay
+# where they are, since moving them brought nothing and other pictures may need them.
+_OWN = {"discriminator_start": 0.7, "dead_after": 2**62}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is fine-tuned on what; a training that goes on goes on with the same.
+
+    folder: of the pictures
+    models: as `load_models` takes it
+    size: pixels of a crop's side
+    batch: crops a step
+    learning_rate: of Adam, at its height
+    """
+
+    folder: str
+    models: str = "tiny"
+    size: int = 128
+    batch: int = 4
+    learning_rate: float = 2e-4
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least, most in (("size", 64, 512), ("batch", 1, 256), ("seed", 0, 2**63 - 1)):
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"{name} is {getattr(self, name)}: allowed is {least} to {most}.")
+        if not 0 < self.learning_rate <= 0.1:
+            raise ValueError(f"learning_rate is {self.learning_rate}: allowed is above 0, to 0.1.")
+
+
+def finetune(
+    plan: Plan, to: Path, *, minutes: float, tell: Callable[[str], None] = lambda line: None
+) -> dict:
+    """Train until `minutes` are spent in all, and write a folder that `load_models` takes.
+
+    It goes on from what the folder `to` holds. An interrupt ends it early with all that was
+    learned. tell: is given a line about each picture that is left out
+
+    Returns what `finetune.json` in the folder says: the plan, `finished`, `seconds` and `steps`,
+    the pictures `held_out`, and `error`: the mean L1 distance in [0,1] and the PSNR in dB of
+    pictures held out and trained on, `before` and `after`. Raises ValueError, FetchError or
+    OSError before the training begins.
+    """
+    if not 0 < minutes < math.inf:
+        raise ValueError(f"minutes is {minutes}: allowed is more than 0.")
+    check_names(plan.models)
+    former = _former(plan, to)
+    pictures = read_pictures(Path(plan.folder), plan.size, plan.seed, tell=tell)
+    held_out = former.get("held_out", pictures.names[9::10])
+    shown = _divided(pictures, held_out)
+    original = _original(plan)
+    trainer = FinetuneTrainer(plan, original.network, shown["trained on"])
+    session = _session(trainer, to, minutes)
+    report = asdict(plan) | {"minutes": minutes, "pictures": len(pictures), "held_out": held_out}
+    before = {name: measured(original, those) for name, those in shown.items()}
+    _begin(to, plan.models, report)
+    with suppress(KeyboardInterrupt):  # the session saves what was learned
+        trainer.go_on(session)
+    write_vqgan(to, trainer.state_dict(), trainer.config)
+    tuned = _loaded(str(to))
+    after = {name: measured(tuned, those) for name, those in shown.items()}
+    report |= {"finished": session.progress >= 1, "seconds": round(session.seconds, 1)}
+    report |= {"steps": session.step}
+    report["error"] = {n: {"before": before[n], "after": after[n]} for n in shown}
+    _write_report(to, report)
+    return report
+
+
+def painting_command(models: str, to: Path) -> str:
+    """How to paint with what was made of these models, on the command line."""
+    found = entry("vqgan", models)
+    official = found is not None and not found.embedded  # whose critic is not beside the weights
+    critic = f" --clip {shlex.quote(found.clip[0])}" if official else ""
+    return f"vqclip 'a red apple' --models {shlex.quote(str(to))}{critic}"
+
+
+class FinetuneTrainer(VQGANTrainer):
+    """A trained VQGAN, on crops of pictures.
+
+    It learns a copy of the network. A checkpoint without a discriminator gets a new one.
+    """
+
+    def __init__(self, plan: Plan, network: Network, pictures: Pictures) -> None:
+        settings = tomllib.loads(_RECIPE.read_text(encoding="utf-8"))["generator"]
+        self.plan, self.pictures = plan, pictures
+        settings |= _OWN | {"learning_rate": plan.learning_rate}
+        self.config = described(network, settings)
+        torch.manual_seed(plan.seed)
+        device = network.encoder.conv_in.weight.device
+        copy = Network(self.config, discriminator=True).to(device)
+        copy.loss.discriminator.apply(weights_init)
+        copy.load_state_dict(network.state_dict(), strict=hasattr(network, "loss"))
+        super().__init__(copy, settings, torch.Generator().manual_seed(plan.seed))
+        self.codes.begin_from_codes()
+
+    def _pictures(self, progress: float) -> Tensor:
+        x = self.pictures.crops(self.plan.batch, self.generator)
+        return x.to(self.codes.codebook.device)
+
+
+def described(network: Network, settings: dict) -> dict:
+    """The `model.params` of a taming yaml, read off the network itself.
+
+    The official models come without a yaml. settings: the recipe's, for a new discriminator
+    """
+    encoder, decoder = network.encoder, network.decoder
+    levels = list(encoder.down)
+    shape = {
+        "norm_groups": encoder.norm_out.num_groups,
+        "double_z": False,
+        "z_channels": encoder.conv_out.out_channels,
+        "resolution": encoder.resolution,
+        "in_channels": encoder.in_channels,
+        "out_ch": decoder.conv_out.out_channels,
+        "ch": encoder.ch,
+        "ch_mult": [level.block[0].out_channels // encoder.ch for level in levels],
+        "num_res_blocks": encoder.num_res_blocks,
+        "attn_resolutions": [
+            encoder.resolution // 2**i for i, level in enumerate(levels) if len(level.attn)
+        ],
+        "dropout": 0.0,
+    }
+    codes, width = network.quantize.embedding.weight.shape
+    loss = {
+        "target": "taming.modules.losses.vqperceptual.VQLPIPSWithDiscriminator",
+        "params": _discriminator(network, settings),
+    }
+    return {"embed_dim": width, "n_embed": codes, "ddconfig": shape, "lossconfig": loss}
+
+
+@torch.no_grad()
+def measured(vqgan: VQGAN, pictures: Pictures) -> dict[str, float]:
+    """How far pictures, encoded, quantised and decoded, are from themselves, on average.
+
+    Of at most 48 pictures the middle square: `l1` is the mean distance in [0,1], `psnr` in dB.
+    """
+    l1, psnr = [], []
+    for x in pictures.middles(_MEASURED):
+        x = x.to(vqgan.device)
+        error = vqgan.decode(vqgan.quantize(vqgan.encode(x))[0]) - x
+        l1.append(error.abs().mean().item())
+        psnr.append(-10 * math.log10(max(error.square().mean().item(), 1e-10)))
+    return {"l1": sum(l1) / len(l1), "psnr": sum(psnr) / len(psnr)}
+
+
+def _discriminator(network: Network, settings: dict) -> dict:
+    """The shape of its discriminator, or of a new one."""
+    if not hasattr(network, "loss"):
+        return {
+            "disc_in_channels": 3,
+            "disc_ndf": settings["discriminator_ndf"],
+            "disc_num_layers": settings["discriminator_layers"],
+        }
+    layers = list(network.loss.discriminator.main)
+    return {
+        "disc_in_channels": layers[0].in_channels,
+        "disc_ndf": layers[0].out_channels,
+        "disc_num_layers": sum(isinstance(layer, nn.Conv2d) for layer in layers) - 2,
+        "use_actnorm": any(isinstance(layer, ActNorm) for layer in layers),
+    }
+
+
+def _former(plan: Plan, to: Path) -> dict:
+    """What `to` says of the training that it holds, if any; refused where that is another's."""
+    if not (to / _STATE).exists():
+        if (to / _WEIGHTS).exists():
+            raise ValueError(
+                f"{to} holds a VQGAN, but no {_STATE} to go on from: give another --to."
+            )
+        return {}
+    try:
+        said = json.loads((to / _REPORT).read_text(encoding="utf-8"))
+        begun, held_out = {name: said[name] for name in asdict(plan)}, said["held_out"]
+    except (OSError, ValueError, TypeError, KeyError):
+        raise ValueError(f"{to / _REPORT} cannot be read: give another --to.") from None
+    for name, value in asdict(plan).items():
+        if begun[name] != value:
+            raise ValueError(
+                f"{to} was begun with {name} {begun[name]!r} and not with {value!r}: give the same, "
+                "or another --to."
+            )
+    return {"held_out": held_out}
+
+
+def _divided(pictures: Pictures, held_out: list[str]) -> dict[str, Pictures]:
+    """What is trained on and, where there is any, what is held out."""
+    held, seen = pictures.only(held_out), pictures.only(set(pictures.names) - set(held_out))
+    if not len(seen):
+        raise ValueError("All pictures left in the folder are held out: give some to train on.")
+    return ({"held out": held} if len(held) else {}) | {"trained on": seen}
+
+
+def _original(plan: Plan) -> VQGAN:
+    """What is fine-tuned; refused where it cannot be."""
+    found = entry("vqgan", plan.models)
+    vqgan = None if found and found.layout.startswith("gumbel") else _loaded(plan.models)
+    if vqgan is None or isinstance(vqgan.network.quantize, GumbelQuantize):
+        raise ValueError(
+            f"models is {plan.models!r}, a GumbelVQ, whose codes are no averages of latents: "
+            "allowed is a VQModel, such as tiny or imagenet_f16_16384."
+        )
+    if vqgan.network.encoder.in_channels != 3:
+        raise ValueError(f"models is {plan.models!r}, which reads no RGB pictures: give another.")
+    if plan.size % vqgan.factor:
+        raise ValueError(
+            f"size is {plan.size}: allowed is a multiple of {vqgan.factor}, the pixels of a code."
+        )
+    return vqgan
+
+
+def _loaded(name: str) -> VQGAN:
+    """A generator in fp32, without fetching the critic that belongs to it."""
+    return load_models(name, clip="tiny", precision="fp32").vqgan
+
+
+def _session(trainer: FinetuneTrainer, to: Path, minutes: float) -> Session:
+    try:
+        return trainer.session(to / _STATE, minutes)
+    except (OSError, RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError) as error:
+        raise ValueError(
+            f"{to / _STATE} cannot be gone on from ({type(error).__name__}): give another --to."
+        ) from error
+
+
+def _begin(to: Path, models: str, report: dict) -> None:
+    """Make the folder: what belongs to the VQGAN besides, and what the training is."""
+    to.mkdir(parents=True, exist_ok=True)
+    found = entry("vqgan", models)
+    home = found.path.parent if found else Path(models).expanduser()
+    for name in _PAIR:
+        if (home / name).is_file() and not (to / name).exists():
+            shutil.copyfile(home / name, to / name)
+    _write_report(to, report)
+
+
+def _write_report(to: Path, report: dict) -> None:
+    write_file(to / _REPORT, (json.dumps(report, indent=2) + "\n").encode())
