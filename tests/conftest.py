@@ -27,6 +27,14 @@ def _no_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("VQCLIP_CACHE", str(tmp_path / "cache"))
 
 
+@pytest.fixture(autouse=True)
+def _same_threads():
+    """A run's `threads` stay with its process; the next test has those of the first."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="session")
 def tiny() -> vq.Models:
     return vq.load_models("tiny", device="cpu")

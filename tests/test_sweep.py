@@ -125,6 +125,21 @@ def test_what_is_done_is_not_painted_again_and_what_is_half_done_goes_on(
     assert sorted(folders) == sorted(each.folder.name for each in whole)
 
 
+def test_a_seed_that_was_drawn_is_that_of_the_sweep_that_goes_on(settings, tmp_path):
+    settings = settings.replace(seed=None, total_iter=1)
+    (first,) = vq.sweep({"prompt": PROMPTS[:1]}, settings, out=tmp_path)
+    again, other = vq.sweep({"prompt": PROMPTS}, settings, out=tmp_path)
+    assert again.folder == first.folder
+    assert again.settings.seed == other.settings.seed is not None
+    (elsewhere,) = vq.sweep({"prompt": PROMPTS[:1]}, settings, out=tmp_path / "elsewhere")
+    assert elsewhere.settings.seed != first.settings.seed
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_painted(settings):
+    with pytest.raises(ValueError, match="out is '/dev/null/x', where nothing can be written"):
+        vq.sweep({"seed": [1]}, settings, out="/dev/null/x")
+
+
 def test_a_run_that_fails_is_told_of_and_the_others_go_on(settings, tmp_path):
     grid = {"init_image": ["nowhere.png", ""]}
     with pytest.warns(UserWarning, match=r"1 of 2 runs failed: .*nowhere\.png cannot be read"):

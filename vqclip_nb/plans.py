@@ -31,12 +31,14 @@ class Plan:
     name: str
 
 
-def combinations(grid: Mapping[str, Sequence], settings: Settings) -> list[Plan]:
+def combinations(
+    grid: Mapping[str, Sequence], settings: Settings, seed: int | None = None
+) -> list[Plan]:
     """Every combination of the grid's values; the last field varies fastest.
 
     grid: fields of `Settings`, or `preset`, each with the values that it should take
-    settings: all other fields; a preset changes those that are as by default. Without a seed one
-        is drawn and shared by all
+    settings: all other fields; a preset changes those that are as by default
+    seed: of all that have none; by default one is drawn
 
     Raises ValueError where a combination is not allowed.
     """
@@ -47,11 +49,10 @@ def combinations(grid: Mapping[str, Sequence], settings: Settings) -> list[Plan]
             raise ValueError(f"The grid's {name} is {values!r}: give a list of values.")
     if not grid:
         raise ValueError("The grid is empty: give a field and its values, e.g. prompt and two.")
-    if settings.seed is None and "seed" not in grid:
-        settings = settings.replace(seed=_drawn())
+    seed = drawn_seed() if seed is None else seed
     plans = {}
     for values in itertools.product(*grid.values()):
-        plan = _plan(dict(zip(grid, values, strict=True)), settings)
+        plan = _plan(dict(zip(grid, values, strict=True)), settings, seed)
         plans.setdefault(plan.name, plan)  # what is asked for twice is painted once
     return list(plans.values())
 
@@ -81,11 +82,12 @@ def read_sweep(file: Path) -> tuple[dict[str, list], dict[str, object]]:
     return tables["grid"], tables["settings"]
 
 
-def _drawn() -> int:
+def drawn_seed() -> int:
+    """A new seed."""
     return random.SystemRandom().randrange(2**32)
 
 
-def _plan(values: dict[str, object], settings: Settings) -> Plan:
+def _plan(values: dict[str, object], settings: Settings, seed: int) -> Plan:
     changes = dict(values)
     if "preset" in changes:
         preset = changes.pop("preset")
@@ -96,7 +98,7 @@ def _plan(values: dict[str, object], settings: Settings) -> Plan:
         changes = PRESETS[preset] | chosen | changes
     planned = settings.replace(**changes)
     if planned.seed is None:
-        planned = planned.replace(seed=_drawn())
+        planned = planned.replace(seed=seed)
     return Plan(planned, values, _name(planned, values))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import math
+import os
 import platform
 import random
 import sys
@@ -233,8 +234,8 @@ class Run:
         state: dict[str, Tensor] | None = None,
         i: int = 0,
     ) -> None:
-        if settings.threads:
-            torch.set_num_threads(settings.threads)
+        if settings.threads:  # more than there are cores would wait for each other
+            torch.set_num_threads(min(settings.threads, os.cpu_count() or 1))
         self.folder = folder
         self.models = models or load_for(settings)
         if settings.gan_weight and not self.models.vqgan.has_discriminator:

@@ -152,7 +152,11 @@ class Settings:
         "auto", "How to compute; auto: half on a GPU.", choices=("auto", "fp32", "bf16", "fp16")
     )
     threads: int = _field(
-        0, "CPU threads of this process from then on; 0: as they are.", 0, 1024, unit="threads"
+        0,
+        "CPU threads of this process from then on, up to its cores; 0: as they are.",
+        0,
+        1024,
+        unit="threads",
     )
     metadata: bool = _field(True, "Write the settings into pictures and films.")
     # the log of live changes: {"iteration": the first that is painted so, field: value, …}

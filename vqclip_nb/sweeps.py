@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import os
 import sys
@@ -15,11 +16,11 @@ import torch
 from PIL import Image
 from tqdm.auto import tqdm
 
-from vqclip_nb.folder import RunFolder
+from vqclip_nb.folder import RunFolder, write_file
 from vqclip_nb.metadata import portable
 from vqclip_nb.models import Models, check_names, load_for
 from vqclip_nb.pages import Entry, write_page
-from vqclip_nb.plans import Plan, combinations
+from vqclip_nb.plans import Plan, combinations, drawn_seed
 from vqclip_nb.run import Run
 from vqclip_nb.settings import Settings
 from vqclip_nb.show import contact_sheet
@@ -80,7 +81,8 @@ def sweep(
     """Paint every combination of the grid's values; write `out/sheet.png` and `out/sheet.html`.
 
     grid: field of `Settings`, or `preset`, to the values it should take; the last varies fastest
-    settings: all other fields, see `combinations`
+    settings: all other fields, see `combinations`; where there is no seed, one is drawn that all
+        share, also those of a later call with this `out`
     workers: how many runs are painted at once; more than one need Ray, the extra [sweep]
     address: of a Ray cluster, whose machines share the folder `out`
     gpus: of each run, by Ray's count, also parts of one; by default all are shared out
@@ -101,11 +103,13 @@ def sweep(
     if workers < 1 or workers != int(workers):
         raise ValueError(f"workers is {workers!r}: allowed are whole numbers from 1.")
     settings, out, threads = settings or Settings(), Path(out), torch.get_num_threads()
-    plans = combinations(grid, settings.replace(threads=settings.threads or threads))
+    seed = _seed_of(out)
+    plans = combinations(grid, settings.replace(threads=settings.threads or threads), seed)
     for name, clip in {(p.settings.models, p.settings.clip) for p in plans}:
         check_names(name, clip)
     if workers > 1 and not address:
         _warn_of_crowd(workers, plans[0].settings.threads)
+    _keep_seed(out, seed)
     left = [plan for plan in plans if not is_done(out / plan.name)]
     failed: dict[str, str] = {}
     with _bar(len(plans), len(plans) - len(left), show) as bar:
@@ -170,6 +174,25 @@ class Loaded:
         if self._models is None or not self._models.fit(settings):
             self._models = load_for(settings, offline=self.offline)
         return self._models
+
+
+def _seed_of(out: Path) -> int:
+    """The seed that an earlier sweep in this folder drew, else a new one."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        return int(json.loads((out / "sweep.json").read_text(encoding="utf-8"))["seed"])
+    return drawn_seed()
+
+
+def _keep_seed(out: Path, seed: int) -> None:
+    """Raises ValueError where nothing can be written."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_file(out / "sweep.json", json.dumps({"seed": seed}).encode())
+    except OSError as error:
+        raise ValueError(
+            f"out is {str(out)!r}, where nothing can be written ({error}): allowed is a folder "
+            "that you may write to."
+        ) from None
 
 
 def _paint_here(plans: Iterable[Plan], out: Path, offline: bool, tell: Done) -> None:
