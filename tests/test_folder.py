@@ -127,3 +127,17 @@ def test_on_colab_a_folder_of_google_drive_is_connected(monkeypatch, tmp_path):
 def test_elsewhere_google_drive_is_refused_with_a_sentence():
     with pytest.raises(ValueError, match="can be connected on Colab only"):
         vq.drive_folder()
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "/tmp/x", "..", ".x"])
+def test_a_name_leads_nowhere_else(name, quick, tiny):
+    out = quick.pop("out")
+    with pytest.raises(ValueError, match=r"name is .*allowed is a folder's name"):
+        vq.Run(vq.Settings(**quick), models=tiny, out=out, name=name)
+    assert not out.exists()
+
+
+def test_a_run_has_the_name_that_it_was_given(quick, tiny):
+    out = quick.pop("out")
+    made = [vq.Run(vq.Settings(**quick), models=tiny, out=out, name="mine") for _ in range(2)]
+    assert [run.folder.path.name for run in made] == ["mine", "mine-2"]

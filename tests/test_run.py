@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 
@@ -230,3 +231,11 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_picture(quick, t
     (folder,) = quick["out"].iterdir()
     monkeypatch.undo()
     assert vq.Run.resume(folder, models=tiny).i == 4
+
+
+def test_a_run_has_the_threads_that_were_asked_for_and_no_more_than_there_are_cores(quick, tiny):
+    out = quick.pop("out")
+    for threads, expected in ((1, 1), (1000, os.cpu_count())):
+        run = vq.Run(vq.Settings(**quick).replace(threads=threads), models=tiny, out=out)
+        assert torch.get_num_threads() == expected
+    assert run.plan.threads == 1000

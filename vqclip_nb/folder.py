@@ -44,8 +44,10 @@ class RunFolder:
 
         name: by default the time and the prompt's words
 
-        Raises ValueError where nothing can be written there.
+        Raises ValueError where nothing can be written there, or the name is none of a folder.
         """
+        if name.startswith(".") or name != Path(name).name:
+            raise ValueError(f"name is {name!r}: allowed is a folder's name, without a path.")
         words = "-".join(re.findall(r"[a-z0-9]+", settings.prompt.lower()))[:40].strip("-")
         stem = name or time.strftime("%Y%m%d-%H%M%S") + (f"-{words}" if words else "")
         path = Path(out) / f".{stem}-{secrets.token_hex(4)}.part"
