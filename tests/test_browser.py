@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import time
 from pathlib import Path
@@ -177,12 +178,13 @@ def _change_live(person) -> None:
 
 
 def _fly(person) -> None:
-    """A journey is painted and plays; its first picture becomes the run that is shown."""
+    """A journey that is stopped plays; its first picture becomes the run that is shown."""
     person.unfold("Film")
     person.choose("film", "journey")
-    person.write("frames", "12")
     person.press("Film")
-    person.until(lambda: "Kept as" in person.status(), 120)
+    person.until(lambda: re.match(r"Frame ([2-9]\d|\d{3})", person.status()), 120)
+    person.press("Stop")
+    person.until(lambda: "Stopped" in person.status())
     person.page.wait_for_function(PLAYS, timeout=60_000)
     person.keep(f"a journey in {type(person.front).__name__}")
 

@@ -261,6 +261,7 @@ def test_a_film_that_is_stopped_goes_on_and_another_has_another_name(studio, mon
     assert "Stopped" in studio.panel.views["status"].value
     film = next(path for path in _films(studio) if path.suffix == ".mp4")
     assert len(probe(film)["frames"]) == 3
+    assert f'download="{film.name}"' in studio.panel.views["film"].value
     _press(studio, "film")
     studio.run()
     assert shown == [1, 2, 3, 4, 5, 6]

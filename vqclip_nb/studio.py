@@ -297,6 +297,8 @@ class Studio:
                 models = self._loaded(settings)
                 make_film(form, film, settings, models, self.out, _Onlooker(self))
             except _Stopped:
+                if film.exists():
+                    self.panel.show_film(film)
                 self.panel.say("Stopped; what there is of the film is kept, and Film goes on.")
             except (ValueError, FloatingPointError, MemoryError, OSError) as error:
                 self.panel.say_error(error)

@@ -35,7 +35,7 @@ def make_film(
 
 
 def film_file(form: FilmForm, settings: Settings, out: Path) -> Path:
-    """A name in `out`/films of its own for each film; the one that goes on has that it was begun with."""
+    """A name of its own in `out`/films; a film that goes on keeps the one it was begun with."""
     kind, ending, said = form.kind.value, form.fields["format"].value, _said(form, settings)
     plan = json.dumps([said, asdict(form.options()), settings.to_dict()], sort_keys=True)
     words = "-".join(re.findall(r"[a-z0-9]+", said.lower()))[:40].strip("-")
