@@ -24,7 +24,7 @@ import vqclip_nb as vq
 from vqclip_nb import sweeps
 from vqclip_nb.__main__ import main
 from vqclip_nb.pages import Entry, write_page
-from vqclip_nb.plans import combinations, read_sweep
+from vqclip_nb.plans import combinations, in_words, read_sweep
 
 PROMPTS = ["a red apple", "a lemon"]
 
@@ -49,6 +49,10 @@ def test_a_grid_is_every_combination_with_one_seed():
     assert seen == [(prompt, w2) for prompt in PROMPTS for w2 in (0.5, 1.0)]
     assert len({plan.settings.seed for plan in plans}) == 1
     assert plans[0].values == {"prompt": "a red apple", "w2": 0.5}
+
+
+def test_what_sets_a_run_apart_is_said_in_words():
+    assert in_words({"prompt": "a cat", "extras": "", "seed": 3}) == "no extras, seed 3"
 
 
 def test_a_preset_in_the_grid_leaves_what_was_chosen():

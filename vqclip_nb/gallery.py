@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import ipywidgets as widgets
 from PIL import Image
 
+from vqclip_nb.plans import in_words
 from vqclip_nb.player import still
 from vqclip_nb.settings import Settings
 from vqclip_nb.studio import Studio
@@ -62,8 +63,8 @@ class Gallery:
         self._cells.children = [self._cell(each) for each in shown]
 
     def _cell(self, painted: Painted) -> widgets.VBox:
-        said = ", ".join(f"{k} {v}" for k, v in painted.values.items() if k != "prompt")
-        words = f"<b>{html.escape(painted.settings.prompt)}</b><br>{html.escape(said)}"
+        said = html.escape(in_words(painted.values))
+        words = f"<b>{html.escape(painted.settings.prompt)}</b><br>{said}"
         image = painted.images[0]
         image.thumbnail((2 * _SIDE, 2 * _SIDE), Image.Resampling.LANCZOS)
         shown = widgets.HTML(still(image, painted.settings.prompt, _SIDE) + f"<div>{words}</div>")

@@ -82,6 +82,13 @@ def read_sweep(file: Path) -> tuple[dict[str, list], dict[str, object]]:
     return tables["grid"], tables["settings"]
 
 
+def in_words(values: Mapping[str, object]) -> str:
+    """What sets a run apart, without its prompt."""
+    return ", ".join(
+        f"no {k}" if v == "" else f"{k} {v}" for k, v in values.items() if k != "prompt"
+    )
+
+
 def drawn_seed() -> int:
     """A new seed."""
     return random.SystemRandom().randrange(2**32)

@@ -20,7 +20,7 @@ from vqclip_nb.folder import RunFolder, write_file
 from vqclip_nb.metadata import portable
 from vqclip_nb.models import Models, check_names, load_for
 from vqclip_nb.pages import Entry, write_page
-from vqclip_nb.plans import Plan, combinations, drawn_seed
+from vqclip_nb.plans import Plan, combinations, drawn_seed, in_words
 from vqclip_nb.run import Run
 from vqclip_nb.settings import Settings
 from vqclip_nb.show import contact_sheet
@@ -222,7 +222,10 @@ def _write_sheets(plans: list[Plan], out: Path, columns: int | None, score: str)
         image = Painted(plan.settings, plan.values, out / plan.name).images[0]
         image.thumbnail((widest, widest))
         images.append(image)
-    captions = [", ".join(map(str, plan.values.values())) for plan in plans]
+    captions = [
+        ", ".join(f"no {k}" if v == "" else str(v) for k, v in plan.values.items())
+        for plan in plans
+    ]
     contact_sheet(images, captions, columns=columns).save(out / "sheet.png")
     if score == "critic":
         scores = [_similarity(out / plan.name) for plan in plans]
@@ -237,8 +240,7 @@ def _write_sheets(plans: list[Plan], out: Path, columns: int | None, score: str)
 
 def _entry(plan: Plan, image: Image.Image, score: float | None) -> Entry:
     said = portable(plan.settings)["settings"]
-    title = ", ".join(f"{k} {v}" for k, v in plan.values.items() if k != "prompt")
-    return Entry(image, title, said["prompt"], said, score=score)
+    return Entry(image, in_words(plan.values), said["prompt"], said, score=score)
 
 
 def _similarity(folder: Path) -> float:
