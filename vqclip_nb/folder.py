@@ -12,7 +12,6 @@ import io
 import itertools
 import json
 import os
-import re
 import secrets
 import shutil
 import time
@@ -24,6 +23,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from vqclip_nb.grammar import slug
 from vqclip_nb.metadata import as_png
 from vqclip_nb.settings import Settings
 from vqclip_nb.video import Segment, join_videos, write_video
@@ -48,7 +48,7 @@ class RunFolder:
         """
         if name.startswith(".") or name != Path(name).name:
             raise ValueError(f"name is {name!r}: allowed is a folder's name, without a path.")
-        words = "-".join(re.findall(r"[a-z0-9]+", settings.prompt.lower()))[:40].strip("-")
+        words = slug(settings.prompt)
         stem = name or time.strftime("%Y%m%d-%H%M%S") + (f"-{words}" if words else "")
         path = Path(out) / f".{stem}-{secrets.token_hex(4)}.part"
         try:

@@ -101,3 +101,8 @@ def _belongs(before: str, number: str) -> bool:
     if not number.isdigit():
         return False
     return before[-1].isdigit() or re.search(r"://[^/]*$", before) is not None
+
+
+def slug(text: str) -> str:
+    """Its words as part of a file's name: small letters, digits and -, at most 40."""
+    return "-".join(re.findall(r"[a-z0-9]+", text.lower()))[:40].strip("-")

@@ -8,14 +8,13 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import random
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vqclip_nb.settings import PRESETS, Settings, specs
+from vqclip_nb.grammar import slug
+from vqclip_nb.settings import PRESETS, Settings, drawn_seed, specs
 
 
 @dataclass(frozen=True)
@@ -89,11 +88,6 @@ def in_words(values: Mapping[str, object]) -> str:
     )
 
 
-def drawn_seed() -> int:
-    """A new seed."""
-    return random.SystemRandom().randrange(2**32)
-
-
 def _plan(values: dict[str, object], settings: Settings, seed: int) -> Plan:
     changes = dict(values)
     if "preset" in changes:
@@ -115,5 +109,6 @@ def _name(settings: Settings, values: dict[str, object]) -> str:
     The threads count only where the grid has them: a sweep that moves to another machine goes on.
     """
     said = json.dumps(settings.to_dict() | {"threads": values.get("threads")}, sort_keys=True)
-    words = "-".join(re.findall(r"[a-z0-9]+", settings.prompt.lower()))[:40].strip("-")
-    return "-".join(filter(None, [words, hashlib.sha256(said.encode()).hexdigest()[:12]]))
+    return "-".join(
+        filter(None, [slug(settings.prompt), hashlib.sha256(said.encode()).hexdigest()[:12]])
+    )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import random
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from torch import Tensor
 
 from vqclip_nb import interrupts
 from vqclip_nb.folder import write_file
+from vqclip_nb.settings import drawn_seed
 from vqclip_nb.video import Segment, join_videos, read_video, write_video
 
 _SEGMENT = 50  # frames
@@ -57,7 +57,7 @@ def seed_of(file: Path) -> int:
         _, header = _read(_parts_of(file))
         with contextlib.suppress(KeyError, TypeError):
             return int(header["plan"]["settings"]["seed"])
-    return random.SystemRandom().randrange(2**32)
+    return drawn_seed()
 
 
 class Reel:

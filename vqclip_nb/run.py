@@ -11,7 +11,6 @@ import atexit
 import math
 import os
 import platform
-import random
 import sys
 import time
 import warnings
@@ -31,7 +30,7 @@ from vqclip_nb.metadata import portable
 from vqclip_nb.models import Models, check_names, load_for, pick_device
 from vqclip_nb.painter import Painter
 from vqclip_nb.pictures import kept_picture, remembered
-from vqclip_nb.settings import Settings, specs
+from vqclip_nb.settings import Settings, drawn_seed, specs
 from vqclip_nb.step import Inputs
 
 _SEGMENT = 100  # iterations after which frames are encoded, if none of them is shown before
@@ -100,7 +99,7 @@ class Run:
             check_names(settings.models, settings.clip)
             pick_device(settings.device)
         if settings.seed is None:
-            settings = settings.replace(seed=random.SystemRandom().randrange(2**32))
+            settings = settings.replace(seed=drawn_seed())
         folder = RunFolder.create(out, settings, name)
         try:
             if models is None:

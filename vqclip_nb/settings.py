@@ -10,6 +10,7 @@ import dataclasses
 import json
 import math
 import numbers
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -265,6 +266,11 @@ def specs() -> dict[str, Spec]:
     """The `Spec` of every field, in the order in which a form should show them."""
     fields = dataclasses.fields(Settings)
     return {f.name: f.metadata["spec"] for f in fields if "spec" in f.metadata}
+
+
+def drawn_seed() -> int:
+    """A new seed."""
+    return random.SystemRandom().randrange(2**32)
 
 
 def _refuse(name: str, value: Any, allowed: str) -> ValueError:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import re
 from dataclasses import asdict
 from pathlib import Path
 
 from vqclip_nb.film_form import FilmForm
 from vqclip_nb.filming import Watcher
+from vqclip_nb.grammar import slug
 from vqclip_nb.journeys import journey
 from vqclip_nb.models import Models
 from vqclip_nb.morphs import morph
@@ -38,8 +38,7 @@ def film_file(form: FilmForm, settings: Settings, out: Path) -> Path:
     """A name of its own in `out`/films; a film that goes on keeps the one it was begun with."""
     kind, ending, said = form.kind.value, form.fields["format"].value, _said(form, settings)
     plan = json.dumps([said, asdict(form.options()), settings.to_dict()], sort_keys=True)
-    words = "-".join(re.findall(r"[a-z0-9]+", said.lower()))[:40].strip("-")
-    stem = "-".join(filter(None, [kind, words, hashlib.sha256(plan.encode()).hexdigest()[:8]]))
+    stem = "-".join(filter(None, [kind, slug(said), hashlib.sha256(plan.encode()).hexdigest()[:8]]))
     for number in itertools.count(1):
         name = f"{stem}.{ending}" if number == 1 else f"{stem}-{number}.{ending}"
         file = out / "films" / name

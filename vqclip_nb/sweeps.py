@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,9 +19,9 @@ from vqclip_nb.folder import RunFolder, write_file
 from vqclip_nb.metadata import portable
 from vqclip_nb.models import Models, check_names, load_for
 from vqclip_nb.pages import Entry, write_page
-from vqclip_nb.plans import Plan, combinations, drawn_seed, in_words
+from vqclip_nb.plans import Plan, combinations, in_words
 from vqclip_nb.run import Run
-from vqclip_nb.settings import Settings
+from vqclip_nb.settings import Settings, drawn_seed
 from vqclip_nb.show import contact_sheet
 
 _PAGE = 1000  # pictures on a page: a browser opens some more, and nobody looks at them
@@ -98,20 +97,14 @@ def sweep(
 
     Raises ValueError before painting where a combination is not allowed.
     """
-    if score not in SCORES:
-        raise ValueError(f"score is {score!r}: allowed is {' or '.join(SCORES)}.")
-    if workers < 1 or workers != int(workers):
-        raise ValueError(f"workers is {workers!r}: allowed are whole numbers from 1.")
     settings, out, threads = settings or Settings(), Path(out), torch.get_num_threads()
+    _refuse_wrong(workers, score)
     seed = _seed_of(out)
     plans = combinations(grid, settings.replace(threads=settings.threads or threads), seed)
     for name, clip in {(p.settings.models, p.settings.clip) for p in plans}:
         check_names(name, clip)
-    if workers > 1 and not address:
-        _warn_of_crowd(workers, plans[0].settings.threads)
     _keep_seed(out, seed)
-    left = [plan for plan in plans if not is_done(out / plan.name)]
-    failed: dict[str, str] = {}
+    left, failed = [plan for plan in plans if not is_done(out / plan.name)], {}
     with _bar(len(plans), len(plans) - len(left), show) as bar:
 
         def tell(plan: Plan, failure: str) -> None:
@@ -119,22 +112,25 @@ def sweep(
             if failure:
                 failed[plan.name] = failure
 
-        try:
+        with contextlib.suppress(KeyboardInterrupt):  # what was painted is there
             if workers > 1 or address:
                 from vqclip_nb.workers import paint_on_workers
 
                 paint_on_workers(left, out, workers, address, gpus, offline, tell)
             else:
                 _paint_here(left, out, offline, tell)
-        except KeyboardInterrupt:
-            pass  # what was painted is there
-        finally:
-            torch.set_num_threads(threads)
     painted = [plan for plan in plans if is_done(out / plan.name)]
     if painted:
         _write_sheets(painted, out, columns, score)
     _warn_of(failed, len(plans))
     return [Painted(plan.settings, plan.values, out / plan.name) for plan in painted]
+
+
+def _refuse_wrong(workers: int, score: str) -> None:
+    if score not in SCORES:
+        raise ValueError(f"score is {score!r}: allowed is {' or '.join(SCORES)}.")
+    if workers < 1 or workers != int(workers):
+        raise ValueError(f"workers is {workers!r}: allowed are whole numbers from 1.")
 
 
 def is_done(folder: Path) -> bool:
@@ -196,9 +192,12 @@ def _keep_seed(out: Path, seed: int) -> None:
 
 
 def _paint_here(plans: Iterable[Plan], out: Path, offline: bool, tell: Done) -> None:
-    models = Loaded(offline)
-    for plan in plans:
-        tell(plan, told_of(plan, out, models))
+    models, threads = Loaded(offline), torch.get_num_threads()
+    try:
+        for plan in plans:
+            tell(plan, told_of(plan, out, models))
+    finally:
+        torch.set_num_threads(threads)  # a run leaves its own behind
 
 
 @contextlib.contextmanager
@@ -265,16 +264,6 @@ def _judged(prompts: list[str], images: list[Image.Image]) -> list[float | None]
             for number, value in zip(numbers, found.tolist(), strict=True):
                 scores[number] = value
     return scores
-
-
-def _warn_of_crowd(workers: int, threads: int) -> None:
-    cores = os.cpu_count() or 1
-    if workers * threads > cores:
-        warnings.warn(
-            f"{workers} workers with {threads} threads each share {cores} cores: threads "
-            f"{max(1, cores // workers)} would be quicker.",
-            stacklevel=3,
-        )
 
 
 def _warn_of(failed: dict[str, str], total: int) -> None:

@@ -37,6 +37,8 @@ def paint_on_workers(
     if not plans:
         return
     threads = plans[0].settings.threads
+    if not address:
+        _warn_of_crowd(workers, threads)
     with _cluster(workers * threads, address) as ray:
         if gpus is None:
             gpus = min(1.0, ray.cluster_resources().get("GPU", 0) / workers)
@@ -77,6 +79,16 @@ def _loaded(offline: bool) -> Loaded:
     return Loaded(offline)
 
 
+def _warn_of_crowd(workers: int, threads: int) -> None:
+    cores = os.cpu_count() or 1
+    if workers * threads > cores:
+        warnings.warn(
+            f"{workers} workers with {threads} threads each share {cores} cores: threads "
+            f"{max(1, cores // workers)} would be quicker.",
+            stacklevel=4,
+        )
+
+
 def _result(ray, task) -> tuple[str, list[str]]:
     try:
         return ray.get(task)
@@ -92,7 +104,7 @@ def _cluster(cpus: int, address: str | None) -> Iterator:
         import ray
     except ImportError:
         raise ValueError(
-            "Several workers need Ray: pip install 'vqclip_nb[sweep]', or ray itself."
+            "Several workers need Ray, which is not installed: pip install ray."
         ) from None
     if ray.is_initialized():
         yield ray

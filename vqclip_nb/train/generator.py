@@ -9,6 +9,7 @@ and a PatchGAN with hinge loss and adaptive weight (Esser et al., 2012.09841, eq
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 import torch
@@ -25,7 +26,7 @@ from vqclip_nb.train.session import Session
 from vqclip_nb.vqgan import Network
 
 
-class VQGANTrainer:
+class VQGANTrainer(ABC):
     """The two players of a VQGAN and the bookkeeping of its codebook.
 
     Which pictures it learns from, `_pictures` says, which each kind of training has of its own.
@@ -74,9 +75,9 @@ class VQGANTrainer:
             bar.set_postfix_str(f"step {step} {parts_text}", refresh=False)
         self.network.eval()
 
+    @abstractmethod
     def _pictures(self, progress: float) -> Tensor:
         """A batch [B, 3, H, W] in [0,1] for this share of the training."""
-        raise NotImplementedError
 
     def _set_learning_rates(self, progress: float) -> None:
         warm = min(1.0, progress / 0.01 + 0.02)
