@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from vqclip_nb.precision import through
+from vqclip_nb.precision import cast, through
 
 with warnings.catch_warnings():  # every packaging of clip imports the deprecated pkg_resources
     warnings.simplefilter("ignore")
@@ -27,6 +27,7 @@ with warnings.catch_warnings():  # every packaging of clip imports the deprecate
 
 _VOCABULARY = 49_408  # rows of CLIP's token table
 _MEAN = (0.48145466, 0.4578275, 0.40821073)
+_STAGES = ("avgpool", "layer1", "layer2", "layer3", "layer4")  # of CLIP's ResNets
 _STD = (0.26862954, 0.26130258, 0.27577711)
 
 
@@ -71,7 +72,7 @@ class Perceptor:
         """Look at pictures in this number format from now on; returns itself."""
         if isinstance(self.model, CLIP):
             self.model.__class__ = _ReadsInFull
-        self.model.visual.to(dtype)
+        cast(self.model.visual, dtype)
         self.dtype = dtype
         return self
 
@@ -114,7 +115,14 @@ class Perceptor:
         size = (self.input_size, self.input_size)
         if x.shape[-2:] != size:
             x = F.interpolate(x, size, mode="bicubic", antialias=True, align_corners=False)
-        return through(self._look, (x - self._mean) / self._std, self.dtype)
+        x = (x - self._mean) / self._std
+        return through(self._look, x, self.dtype, self._stages())
+
+    def _stages(self) -> list[nn.Module]:
+        """The stages of a convolutional tower, from the picture on; none in a transformer."""
+        tower = getattr(self.model.visual, "trunk", self.model.visual)  # trunk: timm's
+        named = [getattr(tower, name) for name in _STAGES if hasattr(tower, name)]
+        return named or list(getattr(tower, "stages", ()))
 
     def known_words(self) -> list[str]:
         """Words seen in training, sorted; empty if nobody kept a list of them."""

@@ -9,21 +9,28 @@ measures keep float16 in range; in exact arithmetic they change nothing:
   free: whatever writes to it is scaled down by a power of two, and the readers' epsilon by its
   square. So is what a block's first convolution gives to its second norm.
 - Attention's products are computed in float32 (`frozen.py`).
-- The gradient is scaled up on its way through a network, by a power of two that is read off
+- The gradient is scaled up on its way through a network, by powers of two that are read off
   itself, and down again behind it: loss scaling (Micikevicius et al., arXiv 1710.03740) without a
   step that is ever skipped, and without asking the GPU for a number.
+
+In both formats CLIP's normalisations stay in float32, as its own code computes them: a LayerNorm
+whose weights are halves cannot even be evaluated there (`cast`).
 """
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from taming.modules.diffusionmodules.model import AttnBlock, Decoder, ResnetBlock, Upsample
 from torch import Tensor, nn
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._NormBase)  # all sum over many numbers
+# largest numbers of a gradient, between which a power of two that scales them to 1 is in range
+_SCALED = {torch.float32: (2.0**-100, 2.0**100), torch.float16: (2.0**-14, 2.0**14)}
 _LARGEST = 2.0**8  # of an activation: as far from float16's end as latents may yet surprise
 
 
@@ -44,8 +51,46 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if native else torch.float16
 
 
-def through(network: Callable[[Tensor], Tensor], x: Tensor, dtype: torch.dtype) -> Tensor:
-    """network(x), computed in `dtype`, from float32 to float32, as is its gradient."""
+def cast(network: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """Convert a network's weights to `dtype`, except those of its normalisations; returns it.
+
+    Normalisations keep float32 weights, compute in float32 and return the type that they were given
+    (mixed precision: arXiv 1710.03740, section 3.3).
+    """
+    if dtype == torch.float32:
+        return network.float()
+    for module in network.modules():
+        if isinstance(module, _NORMS):
+            module.__class__ = _in_float32(type(module))
+            module.float()
+        else:
+            module._apply(lambda t: t.to(dtype) if t.is_floating_point() else t, recurse=False)
+    return network
+
+
+@functools.cache
+def _in_float32(norm: type[nn.Module]) -> type[nn.Module]:
+    """The same kind of normalisation, computed in float32 whatever it is given."""
+    if getattr(norm, "in_float32", False):
+        return norm
+
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        return norm.forward(self, x.float()).to(x.dtype)
+
+    return type(norm.__name__, (norm,), {"forward": forward, "in_float32": True})
+
+
+def through(
+    network: Callable[[Tensor], Tensor],
+    x: Tensor,
+    dtype: torch.dtype,
+    stages: Sequence[nn.Module] = (),
+) -> Tensor:
+    """network(x), computed in `dtype`, from float32 to float32, as is its gradient.
+
+    stages: parts of the network, one after the other, at whose ends float16's gradient is scaled
+        anew; in a convolutional tower each stage spreads it over more pixels
+    """
     if dtype == torch.float32:
         return network(x)
     if dtype != torch.float16:
@@ -55,14 +100,23 @@ def through(network: Callable[[Tensor], Tensor], x: Tensor, dtype: torch.dtype) 
     scale = torch.ones((), device=x.device)
 
     def louder(grad: Tensor) -> Tensor:
-        """Its largest number becomes about 1; `scale` is told by how much."""
-        largest = grad.abs().amax().clamp(2.0**-120, 2.0**120)
-        scale.copy_(torch.exp2(-largest.log2().ceil()))
-        return grad * scale
+        """The gradient with a largest number of about 1, and in `scale` by how much."""
+        largest = grad.abs().amax().float().clamp(*_SCALED[grad.dtype])
+        power = torch.exp2(-largest.log2().ceil())
+        scale.mul_(power)
+        return grad * power.to(grad.dtype)
+
+    def scaled(module: nn.Module, given: tuple, y: Tensor) -> None:
+        y.register_hook(louder)
 
     x = x.view_as(x)  # a hook on the caller's own tensor would stay there
     x.register_hook(lambda grad: grad / scale)
-    y = network(x.to(dtype)).float()
+    hooks = [stage.register_forward_hook(scaled) for stage in stages]
+    try:
+        y = network(x.to(dtype)).float()
+    finally:
+        for hook in hooks:
+            hook.remove()
     y.register_hook(louder)
     return y
 

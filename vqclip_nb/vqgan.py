@@ -71,6 +71,12 @@ class Network(nn.Module):
                 use_actnorm=options.get("use_actnorm", False),
             )
 
+    @property
+    def codes(self) -> nn.Embedding:
+        """The codebook, whose place depends on how the codes are chosen."""
+        quantizer = self.quantize
+        return quantizer.embed if isinstance(quantizer, GumbelQuantize) else quantizer.embedding
+
 
 class VQGAN:
     """A frozen generator: pictures to latents, latents to codes, codes to pictures."""
@@ -101,9 +107,7 @@ class VQGAN:
     @property
     def codebook(self) -> Tensor:
         """The K codes, [K, C]."""
-        quantizer = self.network.quantize
-        codes = quantizer.embed if self._chooses else quantizer.embedding
-        return codes.weight
+        return self.network.codes.weight
 
     @property
     def _chooses(self) -> bool:
