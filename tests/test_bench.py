@@ -80,7 +80,7 @@ def test_the_command_prints_a_table_and_json(capsys):
         (["--cutn", "0"], "cutn"),
         (["--models", "nowhere"], "nowhere"),
         (["--untrained"], "models is 'tiny'"),
-        (["--untrained", "--models", "sflckr", "--clip", "RN101"], "clip is 'RN101'"),
+        (["--untrained", "--models", "sflckr", "--clip", "tiny"], "clip is 'tiny'"),
         (["--iterations", "0"], "iterations is 0"),
     ],
 )

@@ -20,7 +20,7 @@ from PIL import Image
 
 import vqclip_nb as vq
 from vqclip_nb import interrupts
-from vqclip_nb.thrift import LEVELS
+from vqclip_nb.thrift import LEVELS, Thrift, is_out_of_memory
 
 
 def _fields(quick, **changes) -> dict:
@@ -425,3 +425,34 @@ def test_a_killed_run_loses_nothing(number, torture, tmp_path):
 @pytest.mark.parametrize("number", range(10, 50))
 def test_forty_more_killed_runs_lose_nothing(number, torture, tmp_path):
     assert torture(tmp_path, random.Random(number), full_disk=number % 4 == 3)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "CUDA out of memory. Tried to allocate 9.00 GiB.",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+        "Unable to find a valid cuDNN algorithm to run convolution",
+        "GET was unable to find an engine to execute this computation",
+        "[enforce fail at alloc_cpu.cpp] data. DefaultCPUAllocator: can't allocate memory",
+    ],
+)
+def test_each_library_s_words_for_no_memory_are_known(said):
+    assert is_out_of_memory(RuntimeError(said))
+    assert not is_out_of_memory(RuntimeError("CUDA error: an illegal memory access"))
+
+
+@pytest.mark.parametrize(
+    ("native", "dtype", "last"),
+    [(True, torch.float32, 4), (True, torch.bfloat16, 3), (False, torch.float32, 3)],
+)
+def test_bfloat16_spares_memory_only_where_it_is_native_and_new(native, dtype, last, monkeypatch):
+    """cuDNN has bfloat16 convolutions from compute capability 8 on; a T4 has 7.5."""
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: native)
+    thrift = Thrift(torch.device("cuda"), dtype)
+    while thrift.spare():
+        pass
+    assert thrift.level == thrift.last == last

@@ -1,10 +1,14 @@
 """An iteration as a GPU may record it, rehearsed where there is no GPU.
 
-torch's meta device has no numbers to tell: whoever asks for one fails there, as in a recording.
+Two stand-ins: on torch's meta device there are no numbers to tell, so whoever asks for one fails, as
+in a recording; and torch's fake tensors, made for tracing, compute shapes and devices as CUDA would
+have them. Autograd does not start for a GPU that is not there: gradients are rehearsed on meta.
 """
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import vqclip_nb as vq
@@ -12,9 +16,11 @@ from vqclip_nb import forecast
 from vqclip_nb.graphs import can_record
 from vqclip_nb.losses import Weights
 from vqclip_nb.peer_cutouts import METHODS
+from vqclip_nb.step import Step
 from vqclip_nb.tensors import form, leaves, mapped
+from vqclip_nb.thrift import LEVELS
 
-META = torch.device("meta")
+META, CUDA = torch.device("meta"), torch.device("cuda:0")
 WAYS = [{"cut_method": method} for method in ("studio", *METHODS)]
 WAYS += [{"quantizer": name} for name in ("softmax", "gumbel", "none")]
 WAYS += [{"ema": 0.9}, {"tile": True}, {"batch_size": 2}, {"precision": "fp16"}]
@@ -25,6 +31,10 @@ WAYS += [
 ]
 
 
+WAYS += [{"optimizer": name} for name in ("Adam", "NAdam", "RAdam", "Adamax", "RMSprop")]
+FROM_HOST = (torch.tensor, torch.as_tensor, torch.asarray, torch.from_numpy)
+
+
 class NothingFromElsewhere(TorchDispatchMode):
     """What is computed on the device is computed of what is there."""
 
@@ -32,39 +42,89 @@ class NothingFromElsewhere(TorchDispatchMode):
         result = operation(*arguments, **(options or {}))
         devices = {tensor.device for tensor in leaves((arguments, options, result))}
         assert len(devices) < 2, operation
-        # what `torch.tensor` does last, when it has brought a list of numbers there
-        assert operation is not torch.ops.aten.lift_fresh.default or META not in devices
         return result
 
 
-def test_the_rehearsal_notices_what_a_recording_forbids():
-    x = torch.rand(3, device=META)
+class NothingFromPython(TorchFunctionMode):
+    """Nor is any tensor made of Python's numbers, which would be brought there."""
+
+    def __torch_function__(self, function, types, arguments=(), options=None):
+        assert function not in FROM_HOST, function
+        return function(*arguments, **(options or {}))
+
+
+def _settings(quick: dict, changes: dict) -> vq.Settings:
+    return vq.Settings(**{k: v for k, v in (quick | changes).items() if k != "out"})
+
+
+def _models(tiny: vq.Models, changes: dict) -> vq.Models:
+    if "precision" not in changes:
+        return tiny
+    return vq.load_models("tiny", device="cpu", precision=changes["precision"])
+
+
+def _rehearse(step: Step, inputs: object) -> None:
+    """Two iterations, the second of which may do what a recording may."""
+    step.judge(inputs)  # the optimizer makes its memory in the first one
+    step.see()
+    with NothingFromElsewhere(), NothingFromPython():
+        told, pixels = step.judge(inputs), step.see()
+    assert {told.device, pixels.device} == {step.models.device}
+    assert told.shape == (len(step.names) + 2,)
+    assert pixels.shape[-1] == 3
+
+
+@pytest.mark.parametrize("device", [META, CUDA], ids=str)
+def test_the_rehearsal_notices_what_a_recording_forbids(device):
     forbidden = [
-        lambda: x.sum().item(),
-        lambda: x[x > 0],
-        lambda: x + torch.rand(3).to(META),
-        lambda: x * torch.tensor([1.0, 2.0, 3.0], device=META),
-        lambda: x * torch.tensor(2.0),
+        lambda x: x.sum().item(),
+        lambda x: x[x > 0],
+        lambda x: x + torch.rand(3).to(device),
+        lambda x: x + torch.rand(3),
+        lambda x: x.to("cpu"),
+        lambda x: x * torch.tensor([1.0, 2.0, 3.0], device=device),
+        lambda x: x * torch.tensor(2.0),
+        lambda x: x if x.sum() > 0 else -x,
     ]
+
+    def attempt(compute) -> None:
+        with FakeTensorMode():
+            x = torch.rand(3, device=device)
+            with NothingFromElsewhere(), NothingFromPython():
+                compute(x)
+
     for each in forbidden:
-        with pytest.raises((RuntimeError, AssertionError)), NothingFromElsewhere():
-            each()
+        with pytest.raises((RuntimeError, AssertionError)):
+            attempt(each)
 
 
 @pytest.mark.parametrize("changes", WAYS, ids=str)
 def test_an_iteration_asks_the_device_for_no_number_and_copies_nothing_to_it(changes, quick, tiny):
-    fields = {k: v for k, v in quick.items() if k != "out"} | changes
-    models = tiny
-    if "precision" in changes:
-        models = vq.load_models("tiny", device="cpu", precision=changes["precision"])
-    step = forecast.shadow(models, vq.Settings(**fields))
-    inputs = forecast.inputs_of(step)
-    step.judge(inputs)  # the optimizer makes its memory in the first iteration
-    step.see()
-    with NothingFromElsewhere():
-        told, pixels = step.judge(inputs), step.see()
-    assert {told.device, pixels.device} == {META}
-    assert told.shape == (len(step.names) + 2,)
+    step = forecast.shadow(_models(tiny, changes), _settings(quick, changes))
+    _rehearse(step, forecast.inputs_of(step))
+
+
+@pytest.fixture
+def pretended(monkeypatch):
+    """CUDA as far as it can be had without a GPU: it computes in bfloat16, and has no gradients."""
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)
+    monkeypatch.setattr(torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)
+    monkeypatch.setattr(torch.autograd, "grad", lambda loss, z: (torch.zeros_like(z),))
+
+
+@pytest.mark.parametrize(
+    ("changes", "level"),
+    [*((way, 0) for way in WAYS), *(({}, level) for level in range(1, len(LEVELS)))],
+    ids=str,
+)
+def test_an_iteration_stays_on_the_gpu(changes, level, quick, tiny, pretended):
+    models, settings = _models(tiny, changes), _settings(quick, changes)
+    shapes = forecast.inputs_of(forecast.shadow(models, settings))
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        step = forecast.shadow(models, settings, device=CUDA)
+        step.canvas.thrift.level = level
+        assert can_record(step)
+        _rehearse(step, mapped(shapes, lambda tensor: torch.empty_like(tensor, device=CUDA)))
 
 
 @pytest.mark.parametrize("changes", WAYS, ids=str)

@@ -39,7 +39,8 @@ class Canvas:
     ) -> None:
         """Begin as the settings say, or go on from what `state` gave."""
         self.models, self.vqgan, self.settings = models, models.vqgan, settings
-        self.thrift, self._load_picture = Thrift(), load_picture
+        self.thrift = Thrift(models.device, self.vqgan.dtype)
+        self._load_picture = load_picture
         self.coarse = settings.coarse > 0
         self.kept: Tensor | None = None  # the init image, where a mask keeps parts of it
         self.paint: Tensor | None = None  # 1 where the mask is white, [1, 1, H, W]

@@ -7,6 +7,7 @@ count is kept of what lives at the same time. That takes no memory, and a second
 from __future__ import annotations
 
 import copy
+import itertools
 import weakref
 from dataclasses import replace
 from pathlib import Path
@@ -65,11 +66,16 @@ def free(device: torch.device) -> int | None:
     return int(line.split()[1]) * 1024
 
 
-def shadow(models: Models, settings: Settings, level: int = 0) -> Step:
-    """An iteration of the settings with models that have shapes alone."""
-    perceptors = [_without_numbers(perceptor) for perceptor in models.perceptors]
-    vqgan = _without_numbers(models.vqgan)
-    models = replace(models, vqgan=vqgan, perceptors=perceptors, device=_META, draft=None)
+def shadow(
+    models: Models, settings: Settings, level: int = 0, device: torch.device = _META
+) -> Step:
+    """An iteration of the settings with models that have shapes alone.
+
+    device: meta, or one that torch only pretends to have
+    """
+    perceptors = [_without_numbers(perceptor, device) for perceptor in models.perceptors]
+    vqgan = _without_numbers(models.vqgan, device)
+    models = replace(models, vqgan=vqgan, perceptors=perceptors, device=device, draft=None)
     canvas = Canvas(models, settings.replace(init_image="", mask="", seed=0), _no_picture)
     canvas.thrift.level = min(level, len(LEVELS) - 2)
     return Step(models, canvas)
@@ -77,17 +83,17 @@ def shadow(models: Models, settings: Settings, level: int = 0) -> Step:
 
 def inputs_of(step: Step) -> Inputs:
     """Inputs of an iteration of such models."""
-    settings = step.canvas.settings
+    settings, device = step.canvas.settings, step.models.device
     phrases = [len(phrase) for phrase in parse_story(settings.prompt)]
     of = [number for number, goals in enumerate(phrases) for _ in range(goals)]
     of += [None] * len(parse_prompts(settings.exclude))
     one, none = torch.ones(len(of)), torch.zeros(len(of))
     targets = [
-        Target(torch.zeros(len(of), p.embed_dim, device=_META), one, none, tuple(of))
+        Target(torch.zeros(len(of), p.embed_dim, device=device), one, none, tuple(of))
         for p in step.models.perceptors
     ]
     inputs = step.inputs(1, targets, Story.of(settings))
-    return mapped(inputs, lambda tensor: tensor.to(_META))
+    return mapped(inputs, lambda tensor: tensor.to(device))
 
 
 class Counted(TorchDispatchMode):
@@ -122,19 +128,21 @@ class Counted(TorchDispatchMode):
         self.now -= size
 
 
-def _without_numbers(whole: VQGAN | Perceptor) -> VQGAN | Perceptor:
+def _without_numbers(whole: VQGAN | Perceptor, device: torch.device) -> VQGAN | Perceptor:
     """A copy whose weights have shapes alone."""
     known: dict[int, Tensor] = {}
     module = whole.network if isinstance(whole, VQGAN) else whole.model
-    for tensor in (*module.parameters(), *module.buffers(), *_tensors_of(whole)):
-        bare = torch.empty_like(tensor, device=_META)
+    own = [*_tensors_of(whole), *itertools.chain(*map(_tensors_of, module.modules()))]
+    for tensor in (*module.parameters(), *module.buffers(), *own):
+        bare = torch.empty_like(tensor, device=device)
         if isinstance(tensor, nn.Parameter):
             bare = nn.Parameter(bare, requires_grad=False)
         known[id(tensor)] = bare
     return copy.deepcopy(whole, known)
 
 
-def _tensors_of(whole: VQGAN | Perceptor) -> list[Tensor]:
+def _tensors_of(whole: VQGAN | Perceptor | nn.Module) -> list[Tensor]:
+    """Tensors that are plain attributes, such as CLIP's attention mask."""
     return [value for value in vars(whole).values() if isinstance(value, Tensor)]
 
 

@@ -6,6 +6,7 @@ large GPU for doing them. Recorded once, they are asked for with a single call.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import torch
@@ -37,15 +38,14 @@ class Recording:
         self.z, self._settings, self._baked = canvas.z, canvas.settings, _baked(canvas.settings)
         self._form, self._given = form(inputs), list(leaves(inputs))
         self._buffers = mapped(inputs, lambda tensor: tensor.to(device, copy=True))
-        self._told = torch.zeros(len(step.names) + 2, device=device)
         canvas.forget()
-        release_memory()
-        self._seeing, self._pixels = _recorded(step.see)
+        release_memory()  # a graph that were collected during the capture would end it
+        pool = torch.cuda.graph_pool_handle()  # one for both, since they are always played in turn
+        self._seeing, self._pixels = _recorded(step.see, pool)
         self._decoded = canvas.decoded()
-        # into a buffer from outside: the next decoding may use what this one allocates
-        self._judging, _ = _recorded(
-            lambda: self._told.copy_(step.judge(self._buffers)), self._seeing.pool()
-        )
+        self._judging, self._parts = _recorded(lambda: step.judge(self._buffers), pool)
+        # a copy from outside the pool: the next decoding may use what `_judging` has allocated
+        self._told = torch.empty_like(self._parts)
         self.see()
 
     def fits(self, inputs: Inputs) -> bool:
@@ -66,7 +66,7 @@ class Recording:
         self._given = given
         self._judging.replay()
         self._step.canvas.forget()
-        return self._told
+        return self._told.copy_(self._parts)
 
     def see(self) -> Tensor:
         """As `Step.see`; what it gives is overwritten by the next call."""
@@ -82,16 +82,34 @@ def can_record(step: Step) -> bool:
 
 
 def _recorded(
-    compute: Callable[[], Tensor], pool: tuple[int, int] | None = None
+    compute: Callable[[], Tensor], pool: tuple[int, int]
 ) -> tuple[torch.cuda.CUDAGraph, Tensor]:
     """What `compute` asks the GPU for, not yet done, and where its result will be.
 
-    pool: the memory of another graph that is always played before this one
+    pool: the memory for it, shared with graphs that are always played before or after this one
     """
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, pool=pool):
-        result = compute()
+    # torch leaves its capture stream current where the end of a capture fails: this sets it back
+    with torch.cuda.stream(torch.cuda.current_stream()):
+        try:
+            with torch.cuda.graph(graph, pool=pool):
+                result = compute()
+        except BaseException:
+            _stop_allocating(pool)
+            raise
     return graph, result
+
+
+def _stop_allocating(pool: tuple[int, int]) -> None:
+    """Let the allocator know that a capture is over.
+
+    torch before 2.12 forgets it where CUDA has invalidated the capture (pytorch/pytorch#180395),
+    and its next attempt to free memory would end the process.
+    """
+    device = torch.cuda.current_device()
+    with contextlib.suppress(RuntimeError):  # it has not forgotten
+        torch._C._cuda_endAllocateToPool(device, pool)
+        torch._C._cuda_releasePool(device, pool)
 
 
 def _baked(settings: Settings) -> Settings:

@@ -130,7 +130,7 @@ def pick_device(name: str) -> torch.device:
 def release_memory() -> None:
     """Collect what nobody holds and give cached GPU memory back to the system."""
     gc.collect()
-    if torch.cuda.is_available():
+    if torch.cuda.is_available() and not torch.cuda.is_current_stream_capturing():
         torch.cuda.empty_cache()
 
 

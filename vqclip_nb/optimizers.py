@@ -25,8 +25,11 @@ def make_optimizer(settings: Settings, z: Tensor) -> torch.optim.Optimizer:
     elif settings.optimizer != "Adagrad":
         options["betas"] = (settings.beta1, settings.beta2)
     if z.device.type == "cuda" and "capturable" in inspect.signature(kind).parameters:
-        rate = torch.tensor(settings.learning_rate, device=z.device)
-        options |= {"capturable": True, "lr": rate}
+        # foreach: RMSprop's other path asks the GPU for the rate
+        optimizer = kind([z], **options, capturable=True, foreach=True)
+        for group in optimizer.param_groups:  # a recorded step reads its rate from the device
+            group["lr"] = torch.full((), settings.learning_rate, device=z.device)
+        return optimizer
     return kind([z], **options)
 
 
@@ -34,7 +37,7 @@ def set_rate(optimizer: torch.optim.Optimizer, settings: Settings, iteration: in
     """Give the optimizer the learning rate and decay of an iteration, counted from 1."""
     for group in optimizer.param_groups:
         rate = settings.learning_rate * rate_share(settings, iteration)
-        if isinstance(group["lr"], Tensor):  # a recorded step reads it there
+        if isinstance(group["lr"], Tensor):
             group["lr"].fill_(rate)
         else:
             group["lr"] = rate

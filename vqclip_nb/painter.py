@@ -37,8 +37,7 @@ class Painter:
         if room is None or forecast.surely_enough(self.models, settings) <= room:
             return
         takes = first = forecast.needed(self.models, settings, thrift.level)
-        while takes > room and thrift.level < len(LEVELS) - 1:
-            thrift.spare()
+        while takes > room and thrift.spare():
             takes = forecast.needed(self.models, settings, thrift.level)
         if first > room:
             width, height = settings.im_shape
@@ -95,14 +94,16 @@ class Painter:
             return
         try:
             self._recording = Recording(self.step, inputs)
-        except RuntimeError as error:
+        except (
+            RuntimeError
+        ) as error:  # an iteration without has fitted: going on is always possible
             self.canvas.optimizer.zero_grad()
             self.canvas.forget()
-            if is_out_of_memory(error):
-                raise
+            release_memory()
             self._records = False
+            why = "not enough memory" if is_out_of_memory(error) else str(error).splitlines()[0]
             warnings.warn(
-                f"This GPU could not record the iteration ({error}): going on more slowly without.",
+                f"This GPU could not record the iteration ({why}): going on more slowly without.",
                 stacklevel=2,
             )
 

@@ -47,8 +47,14 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
         return PRECISIONS[name]
     if device.type != "cuda":
         return torch.float32
-    native = torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.bfloat16 if native else torch.float16
+    return torch.bfloat16 if computes_bf16(device) else torch.float16
+
+
+def computes_bf16(device: torch.device) -> bool:
+    """Whether a device computes in bfloat16 itself; Colab's T4 emulates it, without convolutions."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def cast(network: nn.Module, dtype: torch.dtype) -> nn.Module:

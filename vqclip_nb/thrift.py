@@ -2,7 +2,8 @@
 
 First CLIP reads the crops in pieces and computes each piece's activations again for its gradient
 (gradient checkpointing: Chen et al., arXiv 1604.06174), which gives the same gradient; then the
-decoder does so too, block by block; then both compute in bfloat16.
+decoder does so too, block by block; then both compute in bfloat16, where the device has it and the
+models are not in half precision already.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from vqclip_nb.perceptor import Perceptor
+from vqclip_nb.precision import computes_bf16
 from vqclip_nb.vqgan import AGAIN, VQGAN
 
 LEVELS = (
@@ -26,19 +28,36 @@ LEVELS = (
 )
 
 
+# how torch, cuBLAS and cuDNN say that they found no memory; cuBLAS cannot begin without any, and
+# cuDNN has an algorithm for every convolution, if there is room for one
+_NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "alloc_failed",
+    "allocation_failed",
+    "cublas_status_not_initialized",
+    "unable to find a valid cudnn algorithm",
+    "unable to find an engine",
+)
+
+
 class Thrift:
     """How an iteration is computed; `spare` makes it take less memory.
 
-    level: index of `LEVELS`
+    device: where it is computed; dtype: of the models
+    level: index of `LEVELS`; last: the highest that helps here
     """
 
-    def __init__(self) -> None:
-        self.level = 0
+    def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
+        halves = dtype == torch.float32 and computes_bf16(device)
+        self.level, self.last = 0, len(LEVELS) - (1 if halves else 2)
 
     def spare(self) -> bool:
         """Take the next step; False if there is none."""
+        if self.level == self.last:
+            return False
         self.level += 1
-        return self.level < len(LEVELS)
+        return True
 
     def encode(self, perceptor: Perceptor, crops: Tensor) -> Tensor:
         """Embeddings [n, E] of crops [n, 3, S, S]."""
@@ -65,6 +84,4 @@ class Thrift:
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Whether torch found no memory, on whatever device."""
     text = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or (
-        "out of memory" in text or "can't allocate memory" in text
-    )
+    return isinstance(error, torch.OutOfMemoryError) or any(said in text for said in _NO_MEMORY)
