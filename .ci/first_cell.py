@@ -1,38 +1,147 @@
 # @title 1 · Install { display-mode: "form" }
+import importlib
+import importlib.metadata
 import importlib.util
+import json
+import math
+import os
 import pathlib
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
+import zipfile
 
 ADDRESS = ""
+COLAB = "google.colab" in sys.modules
+DRIVE = pathlib.Path("/content/drive/MyDrive")
 
 
-def find_package():
-    """What to install: the clone around this notebook, a zip of it, or the repository."""
+class NotReadyError(Exception):
+    """What is missing and what to do, shown without a traceback."""
+
+    def _render_traceback_(self):
+        return [f"✗ {self}"]
+
+
+class NoAnswerError(BaseException):
+    """The time is up; Colab's own reader passes over every Exception."""
+
+
+def is_project(folder):
+    files = folder / "pyproject.toml", folder / "vqclip_nb" / "__init__.py"
+    return all(file.is_file() for file in files)
+
+
+def changed(source):
+    """When a zip was uploaded, or a folder's newest file was written."""
+    files = [source] if source.is_file() else source.rglob("*.py")
+    return max(file.stat().st_mtime for file in files)
+
+
+def find_source():
+    """The clone around this notebook; or the newest folder or zip of the project near it."""
     here = pathlib.Path.cwd()
     for folder in (here, *here.parents):
-        if (folder / "vqclip_nb" / "__init__.py").is_file():
-            return str(folder)
-    drive = pathlib.Path("/content/drive/MyDrive")
-    for folder in (here, pathlib.Path("/content"), drive):
-        if zips := sorted(folder.glob("vqclip_nb*.zip")):
-            return str(zips[-1])
-    if ADDRESS:
-        return f"{ADDRESS}/archive/refs/heads/main.zip"
-    if "google.colab" in sys.modules and not drive.is_dir():
-        from google.colab import drive as google_drive
-
-        google_drive.mount("/content/drive")
-        return find_package()
-    raise RuntimeError(
-        "vqclip_nb is not here: open this notebook in a clone of the project, or put a zip of the "
-        "project, vqclip_nb.zip, beside it or into your Google Drive, and run this cell again."
-    )
+        if is_project(folder):
+            return folder
+    places = here, pathlib.Path("/content"), pathlib.Path("/kaggle/input")
+    near = [f for place in places for name in ("", "*/") for f in place.glob(f"{name}vqclip_nb*")]
+    near += DRIVE.glob("vqclip_nb*")
+    found = [f for f in near if is_project(f) or (f.suffix == ".zip" and f.is_file())]
+    return max(found, key=changed, default=None)
 
 
-if importlib.util.find_spec("vqclip_nb") is None:
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", find_package()], check=True)
+def installed_at():
+    """When the package was installed; 0 if it was not, and never too old if used in place."""
+    for known in importlib.metadata.distributions(name="vqclip-nb"):
+        if known.read_text("RECORD"):  # pip's; a build leaves another in a clone
+            origin = json.loads(known.read_text("direct_url.json") or "{}")
+            in_place = origin.get("dir_info", {}).get("editable")
+            file = pathlib.Path(known.locate_file("vqclip_nb/__init__.py"))
+            return math.inf if in_place else file.stat().st_mtime
+    return 0
 
+
+def look_in_drive():
+    """Ask for Google Drive, and look for a zip there."""
+    from google.colab import drive
+
+    def wake(*_):
+        raise NoAnswerError("it did not answer within 10 s")
+
+    print("vqclip_nb is not on this machine: Colab asks for your Google Drive to look there.")
+    before = signal.signal(signal.SIGALRM, wake)
+    if "COLAB_NOTEBOOK_ID" not in os.environ:  # not Colab's own page: VS Code's may never answer
+        signal.setitimer(signal.ITIMER_REAL, 10, 0.5)
+    try:
+        drive.mount("/content/drive")
+    except (Exception, NoAnswerError) as error:
+        print(f"Google Drive was not opened: {error}.")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    return find_source()
+
+
+def copied(source):
+    """A copy of the project to install from: a build writes beside what it builds."""
+    copy = tempfile.mkdtemp()
+    if source.is_dir():
+        ignored = shutil.ignore_patterns(".*", "runs", "sweep", "build")
+        return pathlib.Path(shutil.copytree(source, copy, ignore=ignored, dirs_exist_ok=True))
+    try:
+        with zipfile.ZipFile(source) as packed:
+            packed.extractall(copy)
+            names = set(packed.namelist())
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise NotReadyError(
+            f"{source} is not a whole zip: wait until its upload is done, or upload it again, "
+            "and run this cell again."
+        ) from error
+    roots = [n[: -len("pyproject.toml")] for n in names if n.endswith("pyproject.toml")]
+    roots = [root for root in roots if root + "vqclip_nb/__init__.py" in names]
+    if not roots:
+        raise NotReadyError(
+            f"{source} is no zip of this project: remove it and run this cell again."
+        )
+    return pathlib.Path(copy, min(roots, key=len))
+
+
+def install(*wanted):
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    if subprocess.run([*pip, *map(str, wanted)]).returncode:
+        raise NotReadyError(
+            "pip could not install the project, for the reason above: is this machine online?"
+        )
+    for name in [name for name in sys.modules if name.split(".")[0] == "vqclip_nb"]:
+        del sys.modules[name]  # of an older one, or a folder of that name
+    importlib.invalidate_caches()
+
+
+def prepare():
+    """Bring the package to this machine, where it is missing or older than what lies here."""
+    source, installed = find_source(), installed_at()
+    if not (source or installed or ADDRESS) and COLAB and not DRIVE.is_dir():
+        source = look_in_drive()
+    if not (source or installed or ADDRESS):
+        raise NotReadyError(
+            "vqclip_nb is not here: upload a zip of the project, vqclip_nb.zip, beside this "
+            "notebook or to your Google Drive, or clone the project, and run this cell again."
+        )
+    wanted = []
+    if source and changed(source) > installed:
+        wanted.append(copied(source))
+    elif not installed:
+        wanted.append(f"{ADDRESS}/archive/refs/heads/main.zip")
+    if COLAB and importlib.util.find_spec("jupyter_ui_poll") is None:
+        wanted.append("jupyter-ui-poll")  # lets buttons be heard while a cell runs
+    if wanted:
+        install(*wanted)
+
+
+prepare()
 import vqclip_nb as vq
 
 print(vq.describe_machine())

@@ -29,7 +29,7 @@ _HOMES = {
     "Settings": "settings",
     "Studio": "studio",
     "describe_machine": "machine",
-    "drive_folder": "folder",
+    "drive_folder": "colab",
     "generate": "run",
     "journey": "journeys",
     "load_judge": "judge",

@@ -28,8 +28,6 @@ from vqclip_nb.metadata import as_png
 from vqclip_nb.settings import Settings
 from vqclip_nb.video import Segment, join_videos, write_video
 
-_DRIVE = Path("/content/drive")  # where Colab's users expect theirs
-
 
 class RunFolder:
     """The files of one run, by name."""
@@ -234,24 +232,6 @@ class RunFolder:
 
     def _write(self, name: str, data: bytes) -> None:
         write_file(self.path / name, data)
-
-
-def drive_folder(name: str = "vqclip_nb") -> Path:
-    """A folder of one's Google Drive, made and connected on Colab, to give as `out`.
-
-    Whatever a run writes is in Drive as soon as it is written, and there when the machine is gone.
-    Raises ValueError elsewhere than on Colab.
-    """
-    try:
-        from google.colab import drive
-    except ImportError:
-        raise ValueError(
-            "Google Drive can be connected on Colab only: give `out` a folder that is kept in step."
-        ) from None
-    drive.mount(str(_DRIVE))
-    folder = _DRIVE / "MyDrive" / name
-    folder.mkdir(exist_ok=True)
-    return folder
 
 
 def write_file(path: Path, data: bytes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import html
 from collections.abc import Callable, Iterable
@@ -12,11 +11,12 @@ import ipywidgets as widgets
 import numpy as np
 from PIL import Image
 
+from vqclip_nb.colab import download, on_colab
 from vqclip_nb.film_form import FilmForm
 from vqclip_nb.folder import RunFolder
 from vqclip_nb.form import FRONT, Form
 from vqclip_nb.perceptor import Perceptor
-from vqclip_nb.player import figure, still
+from vqclip_nb.player import figure, link, still
 from vqclip_nb.run import Run
 from vqclip_nb.settings import PRESETS, Settings
 from vqclip_nb.show import change_in_words, contact_sheet, curve_svg
@@ -85,7 +85,6 @@ BUTTONS = {  # event: label, icon, what it does
     "load": ("Load", "upload", "Take up the settings of that run"),
     "beside": ("Set beside", "columns", "Compare it with the one that is shown"),
 }
-_LINK = 30 * 2**20  # bytes that a page takes as a link
 
 
 class Panel:
@@ -276,10 +275,8 @@ class Panel:
             self.views["picture"].value = still(image, f"{run.settings.prompt}, step {step}")
 
     def show_film(self, file: Path) -> None:
-        """Play an mp4 or a GIF, if it is not too large for the page."""
-        self.views["film"].value = f"{html.escape(str(file))} is ready."
-        if file.stat().st_size <= _LINK:
-            self.views["film"].value = figure(file, file.stem)
+        """Play an mp4 or a GIF."""
+        self.views["film"].value = figure(file, file.stem) + html.escape(f"Kept as {file}")
 
     def show_frame(self, number: int, total: int, frame: np.ndarray) -> None:
         """A frame, uint8 [H, W, 3], of a film in the making."""
@@ -288,13 +285,10 @@ class Panel:
         self.say(f"Frame {number} of {total}")
 
     def offer(self, file: Path) -> None:
-        """A link that saves a file, if it is not too large for the page."""
-        name = html.escape(file.name)
-        self.views["link"].value = f"{html.escape(str(file))} is ready."
-        if file.stat().st_size <= _LINK:
-            data = base64.b64encode(file.read_bytes()).decode()
-            link = f'<a download="{name}" href="data:application/zip;base64,{data}">{name}</a>'
-            self.views["link"].value = link
+        """A link that saves a file; Colab's page asks where to."""
+        self.views["link"].value = link(file)
+        if on_colab():
+            download(file)
 
     def list_runs(self, out: Path) -> None:
         """The runs of a folder, the latest first."""

@@ -1,60 +1,135 @@
-"""Films and pictures as HTML that needs nothing else to be there than a notebook's page."""
+"""Films, pictures and files as HTML, in as few bytes as a notebook can be saved with.
+
+What a widget shows is kept in the notebook's file. So pictures are compressed; a film or a zip is
+an address, where the server that the page came from serves it, and else a small copy or a path.
+"""
 
 from __future__ import annotations
 
 import base64
 import html
+import io
+import json
+import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
-from IPython.display import HTML
 from PIL import Image
 
-from vqclip_nb.metadata import as_png
+from vqclip_nb.colab import on_colab
+from vqclip_nb.video import shrink
 
 _KINDS = {".mp4": "video/mp4", ".gif": "image/gif"}
+_PICTURE, _THUMBNAIL, _FILM = 30_000, 2_000, 120_000  # bytes in a page: more is compressed
+_WIDEST = 512  # pixels of a picture in a page
 
 
-def play(*films: str | Path, captions: Sequence[str] = (), width: int = 384) -> HTML:
-    """Films side by side, each with its caption and a link that saves it.
+def play(*films: str | Path, captions: Sequence[str] = (), width: int = 384):
+    """Films side by side, each with its caption and a link that saves it; whole, in the output.
 
     captions: what each shows; by default the names of the files; width: pixels of each
     """
+    from IPython.display import HTML
+
     paths = [Path(film) for film in films]
     captions = captions or [film.stem for film in paths]
-    shown = [figure(*each, width) for each in zip(paths, captions, strict=True)]
+    shown = [
+        _figure(film, _data(film.read_bytes(), film.suffix), caption, width)
+        for film, caption in zip(paths, captions, strict=True)
+    ]
     return HTML(f'<div style="display:flex;flex-wrap:wrap;gap:1em">{"".join(shown)}</div>')
 
 
 def figure(film: Path, caption: str, width: int = 384) -> str:
-    """A film that plays, its caption and a link that saves it."""
-    name = html.escape(film.name, quote=True)
-    save = f'<a download="{name}" href="{_address(film)}">save {name}</a>'
-    words = f"<figcaption>{html.escape(caption)} · {save}</figcaption>"
-    return f'<figure style="margin:0">{_player(film, caption, width)}{words}</figure>'
+    """A film that plays in a panel; where no server serves it, a small copy of it."""
+    address = served(film)
+    if address is not None:
+        return _figure(film, address, caption, width)
+    shown, kind = film.read_bytes(), film.suffix
+    if len(shown) > _FILM:
+        with tempfile.TemporaryDirectory() as folder:
+            small = Path(folder, "small.mp4")
+            shrink(film, small, _FILM)
+            shown, kind = small.read_bytes(), ".mp4"
+    words = f"<figcaption>{html.escape(caption)}</figcaption>"
+    return f'<figure style="margin:0">{_player(_data(shown, kind), kind, caption, width)}{words}</figure>'
+
+
+def link(file: Path) -> str:
+    """A file that a click saves; where no server serves it, its path."""
+    address, name = served(file), html.escape(file.name, quote=True)
+    if address is None:
+        return f"{html.escape(str(file))} is ready."
+    return f'<a download="{name}" href="{html.escape(address, quote=True)}?download=1">{name}</a>'
+
+
+def served(file: Path) -> str | None:
+    """Where Jupyter's server serves a file to the page that came from it; None if none does.
+
+    A server leaves a note for the processes that it starts: its root and its base address.
+    """
+    if on_colab():  # whose page comes from elsewhere
+        return None
+    from jupyter_core.paths import jupyter_runtime_dir
+
+    server = os.environ.get("JPY_PARENT_PID", "")
+    for name, root in (("jpserver", "root_dir"), ("nbserver", "notebook_dir")):
+        note = Path(jupyter_runtime_dir(), f"{name}-{server}.json")
+        try:
+            said = json.loads(note.read_text(encoding="utf-8"))
+            path = file.resolve().relative_to(Path(said[root]).resolve())
+        except (OSError, ValueError, KeyError):
+            continue
+        if not any(part.startswith(".") for part in path.parts):  # hidden ones are not served
+            return f"{said['base_url']}files/{quote(path.as_posix())}"
+    return None
 
 
 def still(image: Image.Image, alt: str, width: int | None = None) -> str:
     """A picture as HTML, enlarged to a comfortable size."""
     width = width or max(image.width, min(448, 4 * image.width))
-    encoded = base64.b64encode(as_png(image, None)).decode()
     return (  # the box gives the size: pages limit a picture to its own
-        f'<div style="display:inline-block;width:{width}px"><img alt="{html.escape(alt)}" '
-        f'style="width:100%" src="data:image/png;base64,{encoded}"></div>'
+        f'<div style="display:inline-block;width:{width}px;max-width:100%">'
+        f'<img alt="{html.escape(alt)}" style="width:100%" src="{_picture(image)}"></div>'
     )
 
 
-def _player(film: Path, label: str, width: int) -> str:
+def _picture(image: Image.Image) -> str:
+    """A picture as an address: as it is, or compressed where that would be large."""
+    image = image.convert("RGB")
+    image.thumbnail((_WIDEST, _WIDEST))
+    most = _PICTURE if image.width > 64 else _THUMBNAIL
+    for kind, options in (("png", {}), ("jpeg", {"quality": 88, "subsampling": 0})):
+        file = io.BytesIO()
+        image.save(file, kind, **options)
+        if len(file.getvalue()) <= most:
+            break
+    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def _figure(film: Path, address: str, caption: str, width: int) -> str:
+    """A film that plays, its caption and a link that saves it."""
+    name = html.escape(film.name, quote=True)
+    save = f'<a download="{name}" href="{html.escape(address, quote=True)}">save {name}</a>'
+    words = f"<figcaption>{html.escape(caption)} · {save}</figcaption>"
+    return (
+        f'<figure style="margin:0">{_player(address, film.suffix, caption, width)}{words}</figure>'
+    )
+
+
+def _player(address: str, kind: str, label: str, width: int) -> str:
     """A film, .mp4 or .gif, as HTML; label: what it shows, for who does not see it."""
-    label = html.escape(label, quote=True)
-    if film.suffix == ".gif":
-        return f'<img width="{width}" alt="{label}" src="{_address(film)}">'
+    label, address = (html.escape(text, quote=True) for text in (label, address))
+    if kind == ".gif":
+        return f'<img width="{width}" alt="{label}" src="{address}">'
     return (
         f'<video controls autoplay loop muted playsinline width="{width}" aria-label="{label}" '
-        f'src="{_address(film)}"></video>'
+        f'src="{address}"></video>'
     )
 
 
-def _address(film: Path) -> str:
-    """The film itself as an address."""
-    return f"data:{_KINDS[film.suffix]};base64,{base64.b64encode(film.read_bytes()).decode()}"
+def _data(data: bytes, kind: str) -> str:
+    """A film itself as an address."""
+    return f"data:{_KINDS[kind]};base64,{base64.b64encode(data).decode()}"

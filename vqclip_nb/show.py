@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import itertools
-import os
 import shutil
 import sys
 import time
@@ -15,8 +14,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
+from vqclip_nb.colab import download, on_colab
 from vqclip_nb.filming import Watcher
 from vqclip_nb.metadata import as_png
+from vqclip_nb.player import link
 from vqclip_nb.run import Iterate, Run
 
 _EVERY = 0.5  # seconds between two frames that are shown
@@ -229,19 +230,16 @@ _STROKES = (("#000", ""), ("#06c", "5 3"), ("#c50", "2 2"), ("#083", "6 2 2 2"),
 
 
 def zipped(folder: Path) -> Path:
-    """A run's folder as one zip beside it; Colab downloads it at once."""
-    archive = Path(shutil.make_archive(str(folder), "zip", folder))
-    if "google.colab" in sys.modules:
-        from google.colab import files
-
-        files.download(str(archive))
-    return archive
+    """A run's folder as one zip beside it."""
+    return Path(shutil.make_archive(str(folder), "zip", folder))
 
 
 def offer_download(folder: Path) -> None:
-    """Zip a run's folder; Colab downloads it, other notebooks show a link."""
+    """Zip a run's folder; Colab's page saves it, Jupyter's shows a link, others where it lies."""
     archive = zipped(folder)
-    if "google.colab" not in sys.modules:
-        from IPython.display import FileLink, display
+    if on_colab():
+        download(archive)
+    else:
+        from IPython.display import HTML, display
 
-        display(FileLink(os.path.relpath(archive)))
+        display(HTML(link(archive)))

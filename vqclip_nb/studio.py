@@ -9,6 +9,7 @@ what needs none (looking at steps, loading settings, a zip) is done at once.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import queue
 import sys
 import threading
@@ -35,6 +36,7 @@ from vqclip_nb.studio_films import film_file, make_film
 _EVERY = 0.5  # seconds between two pictures of one show step
 _PAINTS = ("start", "more", "fork", "film")  # what needs the loop; of films those that are painted
 _MORE = 200  # iterations
+_UNHEARD = "Buttons are not heard while this cell runs: change the form and run the cell again."
 
 
 class Studio:
@@ -56,6 +58,7 @@ class Studio:
         self._events: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._idle = threading.RLock()  # what is done may put an event itself
         self._looping = self._painting = self._filming = self._paused = False
+        self._heard = True  # whether buttons come through while the loop runs
         self._asked: str | None = None  # what to paint, from while no loop ran
         self._shown_at = 0.0
         self._known: dict = {}  # what the form said when it was last read
@@ -85,13 +88,15 @@ class Studio:
     def run(self, wait: bool = False) -> Result | None:
         """Paint with the form's values, to the end or to Stop; an interrupt stops too.
 
-        wait: stay, and paint whenever Start is pressed, until Close or an interrupt
+        wait: stay, and paint whenever Start is pressed, until Close or an interrupt; where no
+            button is heard while a cell runs, paint once
         """
         self._looping, result = True, None
-        self._enable()
         try:
-            with _delivered(self.panel.widget) as self._deliver:
-                if not wait:
+            with _delivered(self.panel.widget) as deliver:
+                self._heard, self._deliver = deliver is not None, deliver or (lambda: None)
+                self._enable()
+                if not (wait and self._heard):
                     return self._do(self._asked or "start")
                 while (event := self._next()) is not None:
                     result = self._do(event) or result
@@ -255,7 +260,7 @@ class Studio:
 
     def _paint(self, task: Callable[[], Run]) -> Result | None:
         """Paint what the task makes; what goes wrong is told, and what was painted is kept."""
-        self.panel.clear()
+        self._clear()
         with self._noted():
             try:
                 run = self.current = task()
@@ -273,7 +278,7 @@ class Studio:
                     self._show(it)
                     if not self._obey(run):
                         break
-            except (ValueError, FloatingPointError, MemoryError, OSError) as error:
+            except (ValueError, FloatingPointError, MemoryError, OSError, RuntimeError) as error:
                 self.panel.say_error(error)
             else:
                 self.panel.say_where(run, False, f"Kept in {run.folder.path}")
@@ -286,7 +291,7 @@ class Studio:
 
     def _paint_film(self) -> None:
         """Paint a film; Stop keeps it so far, and the same once more goes on with it."""
-        self.panel.clear()
+        self._clear()
         with self._noted():
             self._painting = self._filming = True
             try:
@@ -300,7 +305,7 @@ class Studio:
                 if film.exists():
                     self.panel.show_film(film)
                 self.panel.say("Stopped; what there is of the film is kept, and Film goes on.")
-            except (ValueError, FloatingPointError, MemoryError, OSError) as error:
+            except (ValueError, FloatingPointError, MemoryError, OSError, RuntimeError) as error:
                 self.panel.say_error(error)
             else:
                 self.panel.show_film(film)
@@ -309,6 +314,12 @@ class Studio:
                 self._painting = self._filming = False
                 self.panel.list_runs(self.out)
                 self._enable()
+
+    def _clear(self) -> None:
+        """Make the panel ready for what is painted next."""
+        self.panel.clear()
+        if not self._heard:
+            self.panel.note(_UNHEARD)
 
     def _heed(self) -> None:
         """Between two frames of a film: do what was asked for."""
@@ -412,7 +423,10 @@ class Studio:
         usable |= {"start": not wrong and not painting, "stop": painting}
         usable |= {"pause": painting and not (filming or self._paused), "resume": self._paused}
         usable |= {"fork": there and not wrong and not painting, "close": self._looping}
-        self.panel.enable(usable | {"load": listed and not painting, "beside": listed and there})
+        usable |= {"load": listed and not painting, "beside": listed and there}
+        if self._looping and not self._heard:
+            usable = dict.fromkeys(usable, False)
+        self.panel.enable(usable)
 
 
 class _Stopped(Exception):  # noqa: N818 - no error
@@ -441,24 +455,27 @@ class _Onlooker(Watcher):
 
 
 @contextlib.contextmanager
-def _delivered(panel: widgets.Widget) -> Iterator[Callable[[], None]]:
+def _delivered(panel: widgets.Widget) -> Iterator[Callable[[], None] | None]:
     """What lets the events of widgets come through while a cell runs, to be called now and then.
 
-    ipykernel 7 brings them on a thread of its own; ipykernel 6, as Colab has it, needs
-    jupyter-ui-poll and uses it where it is installed. Without it, an interrupt still stops the loop.
+    None where they cannot. ipykernel 7 brings them on a thread of its own, to a page that has asked
+    for one (a subshell); ipykernel 6, as Colab has it, needs jupyter-ui-poll.
     """
-    ui_events = None
-    kernel = sys.modules.get("ipykernel")
-    if kernel is not None and kernel.version_info[0] < 7:
-        with contextlib.suppress(ImportError):
-            from jupyter_ui_poll import ui_events
-    if ui_events is None:
+    kernel = getattr(sys.modules["IPython"].get_ipython(), "kernel", None)
+    if kernel is None:  # a program, whose callbacks put their events themselves
+        yield lambda: None
+    elif sys.modules["ipykernel"].version_info[0] >= 7:
         for widget in _tree(panel):
             _send_to_its_own_thread(widget.comm)
-        yield lambda: None
-        return
-    with ui_events() as poll:
-        yield lambda: poll(10)
+        subshells = kernel.shell_channel_thread.manager.list_subshell()
+        yield (lambda: None) if subshells else None
+    elif importlib.util.find_spec("jupyter_ui_poll") is None:
+        yield None
+    else:
+        from jupyter_ui_poll import ui_events
+
+        with ui_events() as poll:
+            yield lambda: poll(10)
 
 
 def _tree(widget: widgets.Widget) -> Iterator[widgets.Widget]:

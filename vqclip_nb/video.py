@@ -158,6 +158,18 @@ def read_video(path: Path) -> Iterator[np.ndarray]:
         yield np.frombuffer(frame, np.uint8).reshape(height, width, 3)
 
 
+def shrink(video: Path, to: Path, size: int) -> None:
+    """A copy of a film for a page: at most 256 pixels wide, in about `size` bytes."""
+    _, seconds = imageio_ffmpeg.count_frames_and_secs(str(video))
+    rate = str(int(8 * size / max(seconds, 1.0)))  # bits a second
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", "-i", str(video), "-an"]
+    command += ["-vf", "fps=15,scale='min(256,iw)':-2", "-c:v", "libx264", "-pix_fmt", "yuv420p"]
+    command += ["-b:v", rate, "-maxrate", rate, "-bufsize", rate, "-movflags", "+faststart"]
+    done = subprocess.run([*command, str(to)], capture_output=True, text=True)
+    if done.returncode:
+        raise OSError(f"{video} could not be made smaller: {done.stderr.strip()}")
+
+
 def join_videos(path: Path, segments: list[Path], *, comment: str = "") -> None:
     """Put videos of equal size behind each other without encoding them again.
 
