@@ -7,6 +7,7 @@ import random
 import re
 import shutil
 import time
+import zipfile
 from pathlib import Path
 
 import nbclient
@@ -104,6 +105,13 @@ def test_someone_plays_with_the_studio(front, page, tmp_path):
         person.until(lambda: "Saved in" in person.status())
         person.press("Film")
         page.wait_for_function(PLAYS, timeout=60_000)
+        person.press("Zip")
+        link = page.locator("a[download$='.zip']")
+        link.wait_for(timeout=30_000)
+        with page.expect_download() as saved:
+            link.click()
+        assert zipfile.is_zipfile(saved.value.path())
+        assert "base64" not in page.locator("video").first.get_attribute("src")
         _fly(person)
         person.press("Load")
         person.until(lambda: "Loaded" in person.status())
@@ -127,6 +135,39 @@ def test_someone_plays_with_the_studio(front, page, tmp_path):
     assert len(runs) == 3  # with the first picture of the journey
     changes = json.loads(runs[0].read_text())["updates"]
     assert {name for change in changes for name in change} >= {"w2", "prompt"}
+
+
+DEAF = ["import sys; sys.modules['jupyter_ui_poll'] = None  # as where it is not installed"]
+PAINT = "studio.run(wait=True)"
+
+
+@pytest.mark.slow
+def test_where_jupyter_ui_poll_is_missing_the_panel_says_what_is_true(front, page, tmp_path):
+    """With Colab's versions; in JupyterLab buttons are heard without it."""
+    deaf = isinstance(front, Classic)
+    cells = [*DEAF, STUDIO[0], PAINT]
+    with opened(front, page, tmp_path, cells) as person:
+        told = page.get_by_text("Buttons are not heard while this cell runs: change the form")
+        seen = set()
+        if deaf:
+            person.until(lambda: seen.add(person.status()) or person.iteration() > 3, 120)
+            assert told.count() == 1
+            assert person.button("Stop").is_disabled()
+            assert person.button("Start").is_disabled()
+            person.until(lambda: seen.add(person.status()) or "Kept in" in person.status(), 120)
+            assert not any("press Start" in each for each in seen)
+            person.until(person.button("Start").is_enabled)
+            person.press("Start")
+            person.until(lambda: "Run the cell with studio.run()" in person.status())
+        else:
+            person.press("Start")
+            person.until(lambda: person.iteration() > 3, 120)
+            assert told.count() == 0
+            person.press("Stop")
+            person.until(lambda: "Kept in" in person.status())
+            person.press("Close")
+        person.keep(f"without jupyter-ui-poll in {type(front).__name__}")
+        assert front.errors(page).count() == 0
 
 
 @pytest.mark.slow

@@ -6,14 +6,12 @@ import resource
 import subprocess
 import sys
 import textwrap
-import types
 
 import pytest
 from PIL import Image
 from safetensors.torch import load_file
 
 import vqclip_nb as vq
-from vqclip_nb import folder
 
 
 @pytest.fixture(scope="module")
@@ -109,24 +107,6 @@ def test_a_disk_that_fills_while_painting_keeps_what_was_painted(tmp_path, tiny)
     assert run.i == 4
     assert [it.i for it in run] == [5, 6, 7, 8, 9]
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
-
-
-def test_on_colab_a_folder_of_google_drive_is_connected(monkeypatch, tmp_path):
-    mounted = []
-    drive = types.ModuleType("google.colab.drive")
-    drive.mount = lambda where: (tmp_path / "MyDrive").mkdir() or mounted.append(where)
-    colab = types.ModuleType("google.colab")
-    colab.drive = drive
-    monkeypatch.setitem(sys.modules, "google.colab", colab)
-    monkeypatch.setattr(folder, "_DRIVE", tmp_path)
-    assert vq.drive_folder("pictures") == tmp_path / "MyDrive" / "pictures"
-    assert (tmp_path / "MyDrive" / "pictures").is_dir()
-    assert mounted == [str(tmp_path)]
-
-
-def test_elsewhere_google_drive_is_refused_with_a_sentence():
-    with pytest.raises(ValueError, match="can be connected on Colab only"):
-        vq.drive_folder()
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "/tmp/x", "..", ".x"])

@@ -1,10 +1,12 @@
 """Every notebook runs from top to bottom, and is stored without outputs."""
 
 import json
+import math
 import os
 import runpy
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -77,28 +79,79 @@ def test_a_known_address_is_stamped_once_with_a_button_for_colab(tmp_path):
     assert STAMP.badge("https://example.org/vqclip_nb", path) == ""
 
 
-@pytest.mark.parametrize("found", ["clone", "zip", "address", "nothing"])
-def test_the_first_cell_finds_the_package_where_it_lies(found, tmp_path, monkeypatch):
-    """Without running pip: what it would be given."""
-    folder = tmp_path / "project" / "notebooks"
-    folder.mkdir(parents=True)
-    expected = {"clone": str(tmp_path / "project"), "zip": str(folder / "vqclip_nb-main.zip")}
-    if found == "clone":
-        (tmp_path / "project" / "vqclip_nb").mkdir()
-        (tmp_path / "project" / "vqclip_nb" / "__init__.py").touch()
-    if found == "zip":
-        Path(expected["zip"]).touch()
-    address = "https://github.com/someone/vqclip_nb" if found == "address" else ""
-    expected["address"] = f"{address}/archive/refs/heads/main.zip"
-    finds = STAMP.first_cell(address).partition("if importlib.util")[0]
-    monkeypatch.chdir(folder)
+@pytest.fixture
+def cell(tmp_path, monkeypatch) -> dict:
+    """What the first cell defines, in an empty folder, before it does anything; `.ci/colab` runs it."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     names: dict = {}
-    exec(finds, names)
-    if found == "nothing":
-        with pytest.raises(RuntimeError, match="put a zip of the project"):
-            names["find_package"]()
-    else:
-        assert names["find_package"]() == expected[found]
+    exec(STAMP.first_cell("").partition("\nprepare()\n")[0], names)
+    return names
+
+
+def _project(folder: Path) -> Path:
+    (folder / "vqclip_nb").mkdir(parents=True)
+    (folder / "vqclip_nb" / "__init__.py").touch()
+    (folder / "pyproject.toml").touch()
+    return folder
+
+
+def _zip(file: Path, *names: str, when: int = 0) -> Path:
+    with zipfile.ZipFile(file, "w") as packed:
+        for name in names:
+            packed.writestr(name, "")
+    os.utime(file, (when, when))
+    return file
+
+
+def test_the_first_cell_takes_the_project_around_the_notebook(cell, tmp_path, monkeypatch):
+    project = _project(tmp_path / "project")
+    (project / "notebooks").mkdir()
+    monkeypatch.chdir(project / "notebooks")
+    _zip(Path("vqclip_nb.zip"), "x", when=2**31)
+    assert cell["find_source"]() == project
+
+
+def test_the_first_cell_takes_the_newest_of_what_lies_near(cell):
+    assert cell["find_source"]() is None
+    _zip(Path("vqclip_nb.zip"), "x", when=200)
+    newest = _zip(Path("vqclip_nb (1).zip"), "x", when=300)
+    assert cell["find_source"]() == newest.absolute()
+    unzipped = _project(Path("vqclip_nb-main"))
+    assert cell["find_source"]() == unzipped.absolute()
+
+
+@pytest.mark.parametrize("root", ["", "vqclip_nb-main/", "a/b/"])
+def test_the_first_cell_finds_the_project_in_a_zip(root, cell):
+    beside = "__MACOSX/vqclip_nb-main/._pyproject.toml"
+    names = f"{root}pyproject.toml", f"{root}vqclip_nb/__init__.py", beside
+    found = cell["copied"](_zip(Path("vqclip_nb.zip"), *names))
+    assert (found / "vqclip_nb" / "__init__.py").is_file()
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [(b"PK half of it", "not a whole zip: wait"), (None, "no zip of this project")],
+)
+def test_the_first_cell_refuses_another_zip_in_one_sentence(data, told, cell):
+    file = _zip(Path("vqclip_nb.zip"), "another/file")
+    if data:
+        file.write_bytes(data)
+    with pytest.raises(cell["NotReadyError"], match=told) as refused:
+        cell["copied"](file)
+    assert refused.value._render_traceback_() == [f"✗ {refused.value}"]
+
+
+def test_the_first_cell_leaves_what_is_used_in_place(cell):
+    assert cell["installed_at"]() == math.inf
+
+
+def test_the_first_cell_s_copy_has_nothing_that_was_made_in_it(cell):
+    project = _project(Path("vqclip_nb-main"))
+    for made in (".git", ".venv", "runs", "build"):
+        (project / made).mkdir()
+    copy = cell["copied"](project)
+    assert sorted(file.name for file in copy.iterdir()) == ["pyproject.toml", "vqclip_nb"]
 
 
 @pytest.mark.slow

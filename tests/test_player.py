@@ -1,12 +1,16 @@
 """Films as HTML: what the page is given."""
 
 import base64
+import json
 import re
+import sys
+import types
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from vqclip_nb.player import play
+from vqclip_nb.player import figure, link, play, served, still
 from vqclip_nb.video import write_video
 
 
@@ -26,3 +30,64 @@ def test_captions_are_words_and_no_code(tmp_path):
     shown = play(film, captions=['"><script>']).data
     assert "<script>" not in shown
     assert "<b>" not in shown
+
+
+@pytest.fixture
+def film(tmp_path):
+    """Three seconds of noise, which no codec makes small."""
+    chance = np.random.default_rng(0)
+    frames = (chance.integers(0, 255, (128, 128, 3), np.uint8) for _ in range(90))
+    write_video(tmp_path / "a film.mp4", frames)
+    return tmp_path / "a film.mp4"
+
+
+@pytest.fixture(params=[("jpserver", "root_dir"), ("nbserver", "notebook_dir")])
+def server(request, tmp_path, monkeypatch):
+    """The note that a server, JupyterLab's or the classic one, leaves of itself."""
+    (name, root), runtime = request.param, tmp_path / "runtime"
+    runtime.mkdir()
+    note = {root: str(tmp_path), "base_url": "/user/ada/"}
+    (runtime / f"{name}-77.json").write_text(json.dumps(note))
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(runtime))
+    monkeypatch.setenv("JPY_PARENT_PID", "77")
+
+
+def test_what_the_page_s_server_serves_is_named_and_not_copied(server, film):
+    assert served(film) == "/user/ada/files/a%20film.mp4"
+    assert "base64" not in figure(film, "a film")
+    assert 'href="/user/ada/files/a%20film.mp4?download=1"' in link(film)
+
+
+def test_what_it_does_not_serve_has_no_address(server, tmp_path):
+    assert served(tmp_path / ".hidden" / "a.mp4") is None
+    assert served(tmp_path.parent / "a.mp4") is None
+
+
+def test_colab_s_page_is_served_by_none(server, film, monkeypatch):
+    monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
+    assert served(film) is None
+
+
+def test_without_a_server_a_film_plays_as_a_small_copy(film, monkeypatch):
+    monkeypatch.delenv("JPY_PARENT_PID", raising=False)
+    assert film.stat().st_size > 300_000
+    shown = figure(film, "a film")
+    assert "<video" in shown
+    assert len(shown) < 100_000
+    assert link(film) == f"{film} is ready."
+
+
+@pytest.mark.parametrize(("size", "width"), [(64, None), (1024, None), (256, 208), (48, 48)])
+def test_a_picture_in_a_panel_has_few_bytes(size, width):
+    chance = np.random.default_rng(0)
+    blobs = Image.fromarray(chance.integers(0, 255, (48, 48, 3), np.uint8)).resize((size, size))
+    shown = still(blobs, "blobs", width)
+    assert len(shown) < (45_000 if width is None else 16_000)
+    assert 'alt="blobs"' in shown
+
+
+def test_a_plain_picture_loses_nothing(tmp_path):
+    image = Image.new("RGB", (64, 64), (200, 10, 10))
+    data = re.search(r"data:image/png;base64,([^\"]+)", still(image, "red"))[1]
+    (tmp_path / "red.png").write_bytes(base64.b64decode(data))
+    assert Image.open(tmp_path / "red.png").tobytes() == image.tobytes()

@@ -1,17 +1,24 @@
 """The Studio without a browser: what buttons and fields do to the loop, and what is shown."""
 
+import contextlib
+import json
 import os
 import re
 import signal
+import sys
 import threading
 import time
+import types
 from datetime import UTC, datetime
 from pathlib import Path
 
+import ipywidgets as widgets
 import pytest
 from films import probe
 
 import vqclip_nb as vq
+from vqclip_nb import painter
+from vqclip_nb import studio as studios
 from vqclip_nb.show import curve_svg
 
 
@@ -45,6 +52,99 @@ def _set(studio: vq.Studio, name: str, value: object) -> None:
 
 def _iteration_shown(studio: vq.Studio) -> int:
     return int(re.search(r"iteration (\d+)", studio.panel.views["picture"].value)[1])
+
+
+@pytest.fixture
+def unheard(monkeypatch):
+    """A kernel whose cells run without hearing of buttons, as ipykernel 6 without jupyter-ui-poll."""
+
+    @contextlib.contextmanager
+    def deaf(panel):
+        yield None
+
+    monkeypatch.setattr(studios, "_delivered", deaf)
+
+
+def test_where_buttons_are_not_heard_the_panel_says_so_and_offers_none(
+    studio, unheard, monkeypatch
+):
+    said, usable = [], []
+
+    def look():
+        said.append(studio.panel.views["notes"].value + studio.panel.views["status"].value)
+        usable.extend(name for name, b in studio.panel.buttons.items() if not b.disabled)
+
+    _at(studio, monkeypatch, i1=look, i3=look)
+    result = studio.run(wait=True)  # paints once, since nobody could press Start
+    assert len(result.history) == 6
+    assert all("Buttons are not heard while this cell runs: change the form" in s for s in said)
+    assert not any("press Start" in each for each in said)
+    assert usable == []
+    _press(studio, "start")
+    assert "Run the cell with studio.run() to paint." in studio.panel.views["status"].value
+
+
+def test_a_device_that_fails_is_told_and_what_was_painted_is_kept(studio, monkeypatch):
+    def broken():
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    _at(studio, monkeypatch, i3=broken)
+    result = studio.run()
+    assert "CUDA error" in studio.panel.views["status"].value
+    assert len(result.history) == 3
+    assert (result.folder / "picture.png").exists()
+
+
+def test_a_recording_that_fails_is_noted_and_painting_goes_on(studio, monkeypatch):
+    def broken(step, inputs):
+        raise RuntimeError("operation failed due to a previous error during capture")
+
+    monkeypatch.setattr(painter, "can_record", lambda step: True)
+    monkeypatch.setattr(painter, "Recording", broken)
+    assert len(studio.run().history) == 6
+    assert "could not record the iteration" in studio.panel.views["notes"].value
+
+
+def test_a_notebook_is_saved_with_at_most_300_kilobytes_of_the_panel(studio, monkeypatch):
+    """Picture, strip, curve, film, zip and a comparison, where no server serves the files."""
+    monkeypatch.delenv("JPY_PARENT_PID", raising=False)
+    studio.panel.fill(im_shape=(256, 256), total_iter=12, show_step=1)
+    for _ in range(2):
+        studio.run()
+    for name in ("film", "zip", "beside"):
+        _press(studio, name)
+    views = {name: len(view.value) for name, view in studio.panel.views.items()}
+    assert min(views[name] for name in ("picture", "strip", "curve", "film", "pair")) > 1000
+    assert _saved(studio.panel.widget) < 300_000, views
+
+
+def _saved(panel: widgets.Widget) -> int:
+    """Bytes of a panel in a notebook's file, where front ends leave out what has its default."""
+    state, parts = widgets.Widget.get_manager_state(drop_defaults=True)["state"], {}
+
+    def add(widget: widgets.Widget) -> None:
+        parts[widget.model_id] = state[widget.model_id]
+        for name in widget.keys:
+            value = getattr(widget, name)
+            for part in value if isinstance(value, list | tuple) else [value]:
+                if isinstance(part, widgets.Widget) and part.model_id not in parts:
+                    add(part)
+
+    add(panel)
+    return len(json.dumps(parts))
+
+
+def test_on_colab_a_zip_goes_through_its_page_alone(studio, monkeypatch):
+    saved, files = [], types.ModuleType("google.colab.files")
+    files.download = saved.append
+    package = types.ModuleType("google.colab")
+    package.files = files
+    monkeypatch.setitem(sys.modules, "google.colab", package)
+    monkeypatch.setitem(sys.modules, "google.colab.files", files)
+    result = studio.run()
+    _press(studio, "zip")
+    assert saved == [f"{result.folder}.zip"]
+    assert studio.panel.views["link"].value == f"{result.folder}.zip is ready."
 
 
 def test_run_paints_what_the_form_says_and_returns_it(studio):
@@ -203,9 +303,11 @@ def test_film_and_zip_are_offered_in_the_page(studio):
     studio.panel.film.fields["format"].value = "gif"
     studio.panel.film.fields["hold"].value = 1.0
     _press(studio, "film")
-    assert 'src="data:image/gif;base64,' in studio.panel.views["film"].value
+    shown = studio.panel.views["film"].value
+    assert 'src="data:video/mp4;base64,' in shown  # a small copy
+    assert shown.endswith("film.gif")
     _press(studio, "zip")
-    assert 'download="' in studio.panel.views["link"].value
+    assert studio.panel.views["link"].value.endswith(".zip is ready.")
 
 
 def _film(studio: vq.Studio, kind: str, **fields) -> None:
@@ -228,7 +330,7 @@ def test_a_morph_passes_through_the_phrases_of_the_prompt(studio):
     (film,) = _films(studio)
     assert len(probe(film)["frames"]) == 7
     assert 'src="data:video/mp4;base64,' in studio.panel.views["film"].value
-    assert f'download="{film.name}"' in studio.panel.views["film"].value
+    assert f"Kept as {film}" in studio.panel.views["film"].value
     assert "frame 7 of the film" in studio.panel.views["picture"].value
     assert {name.split("-", 2)[2] for name, _ in studio.panel.runs.options} == {
         "a-red-apple",
@@ -261,7 +363,7 @@ def test_a_film_that_is_stopped_goes_on_and_another_has_another_name(studio, mon
     assert "Stopped" in studio.panel.views["status"].value
     film = next(path for path in _films(studio) if path.suffix == ".mp4")
     assert len(probe(film)["frames"]) == 3
-    assert f'download="{film.name}"' in studio.panel.views["film"].value
+    assert f"Kept as {film}" in studio.panel.views["film"].value
     _press(studio, "film")
     studio.run()
     assert shown == [1, 2, 3, 4, 5, 6]

@@ -6,7 +6,7 @@ from dataclasses import Field, fields
 
 import ipywidgets as widgets
 
-from vqclip_nb.form import help_text
+from vqclip_nb.form import help_text, notes
 from vqclip_nb.options import Cut, Journey, Morph, Options
 
 KINDS = {"of the run": Cut, "morph": Morph, "journey": Journey}
@@ -32,6 +32,7 @@ class FilmForm:
         )
         self.boxes = {kind: _fields_of(options) for kind, options in KINDS.items()}
         self._told = widgets.HTML()
+        self._beside, self._row = notes(), widgets.Layout()
         self._rows = {kind: self._laid_out(kind) for kind in KINDS}
         self.widget = widgets.VBox()
         self.kind.observe(lambda _: self._show(), "value")
@@ -50,7 +51,10 @@ class FilmForm:
     def _laid_out(self, kind: str) -> list[widgets.Widget]:
         told = {each.name: each.metadata["help"] for each in fields(KINDS[kind])}
         told["format"] = next(e.metadata["help"] for e in fields(Cut) if e.name == "format")
-        rows = [widgets.HBox([field, _help(told[n])]) for n, field in self.boxes[kind].items()]
+        rows = [
+            widgets.HBox([field, self._beside(help_text(told[name]))], layout=self._row)
+            for name, field in self.boxes[kind].items()
+        ]
         return [self.sources, *rows] if kind == "morph" else rows
 
     def _show(self) -> None:
@@ -81,7 +85,3 @@ def _widget(field: Field) -> widgets.Widget:
 
 def _looks() -> dict:
     return {"style": {"description_width": "12em"}, "layout": widgets.Layout(width="26em")}
-
-
-def _help(told: str) -> widgets.HTML:
-    return widgets.HTML(help_text(told), layout=widgets.Layout(width="17em"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import shlex
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import ipywidgets as widgets
 
@@ -54,8 +55,11 @@ class Form:
         self.critic, self._changed = critic, changed
         self._base = settings or Settings()
         self.fields = {name: _field(name, specs()[name], self._base) for name in names}
-        self._notes = {name: widgets.HTML(layout=widgets.Layout(width="17em")) for name in names}
-        self.rows = {name: widgets.HBox([self.fields[name], self._notes[name]]) for name in names}
+        beside, row = notes(), widgets.Layout()
+        self._notes = {name: beside() for name in names}
+        self.rows = {
+            name: widgets.HBox([self.fields[name], self._notes[name]], layout=row) for name in names
+        }
         self.hint = widgets.HTML()
         self.widget = widgets.VBox([*self.rows.values(), self.hint])
         self._filling = False
@@ -142,6 +146,12 @@ def _help(name: str, more: str = "") -> str:
     note = f"{spec.help}{f' {limits[0].upper()}{limits[1:]}.' if limits else ''}{live}"
     note += f" {more}." if more else ""
     return help_text(note)
+
+
+def notes() -> Callable[..., widgets.HTML]:
+    """Makes the texts beside fields, which share layout and style: a notebook saves each widget's."""
+    first = widgets.HTML(layout=widgets.Layout(width="17em"))
+    return partial(widgets.HTML, layout=first.layout, style=first.style)
 
 
 def help_text(told: str) -> str:

@@ -214,8 +214,10 @@ class Panel:
     def know_words(self, critic: Perceptor) -> None:
         """Suggest the words of a critic that has a list of them, and tell of those not in it."""
         self.form.critic = critic
-        plain = (word for word in critic.known_words() if word.isalpha() and word.islower())
-        self.word.options = [word for word in plain if len(word) > 2]
+        plain = {word for word in critic.known_words() if word.isalpha() and word.islower()}
+        # without plurals: a saved notebook holds the whole list
+        single = {word for word in plain if word[-1] != "s" or word[:-1] not in plain}
+        self.word.options = sorted(word for word in single if len(word) > 2)
         self.form.check()
 
     def _add_word(self, change: dict) -> None:

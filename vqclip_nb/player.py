@@ -22,7 +22,7 @@ from vqclip_nb.colab import on_colab
 from vqclip_nb.video import shrink
 
 _KINDS = {".mp4": "video/mp4", ".gif": "image/gif"}
-_PICTURE, _THUMBNAIL, _FILM = 30_000, 2_000, 120_000  # bytes in a page: more is compressed
+_PICTURE, _THUMBNAIL, _FILM = 30_000, 1_200, 35_000  # bytes in a page: more is compressed
 _WIDEST = 512  # pixels of a picture in a page
 
 
@@ -88,25 +88,24 @@ def served(file: Path) -> str | None:
 
 
 def still(image: Image.Image, alt: str, width: int | None = None) -> str:
-    """A picture as HTML, enlarged to a comfortable size."""
+    """A picture as HTML, enlarged to a comfortable size; beside others, `width` pixels wide."""
     width = width or max(image.width, min(448, 4 * image.width))
     return (  # the box gives the size: pages limit a picture to its own
         f'<div style="display:inline-block;width:{width}px;max-width:100%">'
-        f'<img alt="{html.escape(alt)}" style="width:100%" src="{_picture(image)}"></div>'
+        f'<img alt="{html.escape(alt)}" style="width:100%" src="{_picture(image, width)}"></div>'
     )
 
 
-def _picture(image: Image.Image) -> str:
-    """A picture as an address: as it is, or compressed where that would be large."""
-    image = image.convert("RGB")
-    image.thumbnail((_WIDEST, _WIDEST))
-    most = _PICTURE if image.width > 64 else _THUMBNAIL
-    for kind, options in (("png", {}), ("jpeg", {"quality": 88, "subsampling": 0})):
+def _picture(image: Image.Image, width: int) -> str:
+    """A picture as an address: as it is, or compressed to a few bytes for each pixel it is shown on."""
+    image, most = image.convert("RGB"), min(max(width**2 // 6, _THUMBNAIL), _PICTURE)
+    image.thumbnail((min(width, _WIDEST),) * 2)
+    for options in ({"format": "png"}, *({"format": "jpeg", "quality": q} for q in (90, 75, 50))):
         file = io.BytesIO()
-        image.save(file, kind, **options)
+        image.save(file, **options)
         if len(file.getvalue()) <= most:
             break
-    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
+    return f"data:image/{options['format']};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def _figure(film: Path, address: str, caption: str, width: int) -> str:
