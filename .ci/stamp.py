@@ -1,18 +1,27 @@
-"""Write the first cell, with the repository's address, into every notebook: python .ci/stamp.py
+"""Write the repository's address wherever it belongs: python .ci/stamp.py [ADDRESS]
 
-The address is `Repository` in `[project.urls]` of pyproject.toml. While there is none, notebooks
-look for a clone or a zip, and have no button that opens them in Colab.
+ADDRESS, e.g. https://github.com/OWNER/NAME, becomes `Repository` in `[project.urls]` of
+pyproject.toml; without it, the one that stands there is used. From it come the first cell of every
+notebook and, for GitHub, the buttons that open notebooks in Colab and on Kaggle, in the notebooks
+and in README.md. While no address is known there are no buttons, and notebooks look for a clone or
+a zip.
 """
 
 from __future__ import annotations
 
+import re
+import sys
 import tomllib
 from pathlib import Path
 
 import nbformat
 
 ROOT = Path(__file__).parents[1]
-BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
+README, QUICK_START = ROOT / "README.md", ROOT / "notebooks" / "00_quickstart.ipynb"
+COLAB = "https://colab.research.google.com"
+KAGGLE = "https://kaggle.com"
+BADGE = f"{COLAB}/assets/colab-badge.svg"
+KAGGLE_BADGE = f"{KAGGLE}/static/images/open-in-kaggle.svg"
 FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}  # for Colab and for JupyterLab
 
 
@@ -28,37 +37,59 @@ def first_cell(repository: str) -> str:
     return source.replace('ADDRESS = ""', f'ADDRESS = "{repository}"')
 
 
-def badge(repository: str, notebook: Path) -> str:
-    """The line that opens a notebook in Colab, which knows repositories on GitHub only."""
+def badges(repository: str, notebook: Path) -> str:
+    """The line that opens a notebook in Colab or on Kaggle, which know repositories on GitHub."""
     site, _, name = repository.partition("github.com/")
-    if not name or site not in ("https://", "http://"):
+    if not name or site != "https://":
         return ""
     path = notebook.relative_to(ROOT).as_posix()
-    opens = f"https://colab.research.google.com/github/{name}/blob/main/{path}"
-    return f"[![Open in Colab]({BADGE})]({opens})"
+    raw = f"https://raw.githubusercontent.com/{name}/main/{path}"
+    return (
+        f"[![Open in Colab]({BADGE})]({COLAB}/github/{name}/blob/main/{path}) "
+        f"[![Open in Kaggle]({KAGGLE_BADGE})]({KAGGLE}/kernels/welcome?src={raw})"
+    )
+
+
+def with_address(pyproject: str, repository: str) -> str:
+    """The text of pyproject.toml with this address as the project's."""
+    text = re.sub(r"\[project\.urls\]\n(?:[^\[\n].*\n)*\n", "", pyproject)
+    urls = f'[project.urls]\nRepository = "{repository}"\n\n' if repository else ""
+    return text.replace("[project.scripts]\n", f"{urls}[project.scripts]\n")
+
+
+def with_buttons(text: str, buttons: str) -> str:
+    """Markdown with the buttons below its first heading, in place of those that stand there."""
+    lines = [line for line in text.splitlines() if BADGE not in line]
+    head, body = lines[0], "\n".join(lines[1:]).strip("\n")
+    return "\n\n".join(part for part in (head, buttons, body) if part)
 
 
 def stamped(path: Path, repository: str) -> nbformat.NotebookNode:
-    """The notebook with this address in its first cell and its button."""
+    """The notebook with this address in its first cell and its buttons."""
     notebook = nbformat.read(path, as_version=4)
     head = notebook.cells[0]
-    lines = [line for line in head.source.splitlines() if BADGE not in line]
-    while lines and not lines[-1].strip():
-        lines.pop()
-    button = badge(repository, path)
-    head.source = "\n".join([*lines, "", button] if button else lines)
+    head.source = with_buttons(head.source, badges(repository, path))
     code = next(cell for cell in notebook.cells if cell.cell_type == "code")
     code.source = first_cell(repository)
     code.metadata.update(FOLDED)
     return notebook
 
 
-def main() -> None:
-    """Stamp every notebook."""
+def main(words: list[str]) -> None:
+    """Stamp pyproject.toml, if an address is given, every notebook and the README."""
+    if words:
+        repository = words[0].rstrip("/").removesuffix(".git")
+        if len(words) > 1 or not re.fullmatch(r"https://[\w.-]+(/[\w.-]+)+", repository):
+            sys.exit(f"stamp.py: {' '.join(words)!r} is no address: give https://HOST/OWNER/NAME.")
+        project = ROOT / "pyproject.toml"
+        text = with_address(project.read_text(encoding="utf-8"), repository)
+        project.write_text(text, encoding="utf-8")
     for path in sorted((ROOT / "notebooks").rglob("*.ipynb")):
         nbformat.write(stamped(path, address()), path)
         print("stamped", path.relative_to(ROOT))
+    text = with_buttons(README.read_text(encoding="utf-8"), badges(address(), QUICK_START))
+    README.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -3,9 +3,11 @@
 import json
 import math
 import os
+import re
 import runpy
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -71,12 +73,44 @@ def test_a_notebook_has_the_address_of_the_project(path):
     assert nbformat.read(path, as_version=4) == STAMP.stamped(path, STAMP.address())
 
 
-def test_a_known_address_is_stamped_once_with_a_button_for_colab(tmp_path):
-    address, path = "https://github.com/someone/vqclip_nb", NOTEBOOKS[0]
-    notebook = STAMP.stamped(path, address)
-    assert notebook.cells[0].source.count("colab.research.google.com/github/someone/") == 1
-    assert f'ADDRESS = "{address}"' in notebook.cells[1].source
-    assert STAMP.badge("https://example.org/vqclip_nb", path) == ""
+ADDRESS = "https://github.com/someone/vqclip_nb"
+
+
+def test_a_known_address_is_stamped_once_with_buttons_for_colab_and_kaggle():
+    notebook = STAMP.stamped(NOTEBOOKS[0], ADDRESS)
+    opens = re.findall(r"\]\((https://[^)]+ipynb)\)", notebook.cells[0].source)
+    path = NOTEBOOKS[0].relative_to(ROOT).as_posix()
+    raw = f"https://raw.githubusercontent.com/someone/vqclip_nb/main/{path}"
+    assert opens == [
+        f"https://colab.research.google.com/github/someone/vqclip_nb/blob/main/{path}",
+        f"https://kaggle.com/kernels/welcome?src={raw}",
+    ]
+    assert f'ADDRESS = "{ADDRESS}"' in notebook.cells[1].source
+    assert STAMP.badges("https://example.org/vqclip_nb", NOTEBOOKS[0]) == ""
+
+
+@pytest.mark.parametrize("text", ["# Title\n\nWords.", (ROOT / "README.md").read_text().strip()])
+def test_buttons_come_and_go_with_the_address(text):
+    buttons = STAMP.badges(ADDRESS, NOTEBOOKS[0])
+    once = STAMP.with_buttons(text, buttons)
+    assert once.splitlines()[2] == buttons
+    assert STAMP.with_buttons(once, buttons) == once
+    assert STAMP.with_buttons(once, "") == text
+
+
+def test_the_address_is_the_project_s_own():
+    text = (ROOT / "pyproject.toml").read_text()
+    known = STAMP.with_address(text, ADDRESS)
+    assert tomllib.loads(known)["project"]["urls"] == {"Repository": ADDRESS}
+    moved = STAMP.with_address(known, "https://example.org/x/y")
+    assert tomllib.loads(moved)["project"]["urls"]["Repository"] == "https://example.org/x/y"
+    assert STAMP.with_address(moved, STAMP.address()) == text
+
+
+def test_the_readme_has_the_buttons_of_the_address():
+    text = (ROOT / "README.md").read_text()
+    quick = STAMP.badges(STAMP.address(), STAMP.QUICK_START)
+    assert STAMP.with_buttons(text, quick) + "\n" == text
 
 
 @pytest.fixture
