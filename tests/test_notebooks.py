@@ -5,8 +5,6 @@ import math
 import os
 import re
 import runpy
-import subprocess
-import sys
 import tomllib
 import zipfile
 from pathlib import Path
@@ -186,23 +184,3 @@ def test_the_first_cell_s_copy_has_nothing_that_was_made_in_it(cell):
         (project / made).mkdir()
     copy = cell["copied"](project)
     assert sorted(file.name for file in copy.iterdir()) == ["pyproject.toml", "vqclip_nb"]
-
-
-@pytest.mark.slow
-def test_the_first_cell_installs_from_a_zip(tmp_path):
-    """In an environment that has what the package needs, but not the package."""
-    home, work = tmp_path / "fresh", tmp_path / "work"
-    work.mkdir()
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True)
-    (packages,) = home.glob("lib/python*/site-packages")
-    (packages / "below.pth").write_text(str(Path(pytest.__file__).parents[1]))
-    zipped = ["git", "archive", "--prefix=vqclip_nb-main/", "-o", work / "vqclip_nb-main.zip"]
-    subprocess.run([*zipped, "HEAD"], cwd=ROOT, check=True)
-    env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    cell = STAMP.first_cell("") + "\nprint(vq.__file__)"
-    done = subprocess.run(
-        [home / "bin" / "python", "-c", cell], cwd=work, env=env, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert str(packages) in done.stdout
-    assert "vqclip_nb" in done.stdout.splitlines()[0]
