@@ -14,49 +14,51 @@ import tempfile
 import zipfile
 
 ADDRESS = ""
-COLAB = "google.colab" in sys.modules
-DRIVE = pathlib.Path("/content/drive/MyDrive")
+_COLAB = "google.colab" in sys.modules and "KAGGLE_KERNEL_RUN_TYPE" not in os.environ
+_DRIVE = pathlib.Path("/content/drive/MyDrive")
 
 
-class NotReadyError(Exception):
+class _NotReadyError(Exception):
     """What is missing and what to do, shown without a traceback."""
 
     def _render_traceback_(self):
         return [f"✗ {self}"]
 
 
-class NoAnswerError(BaseException):
-    """The time is up; Colab's own reader passes over every Exception."""
+class _NoAnswerError(BaseException):
+    """The time is up. Not an Exception, because Colab's message loop swallows those."""
 
 
-def is_project(folder):
+def _is_project(folder):
     files = folder / "pyproject.toml", folder / "vqclip_nb" / "__init__.py"
     return all(file.is_file() for file in files)
 
 
-def changed(source):
+def _changed(source):
     """When a zip was uploaded, or a folder's newest file was written."""
-    files = [source] if source.is_file() else source.rglob("*.py")
+    files = [source] if source.is_file() else (source / "vqclip_nb").rglob("*.py")
     return max(file.stat().st_mtime for file in files)
 
 
-def find_source():
+def _find_source():
     """The clone around this notebook; or the newest folder or zip of the project near it."""
     here = pathlib.Path.cwd()
     for folder in (here, *here.parents):
-        if is_project(folder):
+        if _is_project(folder):
             return folder
     places = here, pathlib.Path("/content"), pathlib.Path("/kaggle/input")
     near = [f for place in places for name in ("", "*/") for f in place.glob(f"{name}vqclip_nb*")]
-    near += DRIVE.glob("vqclip_nb*")
-    found = [f for f in near if is_project(f) or (f.suffix == ".zip" and f.is_file())]
-    return max(found, key=changed, default=None)
+    near += _DRIVE.glob("vqclip_nb*")
+    found = [f for f in near if _is_project(f) or (f.suffix == ".zip" and f.is_file())]
+    return max(found, key=_changed, default=None)
 
 
-def installed_at():
-    """When the package was installed; 0 if it was not, and never too old if used in place."""
+def _installed_at():
+    """When the package was installed: 0 if it is not, infinity if it is used in place."""
     for known in importlib.metadata.distributions(name="vqclip-nb"):
-        if known.read_text("RECORD"):  # pip's; a build leaves another in a clone
+        if known.read_text(
+            "RECORD"
+        ):  # written by pip; a build leaves metadata without it in a clone
             origin = json.loads(known.read_text("direct_url.json") or "{}")
             in_place = origin.get("dir_info", {}).get("editable")
             file = pathlib.Path(known.locate_file("vqclip_nb/__init__.py"))
@@ -64,28 +66,28 @@ def installed_at():
     return 0
 
 
-def look_in_drive():
+def _look_in_drive():
     """Ask for Google Drive, and look for a zip there."""
     from google.colab import drive
 
     def wake(*_):
-        raise NoAnswerError("it did not answer within 10 s")
+        raise _NoAnswerError("it did not answer within 10 s")
 
-    print("vqclip_nb is not on this machine: Colab asks for your Google Drive to look there.")
+    print("vqclip_nb is not here: Colab will ask for access to your Google Drive, to look there.")
     before = signal.signal(signal.SIGALRM, wake)
     if "COLAB_NOTEBOOK_ID" not in os.environ:  # not Colab's own page: VS Code's may never answer
         signal.setitimer(signal.ITIMER_REAL, 10, 0.5)
     try:
         drive.mount("/content/drive")
-    except (Exception, NoAnswerError) as error:
+    except (Exception, _NoAnswerError) as error:
         print(f"Google Drive was not opened: {error}.")
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    return find_source()
+    return _find_source()
 
 
-def copied(source):
+def _copied(source):
     """A copy of the project to install from: a build writes beside what it builds."""
     copy = tempfile.mkdtemp()
     if source.is_dir():
@@ -96,23 +98,23 @@ def copied(source):
             packed.extractall(copy)
             names = set(packed.namelist())
     except (zipfile.BadZipFile, EOFError) as error:
-        raise NotReadyError(
+        raise _NotReadyError(
             f"{source} is not a whole zip: wait until its upload is done, or upload it again, "
             "and run this cell again."
         ) from error
     roots = [n[: -len("pyproject.toml")] for n in names if n.endswith("pyproject.toml")]
     roots = [root for root in roots if root + "vqclip_nb/__init__.py" in names]
     if not roots:
-        raise NotReadyError(
+        raise _NotReadyError(
             f"{source} is no zip of this project: remove it and run this cell again."
         )
     return pathlib.Path(copy, min(roots, key=len))
 
 
-def install(*wanted):
+def _install(*wanted):
     pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
     if subprocess.run([*pip, *map(str, wanted)]).returncode:
-        raise NotReadyError(
+        raise _NotReadyError(
             "pip could not install the project, for the reason above: is this machine online?"
         )
     for name in [name for name in sys.modules if name.split(".")[0] == "vqclip_nb"]:
@@ -120,28 +122,28 @@ def install(*wanted):
     importlib.invalidate_caches()
 
 
-def prepare():
+def _prepare():
     """Bring the package to this machine, where it is missing or older than what lies here."""
-    source, installed = find_source(), installed_at()
-    if not (source or installed or ADDRESS) and COLAB and not DRIVE.is_dir():
-        source = look_in_drive()
+    source, installed = _find_source(), _installed_at()
+    if not (source or installed or ADDRESS) and _COLAB and not _DRIVE.is_dir():
+        source = _look_in_drive()
     if not (source or installed or ADDRESS):
-        raise NotReadyError(
+        raise _NotReadyError(
             "vqclip_nb is not here: upload a zip of the project, vqclip_nb.zip, beside this "
             "notebook or to your Google Drive, or clone the project, and run this cell again."
         )
     wanted = []
-    if source and changed(source) > installed:
-        wanted.append(copied(source))
+    if source and _changed(source) > installed:
+        wanted.append(_copied(source))
     elif not installed:
         wanted.append(f"{ADDRESS}/archive/refs/heads/main.zip")
-    if COLAB and importlib.util.find_spec("jupyter_ui_poll") is None:
+    if _COLAB and importlib.util.find_spec("jupyter_ui_poll") is None:
         wanted.append("jupyter-ui-poll")  # lets buttons be heard while a cell runs
     if wanted:
-        install(*wanted)
+        _install(*wanted)
 
 
-prepare()
+_prepare()
 import vqclip_nb as vq
 
 print(vq.describe_machine())

@@ -36,7 +36,7 @@ def test_a_folder_of_google_drive_is_connected_once(drive, tmp_path, capsys):
     assert vq.drive_folder("pictures") == tmp_path / "MyDrive" / "pictures"
     assert vq.drive_folder("models").is_dir()
     assert drive.asked == [str(tmp_path)]
-    assert capsys.readouterr().out.count("Colab asks for your Google Drive") == 1
+    assert capsys.readouterr().out.count("Colab will ask for access to your Google Drive") == 1
 
 
 def test_elsewhere_google_drive_is_refused_with_a_sentence():

@@ -117,7 +117,7 @@ def cell(tmp_path, monkeypatch) -> dict:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     names: dict = {}
-    exec(STAMP.first_cell("").partition("\nprepare()\n")[0], names)
+    exec(STAMP.first_cell("").partition("\n_prepare()\n")[0], names)
     return names
 
 
@@ -141,23 +141,23 @@ def test_the_first_cell_takes_the_project_around_the_notebook(cell, tmp_path, mo
     (project / "notebooks").mkdir()
     monkeypatch.chdir(project / "notebooks")
     _zip(Path("vqclip_nb.zip"), "x", when=2**31)
-    assert cell["find_source"]() == project
+    assert cell["_find_source"]() == project
 
 
 def test_the_first_cell_takes_the_newest_of_what_lies_near(cell):
-    assert cell["find_source"]() is None
+    assert cell["_find_source"]() is None
     _zip(Path("vqclip_nb.zip"), "x", when=200)
     newest = _zip(Path("vqclip_nb (1).zip"), "x", when=300)
-    assert cell["find_source"]() == newest.absolute()
+    assert cell["_find_source"]() == newest.absolute()
     unzipped = _project(Path("vqclip_nb-main"))
-    assert cell["find_source"]() == unzipped.absolute()
+    assert cell["_find_source"]() == unzipped.absolute()
 
 
 @pytest.mark.parametrize("root", ["", "vqclip_nb-main/", "a/b/"])
 def test_the_first_cell_finds_the_project_in_a_zip(root, cell):
     beside = "__MACOSX/vqclip_nb-main/._pyproject.toml"
     names = f"{root}pyproject.toml", f"{root}vqclip_nb/__init__.py", beside
-    found = cell["copied"](_zip(Path("vqclip_nb.zip"), *names))
+    found = cell["_copied"](_zip(Path("vqclip_nb.zip"), *names))
     assert (found / "vqclip_nb" / "__init__.py").is_file()
 
 
@@ -169,18 +169,18 @@ def test_the_first_cell_refuses_another_zip_in_one_sentence(data, told, cell):
     file = _zip(Path("vqclip_nb.zip"), "another/file")
     if data:
         file.write_bytes(data)
-    with pytest.raises(cell["NotReadyError"], match=told) as refused:
-        cell["copied"](file)
+    with pytest.raises(cell["_NotReadyError"], match=told) as refused:
+        cell["_copied"](file)
     assert refused.value._render_traceback_() == [f"✗ {refused.value}"]
 
 
 def test_the_first_cell_leaves_what_is_used_in_place(cell):
-    assert cell["installed_at"]() == math.inf
+    assert cell["_installed_at"]() == math.inf
 
 
 def test_the_first_cell_s_copy_has_nothing_that_was_made_in_it(cell):
     project = _project(Path("vqclip_nb-main"))
     for made in (".git", ".venv", "runs", "build"):
         (project / made).mkdir()
-    copy = cell["copied"](project)
+    copy = cell["_copied"](project)
     assert sorted(file.name for file in copy.iterdir()) == ["pyproject.toml", "vqclip_nb"]

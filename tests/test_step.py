@@ -24,6 +24,7 @@ META, CUDA = torch.device("meta"), torch.device("cuda:0")
 WAYS = [{"cut_method": method} for method in ("studio", *METHODS)]
 WAYS += [{"quantizer": name} for name in ("softmax", "gumbel", "none")]
 WAYS += [{"ema": 0.9}, {"tile": True}, {"batch_size": 2}, {"precision": "fp16"}]
+WAYS += [{"precision": "bf16"}]
 WAYS += [{"augment": "perspective:0.5 jitter:0.1 erase:0.3 flip:1 affine:15 sharpen:0.3"}]
 WAYS += [{"prompt": "a cat:2 | a dog:1:0.5 ^ a moon", "exclude": "red", "extras": "night"}]
 WAYS += [
@@ -124,6 +125,16 @@ def test_an_iteration_stays_on_the_gpu(changes, level, quick, tiny, pretended):
         step = forecast.shadow(models, settings, device=CUDA)
         step.canvas.thrift.level = level
         assert can_record(step)
+        _rehearse(step, mapped(shapes, lambda tensor: torch.empty_like(tensor, device=CUDA)))
+
+
+def test_an_iteration_with_a_mask_stays_on_the_gpu(quick, tiny, pretended):
+    settings = _settings(quick, {})
+    shapes = forecast.inputs_of(forecast.shadow(tiny, settings))
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        step = forecast.shadow(tiny, settings, device=CUDA)
+        step.canvas.paint = torch.ones(1, 1, 64, 64, device=CUDA)
+        step.canvas.kept = torch.zeros(1, 3, 64, 64, device=CUDA)
         _rehearse(step, mapped(shapes, lambda tensor: torch.empty_like(tensor, device=CUDA)))
 
 

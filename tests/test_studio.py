@@ -330,7 +330,7 @@ def test_a_morph_passes_through_the_phrases_of_the_prompt(studio):
     (film,) = _films(studio)
     assert len(probe(film)["frames"]) == 7
     assert 'src="data:video/mp4;base64,' in studio.panel.views["film"].value
-    assert f"Kept as {film}" in studio.panel.views["film"].value
+    assert f"Saved as {film}" in studio.panel.views["film"].value
     assert "frame 7 of the film" in studio.panel.views["picture"].value
     assert {name.split("-", 2)[2] for name, _ in studio.panel.runs.options} == {
         "a-red-apple",
@@ -363,7 +363,7 @@ def test_a_film_that_is_stopped_goes_on_and_another_has_another_name(studio, mon
     assert "Stopped" in studio.panel.views["status"].value
     film = next(path for path in _films(studio) if path.suffix == ".mp4")
     assert len(probe(film)["frames"]) == 3
-    assert f"Kept as {film}" in studio.panel.views["film"].value
+    assert f"Saved as {film}" in studio.panel.views["film"].value
     _press(studio, "film")
     studio.run()
     assert shown == [1, 2, 3, 4, 5, 6]

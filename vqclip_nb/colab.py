@@ -1,4 +1,4 @@
-"""What Google Colab offers beyond a notebook: a person's Drive, and downloads by the page."""
+"""Google Colab's own features: Google Drive and downloads."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _DRIVE = Path("/content/drive")  # where Colab's users expect theirs
@@ -15,34 +15,39 @@ _PATIENCE = 10.0  # seconds for an answer of a page that may have none
 
 
 def on_colab() -> bool:
-    """Whether this is a machine of Colab's, whatever page is connected to it."""
-    return "google.colab" in sys.modules
+    """Whether this kernel runs on Colab, in its own page or in VS Code."""
+    return "google.colab" in sys.modules and not on_kaggle()
+
+
+def on_kaggle() -> bool:
+    """Whether this kernel runs on Kaggle, whose image contains Colab's module too."""
+    return "KAGGLE_KERNEL_RUN_TYPE" in os.environ
 
 
 def drive_folder(name: str = "vqclip_nb") -> Path:
-    """A folder of one's Google Drive, made and connected on Colab, to give as `out`.
+    """Mount Google Drive on Colab and return a folder in it, for `out`.
 
-    Whatever a run writes is in Drive as soon as it is written, and there when the machine is gone.
-    Raises ValueError elsewhere than on Colab, and where Drive is refused or nobody answers.
+    A run's files are in Drive as soon as they are written, and survive the machine.
+    Raises ValueError outside Colab, and if Drive is refused or does not answer.
     """
     try:
         from google.colab import drive
     except ImportError:
         raise ValueError(
-            "Google Drive can be connected on Colab only: give `out` a folder that is kept in step."
+            "Google Drive can be connected on Colab only: set `out` to a folder that is synchronised."
         ) from None
     mine = _DRIVE / "MyDrive"
     if not mine.is_dir():
-        print(f"Colab asks for your Google Drive: the folder {name} is made there.")
+        print(f"Colab will ask for access to your Google Drive, to create the folder {name} there.")
         _mount(drive.mount)
     folder = mine / name
     folder.mkdir(exist_ok=True)
     return folder
 
 
-def _mount(mount) -> None:
-    instead = "allow it and try again, or keep the pictures on this machine, in `runs`."
-    # set by Colab's own page, where a person may take their time; VS Code may never answer
+def _mount(mount: Callable[[str], None]) -> None:
+    """Mount Drive, and turn every failure into one sentence."""
+    # Colab's own page sets this, and there a person may take their time; VS Code may never answer
     seconds = None if "COLAB_NOTEBOOK_ID" in os.environ else _PATIENCE
     try:
         with _answered_within(seconds):
@@ -52,17 +57,20 @@ def _mount(mount) -> None:
             f"Google Drive did not answer within {_PATIENCE:.0f} s: open the notebook in Colab's "
             "own page, or in VS Code switch on the setting colab.driveMounting."
         ) from None
-    except Exception as error:  # Colab has no class of its own for a refusal
-        raise ValueError(f"Google Drive was not opened ({error}): {instead}") from error
+    except Exception as error:  # Colab raises several classes for a refusal
+        raise ValueError(
+            f"Google Drive was not opened ({error}): allow it and try again, or keep the pictures "
+            "on this machine, in `runs`."
+        ) from error
 
 
 class _NoAnswer(BaseException):
-    """The time is up."""
+    """The time is up. Not an Exception, because Colab's message loop swallows those."""
 
 
 @contextlib.contextmanager
 def _answered_within(seconds: float | None) -> Iterator[None]:
-    """Raise `_NoAnswer` in the block when the time is up; only the main thread can be woken so."""
+    """Raise `_NoAnswer` in the block after so many seconds, in the main thread only."""
     if seconds is None or threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -80,7 +88,7 @@ def _answered_within(seconds: float | None) -> Iterator[None]:
 
 
 def download(file: Path) -> None:
-    """Let Colab's page save a file on the person's own machine."""
+    """Let Colab's page download a file."""
     from google.colab import files
 
     files.download(str(file))

@@ -71,7 +71,7 @@ def shadow(
 ) -> Step:
     """An iteration of the settings with models that have shapes alone.
 
-    device: meta, or one that torch only pretends to have
+    device: meta, or a fake one inside `FakeTensorMode`
     """
     perceptors = [_without_numbers(perceptor, device) for perceptor in models.perceptors]
     vqgan = _without_numbers(models.vqgan, device)

@@ -149,7 +149,7 @@ def _help(name: str, more: str = "") -> str:
 
 
 def notes() -> Callable[..., widgets.HTML]:
-    """Makes the texts beside fields, which share layout and style: a notebook saves each widget's."""
+    """A factory for the texts beside fields; they share layout and style to keep notebooks small."""
     first = widgets.HTML(layout=widgets.Layout(width="17em"))
     return partial(widgets.HTML, layout=first.layout, style=first.style)
 

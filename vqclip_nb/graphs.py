@@ -39,12 +39,12 @@ class Recording:
         self._form, self._given = form(inputs), list(leaves(inputs))
         self._buffers = mapped(inputs, lambda tensor: tensor.to(device, copy=True))
         canvas.forget()
-        release_memory()  # a graph that were collected during the capture would end it
-        pool = torch.cuda.graph_pool_handle()  # one for both, since they are always played in turn
+        release_memory()  # collecting an old graph during the capture would invalidate it
+        pool = torch.cuda.graph_pool_handle()  # shared: the two always run in turn
         self._seeing, self._pixels = _recorded(step.see, pool)
         self._decoded = canvas.decoded()
         self._judging, self._parts = _recorded(lambda: step.judge(self._buffers), pool)
-        # a copy from outside the pool: the next decoding may use what `_judging` has allocated
+        # outside the pool: replaying `_seeing` may overwrite what `_judging` allocated in it
         self._told = torch.empty_like(self._parts)
         self.see()
 
@@ -86,10 +86,10 @@ def _recorded(
 ) -> tuple[torch.cuda.CUDAGraph, Tensor]:
     """What `compute` asks the GPU for, not yet done, and where its result will be.
 
-    pool: the memory for it, shared with graphs that are always played before or after this one
+    pool: memory to allocate from; may be shared by graphs that never run at the same time
     """
     graph = torch.cuda.CUDAGraph()
-    # torch leaves its capture stream current where the end of a capture fails: this sets it back
+    # restores the current stream: torch leaves its own current if ending the capture fails
     with torch.cuda.stream(torch.cuda.current_stream()):
         try:
             with torch.cuda.graph(graph, pool=pool):
@@ -101,13 +101,13 @@ def _recorded(
 
 
 def _stop_allocating(pool: tuple[int, int]) -> None:
-    """Let the allocator know that a capture is over.
+    """Tell the allocator that a failed capture is over.
 
-    torch before 2.12 forgets it where CUDA has invalidated the capture (pytorch/pytorch#180395),
-    and its next attempt to free memory would end the process.
+    Before torch 2.12 an invalidated capture leaves it allocating in the pool, and the next attempt
+    to free memory aborts the process (pytorch/pytorch#180395).
     """
     device = torch.cuda.current_device()
-    with contextlib.suppress(RuntimeError):  # it has not forgotten
+    with contextlib.suppress(RuntimeError):  # newer versions have stopped already
         torch._C._cuda_endAllocateToPool(device, pool)
         torch._C._cuda_releasePool(device, pool)
 

@@ -25,7 +25,7 @@ def make_optimizer(settings: Settings, z: Tensor) -> torch.optim.Optimizer:
     elif settings.optimizer != "Adagrad":
         options["betas"] = (settings.beta1, settings.beta2)
     if z.device.type == "cuda" and "capturable" in inspect.signature(kind).parameters:
-        # foreach: RMSprop's other path asks the GPU for the rate
+        # foreach: RMSprop's single-tensor path would read the rate back from the GPU
         optimizer = kind([z], **options, capturable=True, foreach=True)
         for group in optimizer.param_groups:  # a recorded step reads its rate from the device
             group["lr"] = torch.full((), settings.learning_rate, device=z.device)

@@ -94,9 +94,8 @@ class Painter:
             return
         try:
             self._recording = Recording(self.step, inputs)
-        except (
-            RuntimeError
-        ) as error:  # an iteration without has fitted: going on is always possible
+        except RuntimeError as error:
+            # plain iterations have run before, so painting can always continue without
             self.canvas.optimizer.zero_grad()
             self.canvas.forget()
             release_memory()

@@ -215,7 +215,7 @@ class Panel:
         """Suggest the words of a critic that has a list of them, and tell of those not in it."""
         self.form.critic = critic
         plain = {word for word in critic.known_words() if word.isalpha() and word.islower()}
-        # without plurals: a saved notebook holds the whole list
+        # without plurals: the whole list is saved with the notebook
         single = {word for word in plain if word[-1] != "s" or word[:-1] not in plain}
         self.word.options = sorted(word for word in single if len(word) > 2)
         self.form.check()
@@ -278,7 +278,7 @@ class Panel:
 
     def show_film(self, file: Path) -> None:
         """Play an mp4 or a GIF."""
-        self.views["film"].value = figure(file, file.stem) + html.escape(f"Kept as {file}")
+        self.views["film"].value = figure(file, file.stem) + html.escape(f"Saved as {file}")
 
     def show_frame(self, number: int, total: int, frame: np.ndarray) -> None:
         """A frame, uint8 [H, W, 3], of a film in the making."""
@@ -287,7 +287,7 @@ class Panel:
         self.say(f"Frame {number} of {total}")
 
     def offer(self, file: Path) -> None:
-        """A link that saves a file; Colab's page asks where to."""
+        """Offer a file: by a link, on Colab by its page's own dialog."""
         self.views["link"].value = link(file)
         if on_colab():
             download(file)

@@ -1,7 +1,7 @@
-"""Films, pictures and files as HTML, in as few bytes as a notebook can be saved with.
+"""Films, pictures and files as HTML that keeps saved notebooks small.
 
-What a widget shows is kept in the notebook's file. So pictures are compressed; a film or a zip is
-an address, where the server that the page came from serves it, and else a small copy or a path.
+A notebook saves what its widgets show. So pictures are compressed, and films and zips are linked by
+their address on the notebook server; where there is none, by a small copy or a path.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from urllib.parse import quote
 
 from PIL import Image
 
-from vqclip_nb.colab import on_colab
+from vqclip_nb.colab import on_colab, on_kaggle
 from vqclip_nb.video import shrink
 
 _KINDS = {".mp4": "video/mp4", ".gif": "image/gif"}
-_PICTURE, _THUMBNAIL, _FILM = 30_000, 1_200, 35_000  # bytes in a page: more is compressed
+_PICTURE, _THUMBNAIL, _FILM = 30_000, 1_200, 35_000  # bytes; more is compressed
 _WIDEST = 512  # pixels of a picture in a page
 
 
@@ -43,7 +43,7 @@ def play(*films: str | Path, captions: Sequence[str] = (), width: int = 384):
 
 
 def figure(film: Path, caption: str, width: int = 384) -> str:
-    """A film that plays in a panel; where no server serves it, a small copy of it."""
+    """A film that plays in a panel: by its address, or as a small copy."""
     address = served(film)
     if address is not None:
         return _figure(film, address, caption, width)
@@ -58,7 +58,7 @@ def figure(film: Path, caption: str, width: int = 384) -> str:
 
 
 def link(file: Path) -> str:
-    """A file that a click saves; where no server serves it, its path."""
+    """A link that downloads a file; without a server its path."""
     address, name = served(file), html.escape(file.name, quote=True)
     if address is None:
         return f"{html.escape(str(file))} is ready."
@@ -66,15 +66,15 @@ def link(file: Path) -> str:
 
 
 def served(file: Path) -> str | None:
-    """Where Jupyter's server serves a file to the page that came from it; None if none does.
+    """The address of a file on the notebook server that started this kernel; None without one.
 
-    A server leaves a note for the processes that it starts: its root and its base address.
+    Jupyter writes each server's root folder and base address to a file named after its process.
     """
-    if on_colab():  # whose page comes from elsewhere
+    server = os.environ.get("JPY_PARENT_PID")
+    if not server or on_colab() or on_kaggle():  # their pages come from other servers
         return None
     from jupyter_core.paths import jupyter_runtime_dir
 
-    server = os.environ.get("JPY_PARENT_PID", "")
     for name, root in (("jpserver", "root_dir"), ("nbserver", "notebook_dir")):
         note = Path(jupyter_runtime_dir(), f"{name}-{server}.json")
         try:

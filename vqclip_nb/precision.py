@@ -13,8 +13,8 @@ measures keep float16 in range; in exact arithmetic they change nothing:
   itself, and down again behind it: loss scaling (Micikevicius et al., arXiv 1710.03740) without a
   step that is ever skipped, and without asking the GPU for a number.
 
-In both formats CLIP's normalisations stay in float32, as its own code computes them: a LayerNorm
-whose weights are halves cannot even be evaluated there (`cast`).
+In both formats CLIP's normalisations stay in float32 (`cast`). CLIP's own LayerNorm converts its
+input to float32, which fails if its weights are halves.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from taming.modules.diffusionmodules.model import AttnBlock, Decoder, ResnetBloc
 from torch import Tensor, nn
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-_NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._NormBase)  # all sum over many numbers
-# largest numbers of a gradient, between which a power of two that scales them to 1 is in range
+_NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._NormBase)
+# range of a gradient's maximum for which the factor that scales it to 1 is representable
 _SCALED = {torch.float32: (2.0**-100, 2.0**100), torch.float16: (2.0**-14, 2.0**14)}
 _LARGEST = 2.0**8  # of an activation: as far from float16's end as latents may yet surprise
 
@@ -51,7 +51,7 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
 
 
 def computes_bf16(device: torch.device) -> bool:
-    """Whether a device computes in bfloat16 itself; Colab's T4 emulates it, without convolutions."""
+    """Whether a device supports bfloat16 natively; Colab's T4 emulates it, except convolutions."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
@@ -60,8 +60,8 @@ def computes_bf16(device: torch.device) -> bool:
 def cast(network: nn.Module, dtype: torch.dtype) -> nn.Module:
     """Convert a network's weights to `dtype`, except those of its normalisations; returns it.
 
-    Normalisations keep float32 weights, compute in float32 and return the type that they were given
-    (mixed precision: arXiv 1710.03740, section 3.3).
+    Normalisations keep float32 weights, compute in float32 and return the type of their input
+    (mixed-precision training: arXiv 1710.03740, section 3.3).
     """
     if dtype == torch.float32:
         return network.float()
@@ -76,7 +76,7 @@ def cast(network: nn.Module, dtype: torch.dtype) -> nn.Module:
 
 @functools.cache
 def _in_float32(norm: type[nn.Module]) -> type[nn.Module]:
-    """The same kind of normalisation, computed in float32 whatever it is given."""
+    """A subclass that computes in float32 and returns the type of its input."""
     if getattr(norm, "in_float32", False):
         return norm
 
@@ -94,8 +94,8 @@ def through(
 ) -> Tensor:
     """network(x), computed in `dtype`, from float32 to float32, as is its gradient.
 
-    stages: parts of the network, one after the other, at whose ends float16's gradient is scaled
-        anew; in a convolutional tower each stage spreads it over more pixels
+    stages: consecutive parts of the network; float16's gradient is rescaled at the end of each,
+        because each stage of a convolutional tower spreads it over more pixels
     """
     if dtype == torch.float32:
         return network(x)
@@ -106,7 +106,7 @@ def through(
     scale = torch.ones((), device=x.device)
 
     def louder(grad: Tensor) -> Tensor:
-        """The gradient with a largest number of about 1, and in `scale` by how much."""
+        """Scale the gradient so that its maximum is about 1; `scale` accumulates the factors."""
         largest = grad.abs().amax().float().clamp(*_SCALED[grad.dtype])
         power = torch.exp2(-largest.log2().ceil())
         scale.mul_(power)

@@ -235,7 +235,7 @@ def zipped(folder: Path) -> Path:
 
 
 def offer_download(folder: Path) -> None:
-    """Zip a run's folder; Colab's page saves it, Jupyter's shows a link, others where it lies."""
+    """Zip a run's folder and offer it: Colab downloads it, Jupyter shows a link, others its path."""
     archive = zipped(folder)
     if on_colab():
         download(archive)

@@ -88,8 +88,8 @@ class Studio:
     def run(self, wait: bool = False) -> Result | None:
         """Paint with the form's values, to the end or to Stop; an interrupt stops too.
 
-        wait: stay, and paint whenever Start is pressed, until Close or an interrupt; where no
-            button is heard while a cell runs, paint once
+        wait: stay, and paint whenever Start is pressed, until Close or an interrupt; paint once if
+            the kernel cannot hear buttons while a cell runs
         """
         self._looping, result = True, None
         try:
@@ -458,11 +458,11 @@ class _Onlooker(Watcher):
 def _delivered(panel: widgets.Widget) -> Iterator[Callable[[], None] | None]:
     """What lets the events of widgets come through while a cell runs, to be called now and then.
 
-    None where they cannot. ipykernel 7 brings them on a thread of its own, to a page that has asked
-    for one (a subshell); ipykernel 6, as Colab has it, needs jupyter-ui-poll.
+    None if they cannot. ipykernel 7 delivers them on another thread, if the front end opened a
+    subshell; ipykernel 6, which Colab has, needs jupyter-ui-poll.
     """
     kernel = getattr(sys.modules["IPython"].get_ipython(), "kernel", None)
-    if kernel is None:  # a program, whose callbacks put their events themselves
+    if kernel is None:  # a program that calls the callbacks itself
         yield lambda: None
     elif sys.modules["ipykernel"].version_info[0] >= 7:
         for widget in _tree(panel):

@@ -2,8 +2,8 @@
 
 First CLIP reads the crops in pieces and computes each piece's activations again for its gradient
 (gradient checkpointing: Chen et al., arXiv 1604.06174), which gives the same gradient; then the
-decoder does so too, block by block; then both compute in bfloat16, where the device has it and the
-models are not in half precision already.
+decoder does so too, block by block; then both compute in bfloat16, if the device supports it and
+the models are in float32.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ LEVELS = (
 )
 
 
-# how torch, cuBLAS and cuDNN say that they found no memory; cuBLAS cannot begin without any, and
-# cuDNN has an algorithm for every convolution, if there is room for one
+# Messages of torch, cuBLAS and cuDNN for a lack of memory. cuBLAS is "not initialized" if its
+# workspace does not fit; cuDNN finds no algorithm or engine if none fits.
 _NO_MEMORY = (
     "out of memory",
     "can't allocate memory",
@@ -44,8 +44,8 @@ _NO_MEMORY = (
 class Thrift:
     """How an iteration is computed; `spare` makes it take less memory.
 
-    device: where it is computed; dtype: of the models
-    level: index of `LEVELS`; last: the highest that helps here
+    device, dtype: of the models
+    level: index of `LEVELS`; last: the highest that applies to them
     """
 
     def __init__(self, device: torch.device, dtype: torch.dtype) -> None:

@@ -15,8 +15,8 @@ from vqclip_nb.registry import Entry, entry
 from vqclip_nb.settings import Settings
 from vqclip_nb.vqgan import VQGAN, Network
 
-# embedding; of the image tower: resolution, layers, width, patch; width of the text tower: as
-# `clip.load` reads them off the published files
+# embed_dim; image tower: resolution, layers, width, patch; text tower: width (as `clip.load` reads
+# them from the published files)
 _CLIPS = {
     "RN50": (1024, 224, (3, 4, 6, 3), 64, None, 512),
     "RN101": (512, 224, (3, 4, 23, 3), 64, None, 512),

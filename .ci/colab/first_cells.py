@@ -107,7 +107,7 @@ def cases(bag: Bag) -> list[Case]:
     new, old = rf"imported {re.escape(version)} from", rf"imported {re.escape(OLD)} from"
     clone = ((bag.clone, "vqclip_nb", 0),)
     both = ((bag.old_zip, "vqclip_nb-main.zip", 30), (bag.zip, "vqclip_nb-main (1).zip", 1))
-    refused = "(?s)Colab asks for your Google Drive.*was not opened.*is not here: upload a zip"
+    refused = "(?s)Colab will ask for access to your Google Drive.*was not opened.*is not here: upload a zip"
     silent = "(?s)did not answer within 10 s.*is not here: upload a zip"
     return [
         Case("%cd into a clone", new, clone, CONTENT / "vqclip_nb"),
