@@ -17,6 +17,7 @@ from vqclip_nb.open_clip_perceptor import OpenClipPerceptor
 from vqclip_nb.perceptor import Perceptor
 from vqclip_nb.precision import PRECISIONS
 from vqclip_nb.registry import entries, entry
+from vqclip_nb.thrift import Thrift
 from vqclip_nb.untrained import untrained, untrained_clip, untrained_network
 from vqclip_nb.vqgan import VQGAN
 
@@ -119,3 +120,16 @@ def test_an_official_pair_paints_alike_in_halves(precision, tmp_path):
         losses.append([it.loss for it in run])
     assert losses[1] == pytest.approx(losses[0], rel=0.01)
     assert losses[0][-1] < losses[0][0]
+
+
+@pytest.mark.parametrize("level", [1, 2])
+def test_crops_in_pieces_have_the_gradient_of_all_at_once_in_fp16(level):
+    """Activations are computed again for it, the factors that scaled the gradient are not."""
+    perceptor = vq.load_models("tiny", device="cpu", precision="fp16").perceptors[0]
+    whole, pieces = (Thrift(torch.device("cpu"), torch.float16) for _ in range(2))
+    pieces.level = level
+    x = torch.rand(6, 3, perceptor.input_size, perceptor.input_size)
+    expected, found = (_seen(lambda x, by=by: by.encode(perceptor, x), x) for by in (whole, pieces))
+    assert torch.equal(found[0], expected[0])
+    assert _cosine(found[1], expected[1]) > 0.99999
+    assert found[1].norm().item() == pytest.approx(expected[1].norm().item(), rel=1e-4)
