@@ -35,6 +35,7 @@ from vqclip_nb.studio_films import film_file, make_film
 
 _EVERY = 0.5  # seconds between two pictures of one show step
 _PAINTS = ("start", "more", "fork", "film")  # what needs the loop; of films those that are painted
+_OPENING = 2.0  # seconds for a front end to open a subshell
 _MORE = 200  # iterations
 _UNHEARD = "Buttons are not heard while this cell runs: change the form and run the cell again."
 
@@ -467,8 +468,7 @@ def _delivered(panel: widgets.Widget) -> Iterator[Callable[[], None] | None]:
     elif sys.modules["ipykernel"].version_info[0] >= 7:
         for widget in _tree(panel):
             _send_to_its_own_thread(widget.comm)
-        subshells = kernel.shell_channel_thread.manager.list_subshell()
-        yield (lambda: None) if subshells else None
+        yield (lambda: None) if _opens_subshell(kernel) else None
     elif importlib.util.find_spec("jupyter_ui_poll") is None:
         yield None
     else:
@@ -476,6 +476,14 @@ def _delivered(panel: widgets.Widget) -> Iterator[Callable[[], None] | None]:
 
         with ui_events() as poll:
             yield lambda: poll(10)
+
+
+def _opens_subshell(kernel: object) -> bool:
+    """Whether the front end opens a subshell: it does so shortly after it got the first widget."""
+    manager, ends = kernel.shell_channel_thread.manager, time.monotonic() + _OPENING
+    while not manager.list_subshell() and time.monotonic() < ends:
+        time.sleep(0.05)
+    return bool(manager.list_subshell())
 
 
 def _tree(widget: widgets.Widget) -> Iterator[widgets.Widget]:
