@@ -27,7 +27,8 @@ from playwright.sync_api import Locator, Page, TimeoutError
 import vqclip_nb as vq
 
 AS_COLAB = ["notebook==6.5.7", "ipykernel==6.29.5", "ipywidgets==7.7.1"]
-AS_COLAB += ["widgetsnbextension==3.6.6", "jupyter-ui-poll"]  # 3.6.10 fails in that server
+AS_COLAB += ["tornado==6.5.7", "jupyter-ui-poll"]
+AS_COLAB += ["widgetsnbextension==3.6.6"]  # Colab's 3.6.10 fails in that server
 
 # The classic page asks a new kernel which widgets there are; what comes before the answer is lost.
 ASK_THE_KERNEL = """async () => {
@@ -123,9 +124,17 @@ class Classic:
 
     def open(self, page: Page, address: str, token: str, name: str) -> None:
         page.goto(f"{address}/notebooks/{name}?token={token}")
-        page.wait_for_selector(".code_cell", timeout=90_000)
-        page.wait_for_function("window.Jupyter?.WidgetManager?._managers?.length", timeout=90_000)
-        _until(lambda: _connected(address, token), 90)
+        for attempt in range(4):
+            page.wait_for_selector(".code_cell", timeout=90_000)
+            ready = "window.Jupyter?.WidgetManager?._managers?.length"
+            page.wait_for_function(ready, timeout=90_000)
+            try:
+                _until(lambda: _connected(address, token), 20)
+            except AssertionError:  # that server may miss its kernel's first words
+                assert attempt < 3
+                page.reload()
+            else:
+                break
         page.evaluate(ASK_THE_KERNEL)
 
     def run_all(self, page: Page) -> None:
