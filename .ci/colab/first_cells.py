@@ -153,7 +153,7 @@ def run(case: Case, bag: Bag) -> tuple[bool, str, float]:
     )
     seconds, said = time.perf_counter() - began, done.stdout + done.stderr
     good = re.search(case.told, said) and "Traceback" not in said
-    lines = [line for line in said.splitlines() if line.strip()]
+    lines = [line for line in done.stdout.splitlines() if line.strip()]
     return bool(good), lines[-1] if good else said, seconds
 
 
@@ -164,7 +164,7 @@ def main() -> int:
     for case in cases(bag):
         good, said, seconds = run(case, bag)
         failed += not good
-        print(f"| {case.name} | {'as it must' if good else 'WRONG'}: {said} | {seconds:.0f} s |")
+        print(f"| {case.name} | {'right' if good else 'WRONG'}: {said} | {seconds:.0f} s |")
         sys.stdout.flush()
     bag.put(bag.zip, "vqclip_nb-main.zip")
     return 1 if failed else 0
