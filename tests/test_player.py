@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 import sys
 import types
@@ -53,14 +54,25 @@ def server(request, tmp_path, monkeypatch):
 
 
 def test_what_the_page_s_server_serves_is_named_and_not_copied(server, film):
-    assert served(film) == "/user/ada/files/a%20film.mp4"
+    address = f"/user/ada/files/a%20film.mp4?version={film.stat().st_mtime_ns}"
+    assert served(film) == address
     assert "base64" not in figure(film, "a film")
-    assert 'href="/user/ada/files/a%20film.mp4?download=1"' in link(film)
+    assert f'href="{address}&amp;download=1"' in link(film)
+
+
+def test_a_film_that_was_made_anew_has_another_address(server, film):
+    """A page that knows the address would go on showing the film before."""
+    before = served(film)
+    os.utime(film, (2**31, 2**31))
+    assert served(film) != before
 
 
 def test_what_it_does_not_serve_has_no_address(server, tmp_path):
-    assert served(tmp_path / ".hidden" / "a.mp4") is None
-    assert served(tmp_path.parent / "a.mp4") is None
+    outside = tmp_path.parent / f"{tmp_path.name}.mp4"
+    (tmp_path / ".hidden").mkdir()
+    for file in (tmp_path / ".hidden" / "a.mp4", outside):
+        file.touch()
+        assert served(file) is None
 
 
 def test_colab_s_page_is_served_by_none(server, film, monkeypatch):

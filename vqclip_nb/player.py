@@ -62,13 +62,15 @@ def link(file: Path) -> str:
     address, name = served(file), html.escape(file.name, quote=True)
     if address is None:
         return f"{html.escape(str(file))} is ready."
-    return f'<a download="{name}" href="{html.escape(address, quote=True)}?download=1">{name}</a>'
+    address = html.escape(f"{address}&download=1", quote=True)
+    return f'<a download="{name}" href="{address}">{name}</a>'
 
 
 def served(file: Path) -> str | None:
     """The address of a file on the notebook server that started this kernel; None without one.
 
     Jupyter writes each server's root folder and base address to a file named after its process.
+    The address ends with the time of the last change, so that a page never shows an older version.
     """
     server = os.environ.get("JPY_PARENT_PID")
     if not server or on_colab() or on_kaggle():  # their pages come from other servers
@@ -80,10 +82,11 @@ def served(file: Path) -> str | None:
         try:
             said = json.loads(note.read_text(encoding="utf-8"))
             path = file.resolve().relative_to(Path(said[root]).resolve())
+            version = file.stat().st_mtime_ns
         except (OSError, ValueError, KeyError):
             continue
         if not any(part.startswith(".") for part in path.parts):  # hidden ones are not served
-            return f"{said['base_url']}files/{quote(path.as_posix())}"
+            return f"{said['base_url']}files/{quote(path.as_posix())}?version={version}"
     return None
 
 
