@@ -124,7 +124,7 @@ def test_someone_plays_with_the_studio(front, page, tmp_path):
         person.until(lambda: page.locator("img[alt='picture B']").count() == 1)
         person.keep(f"beside in {type(front).__name__}")
 
-        files = Path(vq.__file__).parent / "tiny"
+        files = Path(vq.__file__).parent / "models" / "tiny"
         with page.expect_file_chooser() as chooser:
             person.button("Upload").or_(person.button(r"Upload \(0\)")).click()
         chooser.value.set_files([files / "vqgan.yaml", files / "vqgan.safetensors"])

@@ -15,7 +15,7 @@ import yaml
 from safetensors.torch import save_file
 
 import vqclip_nb as vq
-from vqclip_nb.weights import WeightsError
+from vqclip_nb.models.safe_load import WeightsError
 
 
 class _Calls:

@@ -19,8 +19,8 @@ import torch
 from PIL import Image
 
 import vqclip_nb as vq
-from vqclip_nb import interrupts
-from vqclip_nb.thrift import LEVELS, Thrift, is_out_of_memory
+from vqclip_nb.accel.memory_saving import LEVELS, Thrift, is_out_of_memory
+from vqclip_nb.storage import interrupts
 
 
 def _fields(quick, **changes) -> dict:

@@ -1,13 +1,13 @@
 """Every setting survives every road: the command line, the form, a picture."""
 
-from fields import any_settings
+from random_settings import any_settings
 from hypothesis import given, settings
 from PIL import Image
 
 from vqclip_nb.__main__ import _paint_parser, _settings
-from vqclip_nb.form import Form
-from vqclip_nb.metadata import as_png, portable
 from vqclip_nb.settings import Settings, specs
+from vqclip_nb.storage.metadata import as_png, portable
+from vqclip_nb.widgets.settings_form import Form
 
 
 def _flags(values: dict) -> list[str]:

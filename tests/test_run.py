@@ -183,8 +183,8 @@ def test_nothing_is_loaded_before_everything_is_checked(monkeypatch, tmp_path):
 
 
 def test_a_generator_without_discriminator_refuses_gan_weight(quick, tiny, taming_files):
-    from vqclip_nb.vqgan import VQGAN, Network
-    from vqclip_nb.weights import read_yaml
+    from vqclip_nb.models.safe_load import read_yaml
+    from vqclip_nb.models.vqgan import VQGAN, Network
 
     config = read_yaml(taming_files[0].with_suffix(".yaml"))["model"]["params"]
     bare = VQGAN(Network(config, discriminator=False))
@@ -216,7 +216,7 @@ def test_an_interrupt_returns_what_was_painted(quick, tiny, monkeypatch):
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_picture(quick, tiny, monkeypatch):
-    from vqclip_nb import step as module
+    from vqclip_nb.core import step as module
 
     real, calls = module.objective, []
 

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from fields import any_settings
+from random_settings import any_settings
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -4,40 +4,40 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vqclip_nb.film import timelapse
-    from vqclip_nb.form import Form
-    from vqclip_nb.gallery import Gallery
-    from vqclip_nb.journeys import journey
-    from vqclip_nb.models import Models, load_models
-    from vqclip_nb.morphs import morph
+    from vqclip_nb.evaluation.scores import score
+    from vqclip_nb.films.journey import journey
+    from vqclip_nb.films.morph import morph
+    from vqclip_nb.films.timelapse import timelapse
+    from vqclip_nb.models.loading import Models, load_models
     from vqclip_nb.run import Iterate, Result, Run, generate
-    from vqclip_nb.scores import score
     from vqclip_nb.settings import PRESETS, Settings
-    from vqclip_nb.sweeps import sweep
+    from vqclip_nb.sweeps.sweep import sweep
+    from vqclip_nb.widgets.gallery import Gallery
+    from vqclip_nb.widgets.settings_form import Form
 
 __version__ = "0.1.0"
 
 # Loaded at first use: a wrong setting is told before torch has been imported.
 _HOMES = {
-    "Form": "form",
-    "Gallery": "gallery",
+    "Form": "widgets.settings_form",
+    "Gallery": "widgets.gallery",
     "Iterate": "run",
-    "Models": "models",
+    "Models": "models.loading",
     "PRESETS": "settings",
     "Result": "run",
     "Run": "run",
     "Settings": "settings",
-    "Studio": "studio",
-    "describe_machine": "machine",
-    "drive_folder": "colab",
+    "Studio": "widgets.studio",
+    "describe_machine": "evaluation.machine",
+    "drive_folder": "storage.colab",
     "generate": "run",
-    "journey": "journeys",
-    "load_judge": "judge",
-    "load_models": "models",
-    "morph": "morphs",
-    "score": "scores",
-    "sweep": "sweeps",
-    "timelapse": "film",
+    "journey": "films.journey",
+    "load_judge": "models.judge",
+    "load_models": "models.loading",
+    "morph": "films.morph",
+    "score": "evaluation.scores",
+    "sweep": "sweeps.sweep",
+    "timelapse": "films.timelapse",
 }
 __all__ = [
     "PRESETS",

@@ -125,7 +125,7 @@ def _parsed(value: str | list[str]) -> object:
 def _paint(options: dict) -> int:
     settings = _settings(options)  # before torch is imported: a wrong one is told at once
     from vqclip_nb.run import Run
-    from vqclip_nb.show import with_bar
+    from vqclip_nb.widgets.display import with_bar
 
     run, interrupted = Run(settings, out=options["out"], offline=options["offline"]), False
     try:
@@ -163,13 +163,13 @@ def _report(run, as_json: bool) -> None:
 
 
 def _sweep(options: dict) -> int:
-    from vqclip_nb.plans import combinations, read_sweep
+    from vqclip_nb.sweeps.grid import combinations, read_sweep
 
     grid, said = read_sweep(options["file"])
     options["preset"] = said.pop("preset", options["preset"])
     settings = _settings(options, **said)
     planned = combinations(grid, settings)  # before torch is imported: a wrong one is told at once
-    from vqclip_nb.sweeps import sweep
+    from vqclip_nb.sweeps.sweep import sweep
 
     names = ("workers", "address", "gpus", "out", "columns", "score", "offline")
     more = {name: options[name] for name in names}
@@ -197,7 +197,7 @@ def _models_parser() -> argparse.ArgumentParser:
 
 
 def _models(options: dict) -> int:
-    from vqclip_nb.registry import cache_folder, table
+    from vqclip_nb.models.registry import cache_folder, table
 
     rows = table()
     if options["json"]:
@@ -214,7 +214,7 @@ def _models(options: dict) -> int:
 
 def _video_parser() -> argparse.ArgumentParser:
     """One flag for every field of a film's `Cut`."""
-    from vqclip_nb.options import Cut
+    from vqclip_nb.films.options import Cut
 
     parser = argparse.ArgumentParser(prog="vqclip video", description="Cut the film of a run anew.")
     parser.add_argument("folder", type=Path, help="the run's folder")
@@ -238,7 +238,7 @@ def _with_fields(parser: argparse.ArgumentParser, kind: type) -> argparse.Argume
 
 
 def _video(options: dict) -> int:
-    from vqclip_nb.film import timelapse
+    from vqclip_nb.films.timelapse import timelapse
 
     folder, to, as_json = (options.pop(name) for name in ("folder", "to", "json"))
     cut = {name: value for name, value in options.items() if value is not None}
@@ -249,7 +249,7 @@ def _video(options: dict) -> int:
 
 def _morph_parser() -> argparse.ArgumentParser:
     """One flag for every field of `Morph`, and of `Settings`."""
-    from vqclip_nb.options import Morph
+    from vqclip_nb.films.options import Morph
 
     parser = argparse.ArgumentParser(
         prog="vqclip morph",
@@ -264,7 +264,7 @@ def _morph_parser() -> argparse.ArgumentParser:
 
 def _journey_parser() -> argparse.ArgumentParser:
     """One flag for every field of `Journey`, and of `Settings`."""
-    from vqclip_nb.options import Journey
+    from vqclip_nb.films.options import Journey
 
     parser = argparse.ArgumentParser(
         prog="vqclip journey",
@@ -284,19 +284,19 @@ def _with_film(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def _morph(options: dict) -> int:
-    from vqclip_nb.options import Morph
+    from vqclip_nb.films.options import Morph
 
     settings, given = _settings(options), _given(options, Morph)
-    from vqclip_nb.morphs import morph
+    from vqclip_nb.films.morph import morph
 
     return _film(options, lambda: morph(options["sources"], settings=settings, **given))
 
 
 def _journey(options: dict) -> int:
-    from vqclip_nb.options import Journey
+    from vqclip_nb.films.options import Journey
 
     settings, given = _settings(options), _given(options, Journey)
-    from vqclip_nb.journeys import journey
+    from vqclip_nb.films.journey import journey
 
     return _film(options, lambda: journey(settings, **given))
 
@@ -343,7 +343,7 @@ def _page_parser() -> argparse.ArgumentParser:
 def _page(options: dict) -> int:
     if options["out"].suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"out is {str(options['out'])!r}: give a name that ends with .html.")
-    from vqclip_nb.pages import collect, write_page
+    from vqclip_nb.sweeps.html_page import collect, write_page
 
     entries, problems = collect(options["folders"])
     for problem in problems:
@@ -389,7 +389,7 @@ def _score_parser() -> argparse.ArgumentParser:
 
 def _score(options: dict) -> int:
     plan = _settings(options | {"preset": "studio"})
-    from vqclip_nb.scores import as_table, score
+    from vqclip_nb.evaluation.scores import as_table, score
 
     named = {name: getattr(plan, name) for name in ("models", "clip", "device", "precision")}
     rows = score(options["images"], options["prompts"], **named, offline=options["offline"])
@@ -461,9 +461,9 @@ def _bench(options: dict) -> int:
         for side in options["size"]
         for cutn in crops
     ]
-    from vqclip_nb.bench import as_table, measure
-    from vqclip_nb.models import load_for
-    from vqclip_nb.untrained import untrained
+    from vqclip_nb.evaluation.benchmark import as_table, measure
+    from vqclip_nb.evaluation.untrained_models import untrained
+    from vqclip_nb.models.loading import load_for
 
     models = untrained(plans[0]) if options["untrained"] else load_for(plans[0])
     rows = []
@@ -481,7 +481,7 @@ def _race(options: dict) -> int:
         if len(values) > 1:
             raise ValueError(f"{name} is {values}: a race allows one value.")
     ours = _settings(options).replace(im_shape=sizes * 2)
-    from vqclip_nb.race import as_table, race
+    from vqclip_nb.evaluation.time_to_score import as_table, race
 
     def tell(number: int, total: int, prompt: str) -> None:
         print(f"{number} of {total}: {prompt}", file=sys.stderr)
@@ -492,7 +492,7 @@ def _race(options: dict) -> int:
 
 
 def _tell_measured(rows: list, table: str, as_json: bool) -> int:
-    from vqclip_nb.machine import describe_machine
+    from vqclip_nb.evaluation.machine import describe_machine
 
     if as_json:
         print(json.dumps([asdict(row) for row in rows], indent=2))

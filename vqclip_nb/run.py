@@ -23,15 +23,17 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from vqclip_nb import __version__, interrupts, prompts
-from vqclip_nb.canvas import Canvas
-from vqclip_nb.folder import RunFolder
-from vqclip_nb.metadata import portable
-from vqclip_nb.models import Models, check_names, load_for, pick_device
-from vqclip_nb.painter import Painter
-from vqclip_nb.pictures import kept_picture, remembered
+from vqclip_nb import __version__
+from vqclip_nb.accel.executor import Painter
+from vqclip_nb.core.canvas import Canvas
+from vqclip_nb.core.step import Inputs
+from vqclip_nb.core.targets import Story, make_target, warn_of_unknown_words
+from vqclip_nb.models.loading import Models, check_names, load_for, pick_device
 from vqclip_nb.settings import Settings, drawn_seed, specs
-from vqclip_nb.step import Inputs
+from vqclip_nb.storage import interrupts
+from vqclip_nb.storage.images import kept_picture, remembered
+from vqclip_nb.storage.metadata import portable
+from vqclip_nb.storage.run_folder import RunFolder
 
 _SEGMENT = 100  # iterations after which frames are encoded, if none of them is shown before
 
@@ -249,7 +251,7 @@ class Run:
             im_shape=drawable(settings.im_shape, self.models.vqgan.factor),
         )
         if "^" in settings.prompt and not settings.story_step:
-            self.plan = self.plan.replace(story_step=prompts.Story.of(settings).step)
+            self.plan = self.plan.replace(story_step=Story.of(settings).step)
         self.i, self.seconds = i, 0.0
         self.history: list[dict] = []
         self.settings = self.plan.at(max(1, i))
@@ -278,12 +280,11 @@ class Run:
     def _aim_at(self, settings: Settings) -> None:
         """Targets and story of the settings; raises ValueError and changes nothing if it cannot."""
         targets = [
-            prompts.make_target(perceptor, settings, self._picture)
-            for perceptor in self.models.perceptors
+            make_target(perceptor, settings, self._picture) for perceptor in self.models.perceptors
         ]
-        self.targets, self.story = targets, prompts.Story.of(settings)
+        self.targets, self.story = targets, Story.of(settings)
         for perceptor in self.models.perceptors:
-            prompts.warn_of_unknown_words(perceptor, settings)
+            warn_of_unknown_words(perceptor, settings)
 
     def _iterate(self) -> Iterate:
         with interrupts.held():
@@ -406,7 +407,7 @@ def generate(
     run = Run(settings, models=loaded, out=out, offline=offline)
     watched = run
     if show:
-        from vqclip_nb.show import watch
+        from vqclip_nb.widgets.display import watch
 
         watched = watch(run)
     try:

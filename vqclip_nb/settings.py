@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vqclip_nb.grammar import parse_augments, parse_prompts, parse_story
+from vqclip_nb.prompt_syntax import parse_augments, parse_prompts, parse_story
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ class Settings:
 
         Warns where the picture was changed since; raises ValueError where it carries none.
         """
-        from vqclip_nb.metadata import settings_of
+        from vqclip_nb.storage.metadata import settings_of
 
         return settings_of(path)
 

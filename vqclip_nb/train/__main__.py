@@ -11,16 +11,16 @@ from pathlib import Path
 
 import torch
 
-from vqclip_nb.checkpoints import load_network
-from vqclip_nb.folder import write_file
-from vqclip_nb.models import load_models, pick_device
+from vqclip_nb.models.checkpoints import load_network
+from vqclip_nb.models.loading import load_models, pick_device
+from vqclip_nb.models.safe_load import read_tensors
+from vqclip_nb.models.vqgan import VQGAN
+from vqclip_nb.storage.run_folder import write_file
 from vqclip_nb.train.finetune import Plan, finetune, painting_command
 from vqclip_nb.train.generator import GeneratorTrainer, write_vqgan, write_weights
-from vqclip_nb.vqgan import VQGAN
-from vqclip_nb.weights import read_tensors
 
 _SETTINGS = Path(__file__).with_name("tiny.toml")
-_PACKAGE = Path(__file__).parents[1] / "tiny"
+_PACKAGE = Path(__file__).parents[1] / "models" / "tiny"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -202,7 +202,7 @@ def _compare(settings: dict, work: Path, to: Path, minutes: float) -> None:
 
 def _whole(to: Path):
     """The pair with its draft, and the judge, from the folder that they were written to."""
-    from vqclip_nb.judge import build_judge
+    from vqclip_nb.models.judge import build_judge
 
     models = load_models(str(to))
     return models, build_judge(read_tensors(to / "judge.safetensors"), [])

@@ -21,7 +21,8 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 from torch.nn import functional as F
 
-from vqclip_nb.folder import write_file
+from vqclip_nb.models.vqgan import VQGAN
+from vqclip_nb.storage.run_folder import write_file
 from vqclip_nb.train.artwork import Artwork
 from vqclip_nb.train.captions import Description, Thing, Wording, vocabulary
 from vqclip_nb.train.lexicon import Lexicon
@@ -37,7 +38,6 @@ from vqclip_nb.train.towers import (
     share_right,
     weights_of,
 )
-from vqclip_nb.vqgan import VQGAN
 
 # What a batch is told apart by: texts (B own and B false, [2B, E]) with `same_captions` [B, 2B],
 # and every concept's name [concepts, E] with the share that each has in the pictures.

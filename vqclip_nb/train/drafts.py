@@ -17,7 +17,7 @@ from clip import tokenize
 from torch import Tensor
 from torch.nn import functional as F
 
-from vqclip_nb.draft import (
+from vqclip_nb.models.draft import (
     CONTEXT,
     FIRST,
     GROUND,
@@ -29,7 +29,7 @@ from vqclip_nb.draft import (
     STYLED,
     Draft,
 )
-from vqclip_nb.style import Grain
+from vqclip_nb.models.draft_style import Grain
 from vqclip_nb.train.artwork import Artwork
 from vqclip_nb.train.captions import (
     COLOURS,

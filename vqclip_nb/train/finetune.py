@@ -23,13 +23,13 @@ from taming.modules.util import ActNorm
 from taming.modules.vqvae.quantize import GumbelQuantize
 from torch import Tensor, nn
 
-from vqclip_nb.folder import write_file
-from vqclip_nb.models import check_names, load_models
-from vqclip_nb.registry import entry
+from vqclip_nb.models.loading import check_names, load_models
+from vqclip_nb.models.registry import entry
+from vqclip_nb.models.vqgan import VQGAN, Network
+from vqclip_nb.storage.run_folder import write_file
 from vqclip_nb.train.generator import VQGANTrainer, write_vqgan
 from vqclip_nb.train.pictures import Pictures, read_pictures
 from vqclip_nb.train.session import Session
-from vqclip_nb.vqgan import VQGAN, Network
 
 _RECIPE = Path(__file__).with_name("tiny.toml")
 _STATE, _REPORT, _WEIGHTS = "finetune.pt", "finetune.json", "vqgan.safetensors"

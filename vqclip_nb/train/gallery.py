@@ -14,11 +14,11 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from vqclip_nb.models import Models
-from vqclip_nb.perceptor import Perceptor
-from vqclip_nb.pictures import to_pixels
+from vqclip_nb.models.clip_model import Perceptor
+from vqclip_nb.models.loading import Models
 from vqclip_nb.run import Run
 from vqclip_nb.settings import Settings
+from vqclip_nb.storage.images import to_pixels
 from vqclip_nb.train.towers import same_captions
 
 

@@ -19,11 +19,11 @@ from safetensors.torch import save
 from taming.modules.discriminator.model import weights_init
 from torch import Tensor, nn
 
-from vqclip_nb.folder import write_file
+from vqclip_nb.models.vqgan import Network
+from vqclip_nb.storage.run_folder import write_file
 from vqclip_nb.train.artwork import Artwork
 from vqclip_nb.train.scenes import Composer
 from vqclip_nb.train.session import Session
-from vqclip_nb.vqgan import Network
 
 
 class VQGANTrainer(ABC):

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vqclip_nb import cutouts
-from vqclip_nb.latents import clamp_to_box
-from vqclip_nb.losses import great_circle
+from vqclip_nb.core import cutouts
+from vqclip_nb.core.latents import clamp_to_box
+from vqclip_nb.core.losses import great_circle
+from vqclip_nb.models.vqgan import VQGAN, clamp_with_grad
 from vqclip_nb.train.scenes import Composer, Plan
 from vqclip_nb.train.sketch import Sketch
-from vqclip_nb.vqgan import VQGAN, clamp_with_grad
 
 
 @dataclass

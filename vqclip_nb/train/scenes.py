@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 import torch.nn.functional as F
 
-from vqclip_nb.style import Grain
+from vqclip_nb.models.draft_style import Grain
 from vqclip_nb.train.artwork import Artwork
 from vqclip_nb.train.captions import (
     COLOURS,

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from vqclip_nb.models.vqgan import VQGAN
 from vqclip_nb.train.scenes import Composer
-from vqclip_nb.vqgan import VQGAN
 
 _CHUNK = 8  # pictures decoded at a time
 

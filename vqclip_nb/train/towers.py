@@ -10,7 +10,7 @@ from clip.model import CLIP
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vqclip_nb.judge import LiteTower
+from vqclip_nb.models.judge import LiteTower
 
 VOCABULARY = 49408  # rows of OpenAI's BPE table
 _MARKS = ",:()"  # punctuation of the captions

@@ -1,0 +1,216 @@
+"""Scores are cosines of whole pictures and sentences, told before anything heavy if they cannot be."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from torch.nn import functional as F
+from torchvision.transforms.functional import to_tensor
+
+import vqclip_nb as vq
+from vqclip_nb.__main__ import main
+from vqclip_nb.core.latents import stream
+from vqclip_nb.evaluation import scores
+from vqclip_nb.evaluation.scores import Score, as_table, score_pictures
+from vqclip_nb.models.draft import Chance, joined, thumbnail
+from vqclip_nb.storage.images import to_pixels
+from vqclip_nb.storage.metadata import as_png, portable
+
+APPLE = Path(__file__).parents[2] / "assets" / "picture.png"
+SENTENCE = "a red apple on a light blue background"
+THINGS = ["a snowman", "a cactus", "a star", "a whale"]
+
+
+@pytest.fixture(scope="module")
+def judge():
+    return vq.load_judge("cpu")
+
+
+@pytest.fixture(scope="module")
+def drawn(tiny) -> list[Image.Image]:
+    """What the pair drafts of each of the things."""
+    perceptor, chance = tiny.perceptors[0], Chance.draw(stream(0, 0, 0))
+    tokens = [joined(perceptor.tokenize(thing)) for thing in THINGS]
+    found = [thumbnail(tiny.draft, each, chance, 128, 128) for each in tokens]
+    return [Image.fromarray(to_pixels(x)[0]) for x in found]
+
+
+@pytest.fixture
+def nothing_loads(monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("a model was loaded")
+
+    monkeypatch.setattr(scores, "load_models", refuse)
+    monkeypatch.setattr(scores, "load_judge", refuse)
+
+
+def _cosine(perceptor, image: Image.Image, sentence: str) -> float:
+    with torch.no_grad():
+        emb = perceptor.encode_image(to_tensor(image.convert("RGB"))[None])
+    return F.cosine_similarity(emb, perceptor.encode_text(sentence)).item()
+
+
+def test_a_score_is_the_cosine_of_the_whole_picture_and_the_sentence(drawn, tiny, judge):
+    images = [*drawn[:2], drawn[2].resize((96, 200)), drawn[3].resize((30, 30)), drawn[0]]
+    found = score_pictures(images, THINGS, tiny, judge)
+    assert list(found) == ["clip", "judge"]
+    for critic, table in zip([tiny.perceptors[0], judge], found.values(), strict=True):
+        by_hand = [[_cosine(critic, image, thing) for thing in THINGS] for image in images]
+        torch.testing.assert_close(table, torch.tensor(by_hand), atol=2e-5, rtol=0)
+
+
+def test_what_was_drawn_for_a_sentence_fits_it_best(drawn, tiny, judge):
+    for table in score_pictures(drawn, THINGS, tiny, judge).values():
+        assert table.argmax(1).tolist() == [0, 1, 2, 3]
+
+
+def test_more_pictures_than_fit_at_once_score_as_one_does(drawn, tiny, monkeypatch):
+    whole = score_pictures(drawn * 3, THINGS, tiny)["clip"]
+    monkeypatch.setattr(scores, "_BATCH", 5)
+    torch.testing.assert_close(score_pictures(drawn * 3, THINGS, tiny)["clip"], whole)
+    monkeypatch.setattr(scores, "_MOST_PIXELS", 1)
+    torch.testing.assert_close(score_pictures(drawn * 3, THINGS, tiny)["clip"], whole)
+
+
+def test_a_score_is_the_same_each_time_and_asks_for_no_gradient(drawn, tiny):
+    first, again = (score_pictures(drawn, THINGS, tiny)["clip"] for _ in range(2))
+    assert torch.equal(first, again)
+    assert not first.requires_grad
+
+
+def test_sentences_with_weights_score_their_mean(drawn, tiny):
+    prompts = ["a cactus:3 | a star | a whale:-1", "a cactus", "a star"]
+    both, cactus, star = score_pictures(drawn, prompts, tiny)["clip"].T
+    torch.testing.assert_close(both, (3 * cactus + star) / 4)
+
+
+def test_critics_are_called_as_they_were_asked_for(tiny):
+    (row,) = vq.score(APPLE, "a cactus", clip="tiny", device="cpu")
+    assert list(row.scores) == ["tiny", "judge"]
+    (same,) = vq.score([Image.open(APPLE)], ["a cactus"], tiny)
+    assert same.picture == "picture 1"
+    assert list(same.scores.values()) == list(row.scores.values())
+
+
+def test_what_is_transparent_is_white_in_files_and_in_memory(tmp_path, tiny):
+    clear = Image.open(APPLE).convert("RGBA")
+    clear.putalpha(Image.linear_gradient("L").resize(clear.size))
+    clear.save(tmp_path / "clear.png")
+    file, memory = vq.score([tmp_path / "clear.png", clear], "a red apple", tiny)
+    assert file.scores == memory.scores
+
+
+def test_without_a_prompt_a_picture_is_scored_against_its_own(tmp_path, tiny):
+    (tmp_path / "run").mkdir()
+    image = Image.open(APPLE)
+    (tmp_path / "run" / "picture.png").write_bytes(as_png(image, None))
+    plan = vq.Settings(prompt="a cactus", extras="night").updated(9, prompt="a snowman")
+    told = portable(plan)
+    (tmp_path / "run" / "settings.json").write_text(json.dumps(told))
+    (tmp_path / "live.png").write_bytes(as_png(image, told))
+    rows = vq.score([APPLE, tmp_path / "run", str(tmp_path / "live.png")], models=tiny)
+    assert [row.prompt for row in rows] == [SENTENCE, "a snowman", "a snowman"]
+    assert [row.picture for row in rows] == [
+        str(APPLE),
+        str(tmp_path / "run"),
+        str(tmp_path / "live.png"),
+    ]
+    expected = _cosine(tiny.perceptors[0], image, SENTENCE)
+    assert rows[0].scores["clip"] == pytest.approx(expected, abs=2e-5)
+    assert rows[1].scores == rows[2].scores
+
+
+def test_the_command_prints_a_row_for_each_picture_and_prompt(tmp_path, capsys):
+    Image.new("RGB", (40, 60), "green").save(tmp_path / "green.webp")
+    asked = ["score", str(APPLE), str(tmp_path / "green.webp"), "--device", "cpu"]
+    asked += ["--prompt", "a red apple", "--prompt", "a cactus"]
+    assert main([*asked, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["picture"], row["prompt"]) for row in rows] == [
+        (picture, prompt) for picture in asked[1:3] for prompt in ("a red apple", "a cactus")
+    ]
+    assert all(set(row["scores"]) == {"clip", "judge"} for row in rows)
+    assert all(-1 <= found <= 1 for row in rows for found in row["scores"].values())
+    assert main(asked) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.split() == ["picture", "prompt", "clip", "judge"]
+    assert [line.count("*") for line in lines[:2]] == [2, 0]
+    for row, line in zip(rows, lines, strict=True):
+        assert line.startswith(f"{row['picture']}  ")
+        assert f"{row['scores']['judge']:.3f}" in line
+
+
+def test_a_star_marks_the_best_of_several_prompts_in_each_column():
+    rows = [Score("a.png", "a cat", {"clip": 0.3, "judge": -0.1})]
+    assert "*" not in as_table(rows)
+    rows.append(Score("a.png", "a dog\x1b[2J" + "!" * 80, {"clip": 0.25, "judge": 0.1}))
+    _, cat, dog = as_table(rows).splitlines()
+    assert cat.split() == ["a.png", "a", "cat", "0.300*", "-0.100"]
+    assert dog.endswith("!…   0.250    0.100*")
+    assert "\x1b" not in dog
+
+
+def test_a_word_that_a_critic_never_saw_is_told(drawn, tiny, judge):
+    with pytest.warns(UserWarning, match="never saw") as told:
+        score_pictures(drawn[:1], ["a zorblax"], tiny, judge)
+    said = [str(each.message) for each in told]
+    assert len(said) == 2
+    assert all(text.endswith("it scores the rest.") and "'zorblax'" in text for text in said)
+    assert said[1].startswith("judge never saw")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nope.png"], "nope.png cannot be read as a picture: No such file"),
+        (["notes.txt"], "notes.txt is no picture that can be read"),
+        (["empty"], "empty is no run's folder: it has no picture.png."),
+        (["plain.png"], "plain.png does not say what it was painted with: give a prompt."),
+        (["broken.png"], "broken.png has settings that cannot be read: give a prompt."),
+        (["story.png"], "The prompt of story.png is 'a cat ^ a dog': allowed"),
+        (["plain.png", "--prompt", ""], "prompt is ''"),
+        (["plain.png", "--prompt", "a cat ^ a dog"], "prompt is 'a cat ^ a dog': allowed"),
+        (["plain.png", "--prompt", "a cat | http://x.y/b.png"], "no story (^), picture or noise"),
+        (["plain.png", "--prompt", "noise#3"], "no story (^), picture or noise"),
+        (["plain.png", "--prompt", "a cat:1e999"], "allowed is a finite number"),
+        (["plain.png", "--device", "abacus"], "device is 'abacus'"),
+    ],
+)
+def test_bad_input_gets_one_sentence_before_any_model(
+    arguments, sentence, tmp_path, monkeypatch, capsys, nothing_loads
+):
+    monkeypatch.chdir(tmp_path)
+    plain = Image.new("RGB", (9, 9))
+    Path("empty").mkdir()
+    Path("notes.txt").write_text("a cat")
+    Path("plain.png").write_bytes(as_png(plain, None))
+    Path("broken.png").write_bytes(as_png(plain, {"settings": {"prompt": 3}, "updates": []}))
+    story = portable(vq.Settings(prompt="a cat ^ a dog"))
+    Path("story.png").write_bytes(as_png(plain, story))
+    assert main(["score", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert said.count("\n") == 1
+
+
+def test_a_name_that_is_no_models_is_told(capsys):
+    assert main(["score", str(APPLE), "--models", "nope"]) == 2
+    assert "models is 'nope': allowed is tiny" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="no picture to score"):
+        vq.score([], "a cat")
+    with pytest.raises(ValueError, match="at least one picture and one prompt"):
+        score_pictures([], ["a cat"], None)
+
+
+def test_a_wrong_flag_is_told_before_torch_is_imported():
+    command = ["-m", "vqclip_nb", "score", str(APPLE), "--precision", "fp7"]
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *command], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "precision is 'fp7': allowed is" in done.stderr
+    assert "torch" not in done.stderr

@@ -1,0 +1,130 @@
+"""A film cut anew: length, pace, hold, there and back, captions; read back with ffmpeg."""
+
+import json
+import subprocess
+import sys
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+from film_frames import probe
+from PIL import Image
+
+import vqclip_nb as vq
+from vqclip_nb.storage.ffmpeg import write_video
+
+
+@pytest.fixture(scope="module")
+def painted(tiny, tmp_path_factory):
+    fields = {"total_iter": 20, "show_step": 10, "im_shape": (64, 64), "cutn": 2, "seed": 1}
+    run = vq.Run(
+        vq.Settings(prompt="a red apple", **fields),
+        models=tiny,
+        out=tmp_path_factory.mktemp("runs"),
+    )
+    for it in run:
+        if it.i == 10:
+            run.update(prompt="a green apple")
+    return run.folder.path
+
+
+def test_a_film_has_the_length_that_was_asked_for(painted):
+    film = vq.timelapse(painted, seconds=3, fps=10, hold=0.5)
+    read = probe(film)
+    assert film == painted / "film.mp4"
+    assert (len(read["frames"]), read["fps"], read["codec"]) == (35, 10, "h264")
+    assert np.abs(read["frames"][29].astype(int) - read["frames"][34]).mean() < 2
+
+
+def test_there_and_back_ends_beside_the_first_frame(tmp_path):
+    film = vq.timelapse(_run_of(range(0, 200, 10), tmp_path), ping_pong=True)
+    levels = probe(film)["frames"].mean((1, 2, 3))
+    there_and_back = [*range(0, 200, 10), *range(180, 0, -10)]  # neither end is shown twice
+    assert np.abs(levels - there_and_back).max() < 4
+
+
+def test_by_change_every_frame_moves_as_much(tmp_path):
+    run = _run_of([0] * 50 + list(range(0, 200, 4)), tmp_path)
+    levels = probe(vq.timelapse(run, seconds=1, fps=20, pace="change"))["frames"].mean((1, 2, 3))
+    assert np.diff(levels).min() > 4  # half of all frames stand still, and are not shown
+    assert levels[0] < 5
+    assert levels[-1] > 190
+
+
+def _run_of(levels, folder):
+    """The folder of a run whose frames have these greys."""
+    frames = (np.full((32, 32, 3), level, np.uint8) for level in levels)
+    write_video(folder / "timelapse.mp4", frames)
+    Image.new("RGB", (32, 32)).save(folder / "picture.png")
+    return folder
+
+
+def test_a_caption_stands_below_the_picture_and_follows_live_changes(painted):
+    frames = probe(vq.timelapse(painted, caption=True))["frames"]
+    plain = probe(painted / "timelapse.mp4")["frames"]
+    assert frames.shape[1] > 64
+    assert np.abs(frames[:, :64].astype(int) - plain).mean() < 8  # what compression changes
+    strips = frames[:, 64:].astype(int)
+    assert strips.max() > 200  # white on black
+    words = strips[:, : strips.shape[1] // 2]
+    assert np.abs(words[3] - words[15]).mean() > 2 * np.abs(words[3] - words[6]).mean()
+
+
+def test_a_gif_moves_and_loops(painted):
+    with Image.open(vq.timelapse(painted, format="gif", fps=10)) as gif:
+        assert (gif.format, gif.n_frames, gif.size) == ("GIF", 20, (64, 64))
+        assert gif.info["loop"] == 0
+
+
+def test_the_film_says_how_it_was_made(painted):
+    tool = imageio_ffmpeg.get_ffmpeg_exe()
+    film = vq.timelapse(painted)
+    said = subprocess.run([tool, "-i", film, "-f", "ffmetadata", "-"], capture_output=True).stdout
+    assert b"a red apple" in said
+    assert str(painted).encode() not in said
+
+
+def test_two_thousand_frames_take_no_memory(tmp_path):
+    run = _run_of((i % 256 for i in range(2000)), tmp_path)
+    program = (
+        "import resource, sys, vqclip_nb as vq, vqclip_nb.films.timelapse\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "vq.timelapse(sys.argv[1], ping_pong=True)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", program, run], capture_output=True, text=True, check=True
+    )
+    assert int(said.stdout) < 60_000  # kB
+    assert len(probe(run / "film.mp4")["frames"]) == 3998
+
+
+@pytest.mark.parametrize(
+    ("cut", "said"),
+    [
+        ({"fps": 0}, "fps is 0: allowed is 1 to 60"),
+        ({"seconds": "long"}, "seconds is 'long': allowed is 0 to 3600"),
+        ({"pace": "slow"}, "pace is 'slow': allowed is iterations or change"),
+        ({"format": "avi"}, "format is 'avi': allowed is mp4 or gif"),
+    ],
+)
+def test_a_wrong_value_is_refused(painted, cut, said):
+    with pytest.raises(ValueError, match=said):
+        vq.timelapse(painted, **cut)
+
+
+def test_a_folder_without_frames_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="has no frames"):
+        vq.timelapse(tmp_path)
+
+
+def test_the_command_line_cuts_a_film(painted, tmp_path, capsys):
+    from vqclip_nb.__main__ import main
+
+    file = tmp_path / "a.mp4"
+    words = ["video", str(painted), "--seconds", "1", "--fps", "10", "--to", str(file), "--json"]
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out) == {"video": str(file)}
+    assert len(probe(file)["frames"]) == 10
+    assert main(["video", str(painted), "--fps", "900"]) == 2
+    assert "fps is 900" in capsys.readouterr().err

@@ -1,0 +1,211 @@
+"""Fetching from servers that misbehave: the right file under the name, or a sentence and no file."""
+
+import hashlib
+import os
+import threading
+import time
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from vqclip_nb.models import download as fetching
+from vqclip_nb.models.download import Download, FetchError, fetch
+
+CONTENT = os.urandom(3_000_000)
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+class _Server(BaseHTTPRequestHandler):
+    """Each path is a way to misbehave.
+
+    asked: how often each was asked for; starts: where in the file each answer began
+    """
+
+    asked: Counter = Counter()
+    starts: list[int] = []
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        way = self.path.strip("/")
+        self.asked[way] += 1
+        getattr(self, f"_{way.replace('-', '_')}")()
+
+    def _send(self, data=CONTENT, *, ranges=True, cut=None, pause=0.0):
+        start = 0
+        if ranges and (asked := self.headers.get("Range")):
+            start = int(asked.removeprefix("bytes=").rstrip("-"))
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        else:
+            self.send_response(200)
+        self.starts.append(start)
+        self.send_header("Content-Length", str(len(data) - start))
+        self.end_headers()
+        end = len(data) if cut is None else int(len(data) * cut)
+        for at in range(start, end, 200_000):
+            self.wfile.write(data[at : min(at + 200_000, end)])
+            time.sleep(pause)
+        if cut is not None:
+            self.close_connection = True
+            self.connection.close()
+
+    def _whole(self):
+        self._send()
+
+    def _drops(self):
+        """Breaks at 40 %, the first time."""
+        self._send(cut=0.4 if self.asked["drops"] == 1 else None)
+
+    def _always_drops(self):
+        self._send(cut=0.4 if "Range" not in self.headers else 0.0)
+
+    def _drops_without_ranges(self):
+        self._send(ranges=False, cut=0.4 if self.asked["drops-without-ranges"] == 1 else None)
+
+    def _flipped(self):
+        self._send(CONTENT[:-1] + bytes([CONTENT[-1] ^ 1]))
+
+    def _missing(self):
+        self.send_error(404)
+
+    def _busy(self):
+        self.send_error(503)
+
+    def _stalls(self):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(CONTENT)))
+        self.end_headers()
+        self.wfile.write(CONTENT[:500_000])
+        self.wfile.flush()
+        time.sleep(4)
+
+    def _trickles(self):
+        self._send(cut=0.9, pause=0.4)
+
+    def _redirects(self):
+        self.send_response(302)
+        self.send_header("Location", "/whole")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _page(self):
+        self._send(b"<html>Please sign in.</html>")
+
+    def log_message(self, *words):
+        pass
+
+
+class _QuietServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """A client that goes away is what these tests are about."""
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """Urls of a server of this machine, by the way it behaves."""
+    monkeypatch.setattr(fetching, "_TIMEOUT", (2.0, 1.0))
+    monkeypatch.setattr(fetching, "_RETRIES", 1)
+    _Server.asked.clear()
+    served = _QuietServer(("127.0.0.1", 0), _Server)
+    threading.Thread(target=served.serve_forever, daemon=True).start()
+    yield lambda way: f"http://127.0.0.1:{served.server_port}/{way}"
+    served.shutdown()
+
+
+def _download(tmp_path, *urls, **options) -> Download:
+    return Download(
+        tmp_path / "model.ckpt", urls, **{"sha256": SHA256, "size": 3_000_000} | options
+    )
+
+
+@pytest.mark.parametrize("way", ["whole", "drops", "drops-without-ranges", "redirects"])
+def test_what_can_be_fetched_is_whole(server, tmp_path, way):
+    assert fetch(_download(tmp_path, server(way))) == SHA256
+    assert (tmp_path / "model.ckpt").read_bytes() == CONTENT
+    assert {p.name for p in tmp_path.iterdir()} <= {"model.ckpt", "model.ckpt.lock"}
+
+
+@pytest.mark.parametrize(
+    ("way", "said"),
+    [
+        ("always-drops", "the connection broke"),
+        ("flipped", "it serves another file"),
+        ("missing", "it answers 404"),
+        ("busy", "it answers 503"),
+        ("stalls", "it does not answer in time"),
+        ("page", "it serves another file"),
+    ],
+)
+def test_what_cannot_be_fetched_is_told_and_has_no_name(server, tmp_path, way, said):
+    with pytest.raises(FetchError, match=rf"127\.0\.0\.1: {said}.*by hand"):
+        fetch(_download(tmp_path, server(way)))
+    assert not (tmp_path / "model.ckpt").exists()
+    # and the next mirror gives it, whatever the first one left behind
+    fetch(_download(tmp_path, server(way), server("whole")))
+    assert (tmp_path / "model.ckpt").read_bytes() == CONTENT
+
+
+def test_a_broken_download_goes_on_where_it_broke(server, tmp_path):
+    with pytest.raises(FetchError, match="What was fetched is kept"):
+        fetch(_download(tmp_path, server("always-drops")))
+    (partial,) = tmp_path.glob("*.part")
+    begun = partial.stat().st_size
+    assert begun > 1_000_000
+    fetch(_download(tmp_path, server("whole")))
+    assert _Server.starts[-1] == begun
+
+
+def test_without_a_checksum_two_mirrors_files_are_never_joined(server, tmp_path):
+    urls = server("always-drops"), server("whole")
+    fetch(_download(tmp_path, *urls, sha256=""))
+    assert (tmp_path / "model.ckpt").read_bytes() == CONTENT
+
+
+def test_a_checksum_that_nobody_knew_is_recorded_and_asked_for_next_time(server, tmp_path):
+    fetch(_download(tmp_path, server("whole"), sha256=""))
+    (tmp_path / "model.ckpt").unlink()
+    with pytest.raises(FetchError, match="it serves another file"):
+        fetch(_download(tmp_path, server("flipped"), sha256=""))
+    fetch(_download(tmp_path, server("whole"), sha256=""))
+    assert (tmp_path / "model.ckpt").read_bytes() == CONTENT
+
+
+def test_a_server_that_trickles_is_given_up(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(fetching, "_PATIENCE", 0.5)
+    monkeypatch.setattr(fetching, "_SLOWEST", 10_000_000)
+    with pytest.raises(FetchError, match="it sends less than"):
+        fetch(_download(tmp_path, server("trickles")))
+
+
+def test_a_machine_without_a_network_is_told_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(fetching, "_RETRIES", 0)
+    with pytest.raises(FetchError, match="is this machine online"):
+        fetch(_download(tmp_path, "http://127.0.0.1:9/a", "https://name.invalid/a"))
+
+
+def test_a_disk_that_is_too_small_is_told_before_anything_is_asked(server, tmp_path):
+    with pytest.raises(FetchError, match=r"needs .* MB in .*, which has .* MB free"):
+        fetch(_download(tmp_path, server("whole"), size=10**15))
+    assert not _Server.asked
+
+
+def test_a_file_that_was_laid_there_by_hand_is_checked_and_taken(tmp_path):
+    (tmp_path / "model.ckpt").write_bytes(CONTENT)
+    fetch(_download(tmp_path))
+    assert (tmp_path / "model.ckpt").read_bytes() == CONTENT
+    (tmp_path / "model.ckpt").write_bytes(CONTENT[:-1])
+    with pytest.raises(FetchError, match=r"checksum .* is right: delete it"):
+        fetch(_download(tmp_path))
+
+
+def test_two_at_once_fetch_it_once(server, tmp_path):
+    file = _download(tmp_path, server("whole"))
+    threads = [threading.Thread(target=fetch, args=(file,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert _Server.asked["whole"] == 1

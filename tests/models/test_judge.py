@@ -1,0 +1,49 @@
+"""The judge: it loads by itself, reads its own wording, and tells what the pair draws."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+import vqclip_nb as vq
+from vqclip_nb.core.latents import stream
+from vqclip_nb.models.draft import Chance, joined, thumbnail
+from vqclip_nb.models.judge import LiteTower
+
+THINGS = ["a red apple", "a snowman", "a cactus", "a penguin", "a heart", "a star", "a tree"]
+THINGS += ["a mushroom", "a rocket", "a house", "a butterfly", "a whale"]
+
+
+@pytest.fixture(scope="module")
+def judge():
+    return vq.load_judge(device="cpu")
+
+
+def test_the_judge_tells_what_the_pair_drafts(judge, tiny):
+    drawn = []
+    for thing in THINGS:
+        tokens = joined(tiny.perceptors[0].tokenize(thing))
+        drawn.append(thumbnail(tiny.draft, tokens, Chance.draw(stream(0, 0, 0)), 128, 128))
+    pictures = F.normalize(judge.encode_image(torch.cat(drawn)), dim=1)
+    texts = F.normalize(judge.encode_text([f"this shows {thing}" for thing in THINGS]), dim=1)
+    right = (pictures @ texts.T).argmax(1) == torch.arange(len(THINGS))
+    assert right.sum() >= len(THINGS) - 3
+
+
+def test_the_judge_is_frozen_and_knows_its_words(judge):
+    assert not any(p.requires_grad for p in judge.model.parameters())
+    assert "penguin" in judge.known_words()
+    assert judge.unknown_words("a zorblax") == ["zorblax"]
+
+
+def test_nothing_that_paints_imports_the_judge():
+    program = "import sys, vqclip_nb.run; print('vqclip_nb.models.judge' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "False", done.stderr
+
+
+def test_the_tower_takes_any_multiple_of_sixteen():
+    tower = LiteTower(24, 48).eval()
+    assert tower(torch.rand(2, 3, 48, 48)).shape == (2, 24)

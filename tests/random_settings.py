@@ -1,0 +1,45 @@
+"""Random values for fields of the settings."""
+
+from hypothesis import strategies as st
+
+from vqclip_nb.prompt_syntax import parse_story
+from vqclip_nb.settings import Settings, specs
+
+
+def allowed_values(name: str) -> st.SearchStrategy:
+    """Values of a number, a switch or a choice among the settings, drawn from its spec."""
+    spec, default = specs()[name], getattr(Settings(), name)
+    if spec.choices:
+        return st.sampled_from(spec.choices)
+    if isinstance(default, bool):
+        return st.booleans()
+    if isinstance(default, int):
+        return st.integers(int(spec.minimum), int(spec.maximum))
+    return st.floats(spec.minimum, spec.maximum)
+
+
+def _parsed(text: str) -> list | None:
+    """The prompts of a text; None where it is refused."""
+    try:
+        return parse_story(text)
+    except ValueError:
+        return None
+
+
+side = st.integers(int(specs()["im_shape"].minimum), int(specs()["im_shape"].maximum))
+OTHERS = {
+    "im_shape": st.tuples(side, side),
+    "seed": st.none() | st.integers(0, int(specs()["seed"].maximum)),
+    "clip": st.lists(st.text(min_size=1), max_size=3).map(tuple),
+    "prompt": st.text(min_size=1).filter(_parsed),
+    "extras": st.text().filter(lambda text: _parsed(text) is not None),
+    "exclude": st.text().filter(lambda text: _parsed(text) is not None),
+    "init_image": st.text(),
+    "models": st.text(),
+    "mask": st.just(""),
+    "augment": st.sampled_from(["", "flip:1", "affine:15 erase:0.3"]),
+    "w1": st.floats(0.01, 10),
+}
+any_settings = st.fixed_dictionaries(
+    {name: OTHERS[name] if name in OTHERS else allowed_values(name) for name in specs()}
+)

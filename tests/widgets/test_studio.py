@@ -1,0 +1,497 @@
+"""The Studio without a browser: what buttons and fields do to the loop, and what is shown."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import sys
+import threading
+import time
+import types
+from datetime import UTC, datetime
+from pathlib import Path
+
+import ipywidgets as widgets
+import pytest
+from film_frames import probe
+
+import vqclip_nb as vq
+from vqclip_nb.accel import executor
+from vqclip_nb.widgets import studio as studios
+from vqclip_nb.widgets.display import curve_svg
+
+
+@pytest.fixture
+def studio(quick, tiny) -> vq.Studio:
+    out = quick.pop("out")
+    return vq.Studio(vq.Settings(prompt="a red apple", **quick), models=tiny, out=out)
+
+
+def _press(studio: vq.Studio, name: str) -> None:
+    button = studio.panel.buttons[name]
+    assert not button.disabled, name
+    button.click()
+
+
+def _at(studio: vq.Studio, monkeypatch, **doing) -> None:
+    """Do something when an iteration has been shown: i4=callable."""
+    real = studio._show
+
+    def show(it):
+        real(it)
+        if f"i{it.i}" in doing:
+            doing[f"i{it.i}"]()
+
+    monkeypatch.setattr(studio, "_show", show)
+
+
+def _set(studio: vq.Studio, name: str, value: object) -> None:
+    studio.panel.form.fields[name].value = value
+
+
+def _iteration_shown(studio: vq.Studio) -> int:
+    return int(re.search(r"iteration (\d+)", studio.panel.views["picture"].value)[1])
+
+
+@pytest.fixture
+def unheard(monkeypatch):
+    """A kernel whose cells run without hearing of buttons, as ipykernel 6 without jupyter-ui-poll."""
+
+    @contextlib.contextmanager
+    def deaf(panel):
+        yield None
+
+    monkeypatch.setattr(studios, "_delivered", deaf)
+
+
+def test_where_buttons_are_not_heard_the_panel_says_so_and_offers_none(
+    studio, unheard, monkeypatch
+):
+    said, usable = [], []
+
+    def look():
+        said.append(studio.panel.views["notes"].value + studio.panel.views["status"].value)
+        usable.extend(name for name, b in studio.panel.buttons.items() if not b.disabled)
+
+    _at(studio, monkeypatch, i1=look, i3=look)
+    result = studio.run(wait=True)  # paints once, since nobody could press Start
+    assert len(result.history) == 6
+    assert all("Buttons are not heard while this cell runs: change the form" in s for s in said)
+    assert not any("press Start" in each for each in said)
+    assert usable == []
+    _press(studio, "start")
+    assert "Run the cell with studio.run() to paint." in studio.panel.views["status"].value
+
+
+def test_a_device_that_fails_is_told_and_what_was_painted_is_kept(studio, monkeypatch):
+    def broken():
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    _at(studio, monkeypatch, i3=broken)
+    result = studio.run()
+    assert "CUDA error" in studio.panel.views["status"].value
+    assert len(result.history) == 3
+    assert (result.folder / "picture.png").exists()
+
+
+def test_a_recording_that_fails_is_noted_and_painting_goes_on(studio, monkeypatch):
+    def broken(step, inputs):
+        raise RuntimeError("operation failed due to a previous error during capture")
+
+    monkeypatch.setattr(executor, "can_record", lambda step: True)
+    monkeypatch.setattr(executor, "Recording", broken)
+    assert len(studio.run().history) == 6
+    assert "could not record the iteration" in studio.panel.views["notes"].value
+
+
+def test_a_notebook_is_saved_with_at_most_300_kilobytes_of_the_panel(studio, monkeypatch):
+    """Picture, strip, curve, film, zip and a comparison, where no server serves the files."""
+    monkeypatch.delenv("JPY_PARENT_PID", raising=False)
+    studio.panel.fill(im_shape=(256, 256), total_iter=12, show_step=1)
+    for _ in range(2):
+        studio.run()
+    for name in ("film", "zip", "beside"):
+        _press(studio, name)
+    views = {name: len(view.value) for name, view in studio.panel.views.items()}
+    assert min(views[name] for name in ("picture", "strip", "curve", "film", "pair")) > 1000
+    assert _saved(studio.panel.widget) < 300_000, views
+
+
+def _saved(panel: widgets.Widget) -> int:
+    """Bytes of a panel in a notebook's file, where front ends leave out what has its default."""
+    state, parts = widgets.Widget.get_manager_state(drop_defaults=True)["state"], {}
+
+    def add(widget: widgets.Widget) -> None:
+        parts[widget.model_id] = state[widget.model_id]
+        for name in widget.keys:
+            value = getattr(widget, name)
+            for part in value if isinstance(value, list | tuple) else [value]:
+                if isinstance(part, widgets.Widget) and part.model_id not in parts:
+                    add(part)
+
+    add(panel)
+    return len(json.dumps(parts))
+
+
+def test_on_colab_a_zip_goes_through_its_page_alone(studio, monkeypatch):
+    saved, files = [], types.ModuleType("google.colab.files")
+    files.download = saved.append
+    package = types.ModuleType("google.colab")
+    package.files = files
+    monkeypatch.setitem(sys.modules, "google.colab", package)
+    monkeypatch.setitem(sys.modules, "google.colab.files", files)
+    result = studio.run()
+    _press(studio, "zip")
+    assert saved == [f"{result.folder}.zip"]
+    assert studio.panel.views["link"].value == f"{result.folder}.zip is ready."
+
+
+def test_run_paints_what_the_form_says_and_returns_it(studio):
+    _set(studio, "prompt", "a green apple")
+    result = studio.run()
+    assert vq.Settings.from_png(result.folder / "picture.png").prompt == "a green apple"
+    assert len(result.history) == 6
+    assert _iteration_shown(studio) == 6
+    assert [label for label, _ in studio.panel.steps.options] == ["now", "3", "6"]
+    assert studio.panel.views["strip"].value.count("<img") == 2
+    assert studio.panel.progress.value == studio.panel.progress.max == 6
+
+
+def test_a_field_that_changes_while_it_paints_changes_the_next_iteration(studio, monkeypatch):
+    _at(
+        studio,
+        monkeypatch,
+        i2=lambda: _set(studio, "w2", 0.7),
+        i4=lambda: _set(studio, "prompt", "a frog"),
+    )
+    studio.run()
+    assert studio.current.plan.updates == (
+        {"iteration": 3, "w2": 0.7},
+        {"iteration": 5, "prompt": "a frog"},
+    )
+    assert "from iteration 3: w2 0.7" in studio.panel.views["curve"].value
+
+
+def test_pause_stands_still_until_go_on(studio, monkeypatch):
+    stood = []
+
+    def go_on():
+        stood.append((studio.current.i, studio.panel.views["status"].value))
+        _press(studio, "resume")
+
+    def pause():
+        _press(studio, "pause")
+        threading.Timer(0.5, go_on).start()
+
+    _at(studio, monkeypatch, i3=pause)
+    studio.run()
+    assert stood[0][0] == 3
+    assert "Paused at 3 of 6" in stood[0][1]
+    assert studio.current.i == 6
+
+
+def test_stop_keeps_the_picture_and_more_goes_on(studio, monkeypatch):
+    _at(studio, monkeypatch, i4=lambda: _press(studio, "stop"))
+    assert len(studio.run().history) == 4
+    folder = studio.current.folder.path
+    assert vq.Run.resume(folder, models=studio.current.models).i == 4
+    monkeypatch.undo()
+    _press(studio, "more")
+    assert "studio.run()" in studio.panel.views["status"].value
+    _at(studio, monkeypatch, i7=lambda: _press(studio, "stop"))
+    assert len(studio.run().history) == 7
+    assert studio.current.folder.path == folder
+    assert studio.current.settings.total_iter == 206
+
+
+def test_more_takes_up_what_the_form_says_by_then_and_minds_no_bad_value(studio, monkeypatch):
+    studio.run()
+    _set(studio, "w2", 0.7)
+    _press(studio, "more")
+    _at(studio, monkeypatch, i7=lambda: _press(studio, "stop"))
+    studio.run()
+    assert studio.current.settings.w2 == 0.7
+    monkeypatch.undo()
+    _set(studio, "seed", "often")
+    _press(studio, "more")
+    _at(studio, monkeypatch, i8=lambda: _press(studio, "stop"))
+    studio.run()
+    assert studio.current.i == 8
+    assert studio.panel.buttons["stop"].disabled
+
+
+def test_a_warning_stands_in_the_panel_until_something_else_is_painted(studio, recwarn):
+    _set(studio, "prompt", "a red xylqzjj")
+    studio.run()
+    assert "never saw" in studio.panel.views["notes"].value
+    _set(studio, "prompt", "a red apple")
+    studio.run()
+    assert studio.panel.views["notes"].value == ""
+    assert not [w for w in recwarn if "never saw" in str(w.message)]
+
+
+def test_a_bad_value_turns_red_says_why_and_stops_start(studio):
+    _set(studio, "seed", "often")
+    field, note = studio.panel.form.rows["seed"].children
+    assert "#c00" in (field.layout.border or field.layout.border_top)
+    assert "seed is &#x27;often&#x27;: allowed is a whole number" in note.value
+    assert studio.panel.buttons["start"].disabled
+    _set(studio, "seed", "5")
+    assert "Same seed, same picture" in note.value
+    assert not studio.panel.buttons["start"].disabled
+
+
+def test_a_value_that_only_the_run_can_refuse_is_told_and_ends_nothing(studio, monkeypatch):
+    _at(studio, monkeypatch, i2=lambda: _set(studio, "prompt", "nowhere.png"))
+    assert len(studio.run().history) == 6
+    _set(studio, "prompt", "nowhere.png")
+    assert studio.run() is None
+    assert "nowhere.png cannot be read as a picture" in studio.panel.views["status"].value
+
+
+def test_waiting_paints_again_and_again_until_close(studio):
+    painted, ended = [], []
+
+    def person():
+        for _ in range(2):
+            while studio.panel.buttons["start"].disabled or not studio._looping:
+                time.sleep(0.01)
+            _press(studio, "start")
+            while not studio._painting:
+                time.sleep(0.01)
+            while studio._painting:
+                time.sleep(0.01)
+            painted.append(studio.current.folder.path)
+        _press(studio, "close")
+        ended.append(True)
+
+    thread = threading.Thread(target=person)
+    thread.start()
+    result = studio.run(wait=True)
+    thread.join()
+    assert len(set(painted)) == 2
+    assert result.folder == painted[-1]
+    assert ended
+
+
+def test_an_interrupt_ends_the_loop_and_keeps_what_was_painted(studio, monkeypatch):
+    _at(studio, monkeypatch, i3=lambda: os.kill(os.getpid(), signal.SIGINT))
+    assert studio.run().folder == studio.current.folder.path
+    assert "Interrupted" in studio.panel.views["status"].value
+    assert 3 <= vq.Run.resume(studio.current.folder.path, models=studio.current.models).i <= 4
+    assert not studio.panel.buttons["start"].disabled
+
+
+def test_the_slider_shows_a_step_and_a_fork_begins_with_it(studio):
+    studio.run()
+    first = studio.current
+    studio.panel.steps.value = 3
+    assert "step 3" in studio.panel.views["picture"].value
+    _set(studio, "prompt", "a pear")
+    _press(studio, "fork")
+    studio.run()
+    assert studio.current.folder.path != first.folder.path
+    assert studio.current.settings.init_image == str(first.folder.latents_of(3))
+    assert studio.current.settings.prompt == "a pear"
+
+
+def test_film_and_zip_are_offered_in_the_page(studio):
+    studio.run()
+    _press(studio, "film")
+    assert 'src="data:video/mp4;base64,' in studio.panel.views["film"].value
+    studio.panel.film.fields["format"].value = "gif"
+    studio.panel.film.fields["hold"].value = 1.0
+    _press(studio, "film")
+    shown = studio.panel.views["film"].value
+    assert 'src="data:video/mp4;base64,' in shown  # a small copy
+    assert shown.endswith("film.gif")
+    _press(studio, "zip")
+    assert studio.panel.views["link"].value.endswith(".zip is ready.")
+
+
+def _film(studio: vq.Studio, kind: str, **fields) -> None:
+    studio.panel.film.kind.value = kind
+    for name, value in fields.items():
+        studio.panel.film.fields[name].value = value
+
+
+def _films(studio: vq.Studio) -> list[Path]:
+    return sorted((studio.out / "films").iterdir())
+
+
+def test_a_morph_passes_through_the_phrases_of_the_prompt(studio):
+    _set(studio, "prompt", "a red apple ^ a lemon")
+    assert studio.panel.buttons["film"].disabled  # no run is there
+    _film(studio, "morph", seconds=0.5, fps=12)
+    _press(studio, "film")
+    assert "studio.run()" in studio.panel.views["status"].value
+    studio.run()
+    (film,) = _films(studio)
+    assert len(probe(film)["frames"]) == 7
+    assert 'src="data:video/mp4;base64,' in studio.panel.views["film"].value
+    assert f"Saved as {film}" in studio.panel.views["film"].value
+    assert "frame 7 of the film" in studio.panel.views["picture"].value
+    assert {name.split("-", 2)[2] for name, _ in studio.panel.runs.options} == {
+        "a-red-apple",
+        "a-lemon",
+    }
+    _film(studio, "morph", format="gif")
+    studio.panel.film.sources.value = " ^ ".join(path for _, path in studio.panel.runs.options)
+    _press(studio, "film")
+    studio.run()
+    assert {film.suffix for film in _films(studio)} == {".mp4", ".gif"}
+    assert len(studio.panel.runs.options) == 2  # nothing was painted again
+
+
+def test_a_film_that_is_stopped_goes_on_and_another_has_another_name(studio, monkeypatch):
+    _film(studio, "journey", frames=6, iterations=1)
+    real, shown = studio.panel.show_frame, []
+
+    def show(number, total, frame):
+        real(number, total, frame)
+        shown.append(number)
+        if number == 3 and shown.count(3) == 1:
+            assert studio.panel.buttons["pause"].disabled
+            assert studio.panel.buttons["more"].disabled
+            _press(studio, "stop")
+
+    monkeypatch.setattr(studio.panel, "show_frame", show)
+    monkeypatch.setattr("vqclip_nb.widgets.studio._EVERY", 0.0)
+    _press(studio, "film")
+    studio.run()
+    assert "Stopped" in studio.panel.views["status"].value
+    film = next(path for path in _films(studio) if path.suffix == ".mp4")
+    assert len(probe(film)["frames"]) == 3
+    assert f"Saved as {film}" in studio.panel.views["film"].value
+    _press(studio, "film")
+    studio.run()
+    assert shown == [1, 2, 3, 4, 5, 6]
+    assert _films(studio) == [film]
+    assert len(probe(film)["frames"]) == 6
+    _press(studio, "film")
+    studio.run()
+    assert len(_films(studio)) == 2
+
+
+def test_stop_ends_a_film_while_its_first_picture_is_painted(studio, monkeypatch):
+    _film(studio, "journey", frames=3)
+    _at(studio, monkeypatch, i2=lambda: _press(studio, "stop"))
+    _press(studio, "film")
+    studio.run()
+    assert "Stopped" in studio.panel.views["status"].value
+    assert studio.current.i == 2
+    assert vq.Run.resume(studio.current.folder.path, models=studio.current.models).i == 2
+    assert not studio.panel.buttons["start"].disabled
+
+
+def test_a_film_that_cannot_be_made_is_told(studio):
+    _film(studio, "morph")
+    _press(studio, "film")
+    assert studio.run() is None
+    assert "needs two sources or more" in studio.panel.views["status"].value
+    _press(studio, "start")
+    assert len(studio.run().history) == 6
+
+
+def test_a_run_of_the_history_loads_into_the_form_and_stands_beside_another(studio):
+    studio.run()
+    _set(studio, "prompt", "a pear")
+    _set(studio, "w2", 0.9)
+    studio.run()
+    panel = studio.panel
+    assert len(panel.runs.options) == 2
+    panel.runs.value = next(path for name, path in panel.runs.options if "apple" in name)
+    _press(studio, "beside")
+    table = panel.views["pair"].value
+    assert "<td>a pear</td><td>a red apple</td>" in table
+    assert "<td>0.9</td><td>1.0</td>" in table
+    assert "learning_rate" not in table
+    _press(studio, "load")
+    assert panel.form.settings().prompt == "a red apple"
+    assert panel.form.settings().w2 == 1.0
+
+
+def test_the_form_follows_changes_that_are_replayed(studio, monkeypatch):
+    _at(studio, monkeypatch, i2=lambda: _set(studio, "prompt", "a frog"))
+    studio.run()
+    monkeypatch.undo()
+    _press(studio, "load")
+    assert studio.panel.form.settings().prompt == "a red apple"
+    studio.run()
+    assert studio.panel.form.settings().prompt == "a frog"
+    assert studio.current.plan.updates == ({"iteration": 3, "prompt": "a frog"},)
+    studio.run()
+    assert studio.current.plan.updates == ()
+
+
+def test_menus_fill_in_several_fields(studio):
+    menus = {m.description: m for m in studio.panel._menus()}
+    menus["quality"].value = "draft"
+    menus["aspect"].value = "wide 16:9"
+    menus["style"].value = "neon"
+    menus["style"].value = "sepia"
+    settings = studio.panel.form.settings()
+    assert (settings.total_iter, settings.cutn) == (75, 8)
+    assert settings.im_shape == (80, 48)
+    assert settings.extras == "neon | sepia"
+    menus["preset"].value = "classic"
+    assert studio.panel.form.settings().quantizer == "none"
+
+
+def test_a_known_word_is_added_to_the_prompt(studio):
+    assert "penguin" in studio.panel.word.options
+    studio.panel.word.value = "penguin"
+    assert studio.panel.form.settings().prompt == "a red apple penguin"
+    assert studio.panel.word.value == ""
+
+
+def test_words_are_told_before_anything_is_painted(tmp_path):
+    studio = vq.Studio(vq.Settings(prompt="a red aple", device="cpu"), out=tmp_path)
+    assert "aple" in studio.panel.form.hint.value
+
+
+def test_an_uploaded_checkpoint_is_kept_and_painted_with(studio, quick):
+    folder = Path(vq.__file__).parent / "models" / "tiny"
+    files = {"../mine.safetensors": "vqgan.safetensors", "..": "vqgan.yaml"}
+    files |= {"mine.yaml": "vqgan.yaml"}
+    studio.panel.upload.value = tuple(
+        {"name": name, "content": memoryview((folder / file).read_bytes())}
+        | {"type": "", "size": 0, "last_modified": datetime.now(UTC)}
+        for name, file in files.items()
+    )
+    kept = studio.out / "uploads"
+    assert sorted(p.name for p in kept.iterdir()) == ["mine.safetensors", "mine.yaml"]
+    assert studio.panel.form.settings().models == str(kept / "mine.safetensors")
+    result = studio.run()
+    assert "mine.safetensors" in (result.folder / "settings.json").read_text()
+
+
+def test_every_control_has_a_label_and_every_picture_a_text(studio):
+    studio.run()
+    for field in studio.panel.form.fields.values():
+        parts = field.children if hasattr(field, "children") else [field]
+        assert all(part.description for part in parts)
+    assert all(button.description for button in studio.panel.buttons.values())
+    pictures = re.findall(r"<img[^>]*>", "".join(v.value for v in studio.panel.views.values()))
+    assert pictures
+    assert all('alt="' in picture for picture in pictures)
+
+
+def test_a_curve_has_a_line_for_each_part_and_a_mark_for_each_change():
+    row = {"seconds": 1.0, "loss": 1.0, "similarity": 0.1, "clip": 0.9, "gan": 0.1}
+    history = [row | {"iteration": i} for i in range(1, 9)]
+    drawn = curve_svg(history, [{"iteration": 5, "prompt": "<b>"}])
+    assert drawn.count("<polyline") == 3
+    assert "from iteration 5: prompt &lt;b&gt;" in drawn
+    assert "loss over the iterations, 1.000 at iteration 8" in drawn
+    assert "<svg" in curve_svg([])
+
+
+def test_the_form_says_what_a_model_costs():
+    form = vq.Form(names=("models", "clip"))
+    form.fields["models"].value = "imagenet_f16_16384"
+    form.fields["clip"].value = "ViT-B/32 RN50"
+    shown = [row.children[1].value for row in form.rows.values()]
+    assert "imagenet_f16_16384: 980 MB to fetch" in shown[0]
+    assert "ViT-B/32: 354 MB to fetch; RN50: 256 MB to fetch" in shown[1]

@@ -1,0 +1,145 @@
+"""Prompts to targets: where in a critic's space the picture should go, where not, and when."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vqclip_nb.models.clip_model import Perceptor
+from vqclip_nb.prompt_syntax import Prompt, parse_prompts, parse_story
+from vqclip_nb.settings import Settings
+
+LoadPicture = Callable[[str], Tensor]  # a path or url to a picture [1, 3, H, W] in [0,1]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the pictures should come near to, and keep away from, in one critic's space.
+
+    goals: unit vectors [G, E]
+    weights: how much each counts [G]; below 0 the picture is pushed away
+    stops: the losses [G], with the weight's sign, below which a goal pulls no more
+    phrases: the phrase of the story that each goal belongs to; None: to keep away from
+    """
+
+    goals: Tensor
+    weights: Tensor
+    stops: Tensor
+    phrases: tuple[int | None, ...]
+
+
+def make_target(
+    perceptor: Perceptor, settings: Settings, load_picture: LoadPicture | None = None
+) -> Target:
+    """What the settings' prompts aim at: for each w1 E(prompt) + w2 E(extras), at unit length.
+
+    The seed's blend, of raw embeddings; several extras add up by their own weights, and blank ones
+    add nothing. Raises ValueError where a blend cancels out.
+    """
+    extras = _sum_of(perceptor, settings.extras, load_picture) * settings.w2
+    blends, prompts, phrases = [], [], []
+    for number, phrase in enumerate(parse_story(settings.prompt)):
+        for prompt in phrase:
+            blend = settings.w1 * _encoded(perceptor, prompt, load_picture) + extras
+            if blend.norm() < 1e-6:
+                raise ValueError("prompt and extras cancel out: change w1 or w2.")
+            blends.append(blend)
+            prompts.append(prompt)
+            phrases.append(number)
+    for prompt in parse_prompts(settings.exclude):
+        blends.append(_encoded(perceptor, prompt, load_picture))
+        prompts.append(prompt)
+        phrases.append(None)
+    # on the CPU: they are asked for in each iteration, and a GPU would keep who asks waiting
+    weights, stops = (
+        torch.tensor([getattr(prompt, name) for prompt in prompts]) for name in ("weight", "stop")
+    )
+    return Target(F.normalize(torch.cat(blends), dim=1), weights, stops, tuple(phrases))
+
+
+def _sum_of(perceptor: Perceptor, text: str, load_picture: LoadPicture | None) -> Tensor:
+    """The weighted sum [1, E] of raw embeddings; zero where the text is blank."""
+    total = torch.zeros(1, perceptor.embed_dim, device=perceptor.device)
+    for prompt in parse_prompts(text):
+        total = total + prompt.weight * _encoded(perceptor, prompt, load_picture)
+    return total
+
+
+def _encoded(perceptor: Perceptor, prompt: Prompt, load_picture: LoadPicture | None) -> Tensor:
+    """The raw embedding [1, E] of a sentence, a picture, or a random direction."""
+    if prompt.kind == "noise":
+        generator = torch.Generator().manual_seed(prompt.noise_seed)
+        return torch.randn(1, perceptor.embed_dim, generator=generator).to(perceptor.device)
+    if prompt.kind == "picture":
+        with torch.no_grad():
+            return perceptor.encode_image(load_picture(prompt.text).to(perceptor.device))
+    return perceptor.encode_text(prompt.text)
+
+
+@dataclass(frozen=True)
+class Story:
+    """Which phrase is painted when.
+
+    phrases: how many there are; step: iterations of each, again from the first when all are told
+    fade: iterations over which a phrase comes in while the one before goes
+    """
+
+    phrases: int
+    step: int
+    fade: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Story:
+        """The settings' story; without a `story_step` the phrases share the run evenly."""
+        phrases = len(parse_story(settings.prompt))
+        step = settings.story_step or math.ceil(settings.total_iter / phrases)
+        return cls(phrases, step, settings.story_fade)
+
+    def shares(self, iteration: int) -> dict[int, float]:
+        """Phrase to its share in an iteration, counted from 1; the shares add up to 1."""
+        turn, within = divmod(iteration - 1, self.step)
+        phrase = turn % self.phrases
+        if self.phrases == 1 or turn == 0 or within >= self.fade:
+            return {phrase: 1.0}
+        share = (within + 1) / (self.fade + 1)
+        return {(phrase - 1) % self.phrases: 1 - share, phrase: share}
+
+
+def words_to_draw(settings: Settings) -> list[str]:
+    """For each phrase what a draft should show: its weightiest sentence; empty if there is none."""
+    drawn = []
+    for phrase in parse_story(settings.prompt):
+        sentences = [p for p in phrase if p.kind == "text" and p.weight > 0]
+        drawn.append(max(sentences, key=lambda p: p.weight).text if sentences else "")
+    return drawn
+
+
+def sentences_of(settings: Settings) -> str:
+    """Every sentence of the settings, without weights, pictures and noise."""
+    told = [prompt for phrase in parse_story(settings.prompt) for prompt in phrase]
+    told += [*parse_prompts(settings.extras), *parse_prompts(settings.exclude)]
+    return " ".join(prompt.text for prompt in told if prompt.kind == "text")
+
+
+def warn_of_unknown_words(perceptor: Perceptor, settings: Settings) -> None:
+    """Warn of words that the critic never saw; it paints what the others say."""
+    if told := unknown_in(perceptor, sentences_of(settings)):
+        warnings.warn(f"{perceptor.name} never saw {told}: it paints the rest.", stacklevel=3)
+
+
+def unknown_in(perceptor: Perceptor, text: str) -> str:
+    """The words of `text` that the critic never saw, as a list to read; empty if there are none.
+
+    Each is followed by words that the critic knows and that may have been meant.
+    """
+    told = []
+    for word, similar in perceptor.suggested_words(text).items():
+        meant = f" (did you mean {' or '.join(similar)}?)" if similar else ""
+        told.append(f"{word!r}{meant}")
+    return ", ".join(told)

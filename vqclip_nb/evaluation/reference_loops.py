@@ -1,0 +1,242 @@
+"""The classic loops, restated plainly: one line of mathematics, one line of code, no haste.
+
+They are here to be read and to be measured against: a test walks ten steps of each with the same
+latent and the same random numbers as the package's own loop, and wants the same losses and
+gradients. Sources: the seed's notebook, Katherine Crowson's notebooks, nerdyrodent's `generate.py`.
+
+Mended, and so not restated: a plain clip of the pixels, which leaves saturated ones without a
+gradient, and the seed's crops of pictures that are not square.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vqclip_nb.core.augmentations import Erase, Jitter, Sharpen, Warp
+from vqclip_nb.core.notebook_cutouts import PeerDraws
+from vqclip_nb.models.clip_model import Perceptor
+from vqclip_nb.models.vqgan import VQGAN
+
+Cut = Callable[[Tensor, PeerDraws | None], Tensor]
+
+
+class ReplaceGrad(torch.autograd.Function):
+    """One value forward, the gradient of another backward (Crowson)."""
+
+    @staticmethod
+    def forward(ctx, shown: Tensor, pulled: Tensor) -> Tensor:
+        ctx.shape = pulled.shape
+        return shown
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[None, Tensor]:
+        return None, grad.sum_to_size(ctx.shape)
+
+
+class ClassicLoop:
+    """The seed: no codebook, negative cosine, AdamW whose decay alone bounds the latent.
+
+    z: leaf [1, C, h, w]; target, exclude: raw embeddings [1, E]
+    cut: another way than `crops_of` from the picture and the draws to the crops
+    """
+
+    def __init__(
+        self,
+        vqgan: VQGAN,
+        critic: Perceptor,
+        z: Tensor,
+        target: Tensor,
+        exclude: Tensor | None = None,
+        cut: Cut | None = None,
+    ) -> None:
+        self.vqgan, self.critic, self.z = vqgan, critic, z
+        self.cut = cut or crops_of
+        self.target, self.exclude = target, exclude
+        self.optimizer = torch.optim.AdamW([z], lr=0.5, weight_decay=0.15)
+
+    def loss(self, draws: PeerDraws | None) -> Tensor:
+        """-cos(target, crops) + 0.5 cos(exclude, crops), the mean over crops."""
+        x = self.picture()
+        emb = self.critic.encode_image(self.cut(x, draws))
+        loss = -torch.cosine_similarity(self.target, emb).mean()
+        if self.exclude is not None:
+            loss = loss + 0.5 * torch.cosine_similarity(self.exclude, emb).mean()
+        return loss
+
+    def picture(self) -> Tensor:
+        """What z shows now, [1, 3, H, W] in [0,1]."""
+        return self.vqgan.decode(self.z)
+
+    def step(self, draws: PeerDraws | None) -> float:
+        """Gradient, then AdamW's step."""
+        self.optimizer.zero_grad()
+        loss = self.loss(draws)
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+
+class CodebookLoop:
+    """Crowson and nerdyrodent: nearest codes, squared great-circle distance, Adam, a box for z.
+
+    prompts: (raw embedding [1, E], weight, stop) each
+    learning_rate: 0.05 with Crowson, 0.1 with nerdyrodent
+    init_weight: nerdyrodent's, which pulls z to zero and fades
+    cut: another way than `crops_of` from the picture and the draws to the crops
+    """
+
+    def __init__(
+        self,
+        vqgan: VQGAN,
+        critic: Perceptor,
+        z: Tensor,
+        prompts: list[tuple[Tensor, float, float]],
+        learning_rate: float,
+        init_weight: float = 0.0,
+        cut: Cut | None = None,
+    ) -> None:
+        self.vqgan, self.critic, self.z, self.prompts = vqgan, critic, z, prompts
+        self.cut = cut or crops_of
+        self.optimizer = torch.optim.Adam([z], lr=learning_rate)
+        self.init_weight, self.i = init_weight, 0
+
+    def loss(self, draws: PeerDraws | None) -> Tensor:
+        """The sum of the prompts' losses and of the pull to zero."""
+        x = self.picture()
+        emb = self.critic.encode_image(self.cut(x, draws))
+        loss = sum(self.prompt_loss(emb, *prompt) for prompt in self.prompts)
+        if self.init_weight:
+            loss = loss + F.mse_loss(self.z, torch.zeros_like(self.z)) * (
+                self.init_weight / (2 * (2 * self.i + 1))
+            )
+        return loss
+
+    def picture(self) -> Tensor:
+        """What z shows now, [1, 3, H, W] in [0,1]."""
+        return self.vqgan.decode(self.quantized())
+
+    def quantized(self) -> Tensor:
+        """The nearest codes, whose gradient goes to z unchanged."""
+        x, codebook = self.z.movedim(1, 3), self.vqgan.codebook
+        d = x.pow(2).sum(-1, keepdim=True) + codebook.pow(2).sum(1) - 2 * x @ codebook.T
+        x_q = F.one_hot(d.argmin(-1), len(codebook)).to(d.dtype) @ codebook
+        return ReplaceGrad.apply(x_q, x).movedim(3, 1)
+
+    @staticmethod
+    def prompt_loss(emb: Tensor, prompt: Tensor, weight: float, stop: float) -> Tensor:
+        """|w| mean(D sign(w)), D = 2 arcsin(|a - b| / 2)^2, without gradient below `stop`."""
+        a = F.normalize(emb.unsqueeze(1), dim=2)
+        b = F.normalize(prompt.unsqueeze(0), dim=2)
+        d = a.sub(b).norm(dim=2).div(2).arcsin().pow(2).mul(2)
+        d = d * torch.tensor(weight).sign()
+        return abs(weight) * ReplaceGrad.apply(d, torch.maximum(d, torch.tensor(stop))).mean()
+
+    def step(self, draws: PeerDraws | None) -> float:
+        """Gradient, Adam's step, then back into the codebook's box."""
+        self.optimizer.zero_grad()
+        loss = self.loss(draws)
+        loss.backward()
+        self.optimizer.step()
+        low, high = self.vqgan.codebook.amin(0), self.vqgan.codebook.amax(0)
+        with torch.no_grad():
+            self.z.copy_(
+                self.z.maximum(low[None, :, None, None]).minimum(high[None, :, None, None])
+            )
+        self.i += 1
+        return loss.item()
+
+
+def crops_of(x: Tensor, draws: PeerDraws) -> Tensor:
+    """The crops that `draws` says, one after the other."""
+    for change in draws.whole:
+        x = changed(x, change, 0)
+    crops = []
+    for number in range(len(draws.noise)):
+        crop = _pooled(x, draws) if draws.boxes is None else _boxed(x, draws, number)
+        for change in draws.augments:
+            crop = changed(crop, change, number)
+        crops.append(crop + draws.noise[number])
+    return torch.cat(crops)
+
+
+def _pooled(x: Tensor, draws: PeerDraws) -> Tensor:
+    size = draws.noise.shape[-1]
+    average = torch.nn.AdaptiveAvgPool2d((size, size))(x)
+    return (average + torch.nn.AdaptiveMaxPool2d((size, size))(x)) / 2
+
+
+def _boxed(x: Tensor, draws: PeerDraws, number: int) -> Tensor:
+    size = draws.noise.shape[-1]
+    left, top, side = draws.boxes[number].tolist()
+    across, down = draws.pad
+    height, width = x.shape[-2:]
+    wide = torch.zeros(1, 3, height + 2 * down, width + 2 * across)
+    wide[..., down : down + height, across : across + width] = x
+    crop = wide[..., top : top + side, left : left + side]
+    if draws.smooth:
+        return resample(crop, size)
+    return F.interpolate(crop, (size, size), mode="bilinear", align_corners=True)
+
+
+def resample(x: Tensor, size: int) -> Tensor:
+    """Pictures [B, C, H, W] to [B, C, size, size] as Crowson does: along an axis that shrinks a
+    Lanczos filter (a = 2) on a mirrored border, then bicubic with corners aligned."""
+    for axis in (2, 3):
+        length = x.shape[axis]
+        if size < length:
+            taps = _lanczos(size / length).to(x)
+            reach = len(taps) // 2
+            pads = (0, 0, reach, reach) if axis == 2 else (reach, reach, 0, 0)
+            shape = (-1, 1) if axis == 2 else (1, -1)
+            kernel = taps.view(1, 1, *shape).expand(x.shape[1], -1, -1, -1)
+            x = F.conv2d(F.pad(x, pads, mode="reflect"), kernel, groups=x.shape[1])
+    return F.interpolate(x, (size, size), mode="bicubic", align_corners=True)
+
+
+def _lanczos(ratio: float, a: int = 2) -> Tensor:
+    """The filter's taps for an output `ratio` times as long; they add up to 1."""
+    reach = math.ceil(a / ratio + 1) - 2
+    at = torch.arange(-reach, reach + 1) * ratio
+    taps = torch.where(at.abs() < a, at.sinc() * (at / a).sinc(), torch.zeros_like(at))
+    return taps / taps.sum()
+
+
+def changed(x: Tensor, change: Warp | Jitter | Sharpen | Erase, number: int) -> Tensor:
+    """One augmentation of the crop `number`, [1, 3, S, S]."""
+    side_y, side_x = x.shape[-2:]
+    if isinstance(change, Warp):
+        (a, b, c), (d, e, f), (g, h, i) = change.matrix[number].tolist()
+        grid = torch.zeros(1, side_y, side_x, 2)
+        for row in range(side_y):
+            for column in range(side_x):
+                u, v = (2 * column + 1) / side_x - 1, (2 * row + 1) / side_y - 1
+                depth = g * u + h * v + i
+                grid[0, row, column, 0] = (a * u + b * v + c) / depth
+                grid[0, row, column, 1] = (d * u + e * v + f) / depth
+        return F.grid_sample(x, grid, padding_mode=change.padding, align_corners=False)
+    if isinstance(change, Jitter):
+        red, green, blue = (
+            sum(change.matrix[number, out, channel] * x[:, channel] for channel in range(3))
+            for out in range(3)
+        )
+        grey = (0.299 * red + 0.587 * green + 0.114 * blue).mean()
+        y = torch.stack([red, green, blue], 1)
+        return torch.clamp(grey + (y - grey) * change.contrast[number], 0, 1)
+    if isinstance(change, Sharpen):
+        blurred = F.conv2d(
+            F.pad(x, (1, 1, 1, 1), mode="replicate"), torch.full((3, 1, 3, 3), 1 / 9), groups=3
+        )
+        return torch.clamp(x + change.amount[number] * (x - blurred), 0, 1)
+    left, top, right, bottom = change.box[number].tolist()
+    kept = torch.ones(1, 1, side_y, side_x)
+    for row in range(side_y):
+        for column in range(side_x):
+            u, v = (column + 0.5) / side_x, (row + 0.5) / side_y
+            if left <= u < right and top <= v < bottom:
+                kept[..., row, column] = 0
+    return x * kept

@@ -1,0 +1,1 @@
+"""Moving pictures: time lapses, morphs and journeys. Built on `run`."""

@@ -1,0 +1,101 @@
+"""A run's film, cut anew: its length, its pace, a hold at the end, there and back, captions.
+
+A run keeps one frame an iteration; a film is made from those, so no model is loaded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import tempfile
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from vqclip_nb.films.options import Cut
+from vqclip_nb.storage.ffmpeg import read_video, write_video
+from vqclip_nb.storage.metadata import said_by
+from vqclip_nb.storage.run_folder import RunFolder
+
+
+def timelapse(folder: str | Path, file: str | Path | None = None, **cut: object) -> Path:
+    """Cut the film of a run anew; returns its path.
+
+    folder: the run's folder
+    file: where the film goes, its ending being the format; by default in the run's folder
+    cut: the fields of `Cut`
+
+    Raises ValueError where the run has no frames yet, or a value is not allowed.
+    """
+    if file is not None:
+        cut["format"] = Path(file).suffix.removeprefix(".")
+    chosen, run = Cut(**cut), RunFolder(Path(folder))
+    file = Path(file) if file else run.path / f"film.{chosen.format}"
+    if not run.timelapse.is_file():
+        run.save_timelapse(None)  # of a run that was cut off
+    if not run.timelapse.is_file():
+        raise ValueError(f"{folder} has no frames: paint at least one iteration.")
+    with _frames(run.timelapse) as frames:
+        order = _order(frames, chosen)
+        drawn = (frames[i] for i in order)
+        if chosen.caption:
+            said = _captions(run, len(frames))
+            drawn = (_captioned(frames[i], *said[i]) for i in order)
+        write_video(file, drawn, fps=chosen.fps, comment=said_by(run.picture))
+    return file
+
+
+@contextlib.contextmanager
+def _frames(film: Path) -> Iterator[np.ndarray]:
+    """All frames, uint8 [n, H, W, 3], in a file that is gone afterwards: memory stays flat."""
+    with tempfile.TemporaryFile() as raw:
+        for frame in read_video(film):
+            raw.write(frame.data)
+        raw.flush()
+        yield np.memmap(raw, np.uint8, "r").reshape(-1, *frame.shape)
+
+
+def _order(frames: np.ndarray, cut: Cut) -> list[int]:
+    """Which frame is shown when."""
+    last, number = len(frames) - 1, round(cut.seconds * cut.fps) or len(frames)
+    along = np.linspace(0, 1, max(number, 2))
+    if cut.pace == "change":
+        seen = (frame[::4, ::4].astype(np.int16) for frame in frames)
+        moved = [np.abs(b - a).mean() for a, b in itertools.pairwise(seen)]
+        so_far = np.cumsum([0.0, *moved])
+        there = np.searchsorted(so_far, along * so_far[-1]).clip(0, last).tolist()
+    else:
+        there = np.round(along * last).astype(int).tolist()
+    back = there[-2:0:-1] if cut.ping_pong else []
+    return there + [last] * round(cut.hold * cut.fps) + back
+
+
+def _captions(run: RunFolder, number: int) -> list[tuple[str, str]]:
+    """For each frame the prompt at that time and what was measured."""
+    said = json.loads((run.path / "settings.json").read_text(encoding="utf-8"))
+    prompts = {1: said["settings"]["prompt"]}
+    prompts |= {u["iteration"]: u["prompt"] for u in run.load_updates() if "prompt" in u}
+    losses = {row["iteration"]: row["loss"] for row in run.load_history(number)}
+    captions, prompt = [], prompts[1]
+    for i in range(1, number + 1):
+        prompt = prompts.get(i, prompt)
+        captions.append((prompt, f"{i}" + (f"   loss {losses[i]:.3f}" if i in losses else "")))
+    return captions
+
+
+def _captioned(frame: np.ndarray, prompt: str, measured: str) -> np.ndarray:
+    """The frame with two strips of words below it."""
+    height, width = frame.shape[:2]
+    size = max(10, height // 24)
+    font = ImageFont.load_default(size)
+    per_line = max(8, int(width / font.getlength("n")))
+    lines = [*textwrap.wrap(prompt, per_line)[:3], measured]
+    strip = Image.new("RGB", (width, (len(lines) * size * 3 // 2 + size) // 2 * 2), "black")
+    draw = ImageDraw.Draw(strip)
+    for number, line in enumerate(lines):
+        draw.text((size // 2, size // 2 + number * size * 3 // 2), line, "white", font)
+    return np.concatenate([frame, np.asarray(strip)])

@@ -1,0 +1,1 @@
+"""What the lesson notebooks use: drawings, figures and exercises that check themselves. Built on `core`."""

@@ -1,0 +1,243 @@
+"""Figures of the lessons: what codes, similarities and training look like.
+
+All can be read in black and white: what matters is said by grey, number, line style or label.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from vqclip_nb.models.vqgan import VQGAN
+from vqclip_nb.storage.images import to_pixels
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def as_images(x: Tensor) -> list[Image.Image]:
+    """Pictures [B, 3, H, W] in [0,1] as PIL's."""
+    return [Image.fromarray(item) for item in to_pixels(x)]
+
+
+def code_map(indices: Tensor, picture: Image.Image, *, columns: int = 16) -> Figure:
+    """A picture, and beside it the numbers of its codes [h, w]; a grey tells equal ones.
+
+    columns: at most so many columns and rows of numbers are written, from the upper left
+    """
+    import matplotlib.pyplot as plt
+
+    part = indices[:columns, :columns].cpu()
+    _, ranks = part.unique(return_inverse=True)
+    figure, (left, right) = plt.subplots(
+        1, 2, figsize=(9, 5.7), width_ratios=(3, 7), layout="constrained"
+    )
+    left.imshow(picture)
+    left.set_title("the picture")
+    size = 8 if part.shape[1] > 10 else 12
+    shades = 0.45 + 0.5 * ranks.float() / ranks.max().clamp_min(1)
+    right.imshow(shades, cmap="gray", vmin=0, vmax=1)
+    for row, line in enumerate(part.tolist()):
+        for column, code in enumerate(line):
+            right.text(column, row, code, ha="center", va="center", fontsize=size)
+    right.set_title("the numbers of its codes")
+    for axes in (left, right):
+        axes.set(xticks=[], yticks=[])
+    plt.close(figure)
+    return figure
+
+
+@torch.no_grad()
+def codebook_sheet(vqgan: VQGAN, codes: Tensor, *, columns: int = 24) -> Image.Image:
+    """What codes [n] draw when all their neighbours are the same: the middle of each.
+
+    A decoder looks at neighbours, so that no code has one look; this is each one's plainest.
+    """
+    factor, parts = vqgan.factor, []
+    for some in codes.split(128):
+        z_q = F.embedding(some, vqgan.codebook)[:, :, None, None].expand(-1, -1, 5, 5)
+        middle = slice(2 * factor, 3 * factor)
+        parts.append(vqgan.decode(z_q)[:, :, middle, middle])
+    tiles = F.interpolate(torch.cat(parts), scale_factor=3, mode="nearest")
+    side = tiles.shape[-1] + 2
+    rows = -(-len(tiles) // columns)
+    sheet = Image.new("RGB", (columns * side + 2, rows * side + 2), "white")
+    for place, tile in enumerate(as_images(tiles)):
+        sheet.paste(tile, (2 + place % columns * side, 2 + place // columns * side))
+    return sheet
+
+
+def heat_map(
+    values: Tensor,
+    rows: Sequence[str | Image.Image],
+    columns: Sequence[str],
+    *,
+    title: str = "",
+    form: str = ".2f",
+    span: tuple[float, float] | None = None,
+) -> Figure:
+    """A table of numbers [rows, columns] as greys, the larger the darker, with the numbers in it.
+
+    rows: names or pictures; span: what is white and what is black (default: the least, the most)
+    """
+    import matplotlib.pyplot as plt
+
+    values = values.detach().cpu()
+    height, width = values.shape
+    size = (min(9, 2 + (0.85 if width > 4 else 1.7) * width), 1.3 + 0.52 * height)
+    figure, axes = plt.subplots(figsize=size, layout="constrained")
+    low, high = span or (values.min().item(), values.max().item())
+    axes.imshow(values, cmap="Greys", aspect="auto", vmin=low, vmax=high)
+    turned = {"rotation": 30, "ha": "right"} if width > 4 else {}
+    axes.set_xticks(range(width), columns, fontsize=11, **turned)
+    axes.set_yticks(range(height), [row if isinstance(row, str) else "" for row in rows])
+    for number, row in enumerate(rows):
+        if not isinstance(row, str):
+            _beside(axes, number, row)
+    for number, line in enumerate(values.tolist()):
+        for column, value in enumerate(line):
+            dark = (value - low) > 0.6 * (high - low)
+            ink = "white" if dark else "black"
+            axes.text(
+                column, number, f"{value:{form}}", ha="center", va="center", color=ink, fontsize=10
+            )
+    axes.set_title(title)
+    plt.close(figure)
+    return figure
+
+
+def _beside(axes, row: int, picture: Image.Image) -> None:
+    """A picture in the place of a row's name."""
+    from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+
+    box = OffsetImage(picture, zoom=30 / picture.height)
+    axes.add_artist(
+        AnnotationBbox(
+            box,
+            (0, row),
+            xybox=(-22, 0),
+            xycoords=("axes fraction", "data"),
+            boxcoords="offset points",
+            frameon=False,
+        )
+    )
+
+
+def strips(
+    rows: Mapping[str, Sequence[Image.Image]], captions: Sequence[str] = (), *, side: float = 1.1
+) -> Figure:
+    """Rows of pictures, each with its name at the left; captions stand above the columns.
+
+    side: inches of a picture
+    """
+    import matplotlib.pyplot as plt
+
+    width = max(len(pictures) for pictures in rows.values())
+    figure, grid = plt.subplots(
+        len(rows),
+        width,
+        figsize=(1.6 + side * width, (side + 0.08) * len(rows) + 0.3),
+        squeeze=False,
+        layout="constrained",
+    )
+    for line, (name, pictures) in zip(grid, rows.items(), strict=True):
+        for axes in line:
+            axes.axis("off")
+        for axes, picture in zip(line, pictures, strict=False):
+            axes.imshow(picture)
+        line[0].text(-0.12, 0.5, name, ha="right", va="center", transform=line[0].transAxes)
+    for axes, caption in zip(grid[0], captions, strict=False):
+        axes.set_title(caption, fontsize=10)
+    plt.close(figure)
+    return figure
+
+
+def curves(
+    across: Sequence[float],
+    lines: Mapping[str, Sequence[float]],
+    *,
+    title: str = "",
+    x: str = "",
+    y: str = "",
+) -> Figure:
+    """Lines over the same numbers, each with a style of its own; x, y: names of the axes."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 3.4), layout="constrained")
+    for (name, values), style in zip(lines.items(), itertools.cycle(("-", "--", ":", "-."))):
+        axes.plot(across, values, style, color="black", linewidth=2, label=name)
+    axes.legend(fontsize=11)
+    axes.set_title(title)
+    axes.set_xlabel(x, fontsize=11)
+    axes.set_ylabel(y, fontsize=11)
+    plt.close(figure)
+    return figure
+
+
+def code_usage(counts: Mapping[str, Tensor]) -> Figure:
+    """How often each code [K] was used, the commonest first, on a logarithmic scale.
+
+    counts: of each model by its name; codes that were never used have no bar
+    """
+    import matplotlib.pyplot as plt
+
+    figure, grid = plt.subplots(
+        1, len(counts), figsize=(9, 2.9), sharey=True, squeeze=False, layout="constrained"
+    )
+    for axes, (name, count) in zip(grid[0], counts.items(), strict=True):
+        ordered = count.sort(descending=True).values.cpu()
+        axes.bar(range(len(ordered)), ordered, width=1.0, color="0.45", edgecolor="0.45")
+        axes.set_yscale("log")
+        axes.set_xlim(-1, len(ordered))
+        axes.set_title(f"{name}: {int((ordered > 0).sum())} of {len(ordered)} codes", fontsize=12)
+        axes.set_xlabel("codes, the commonest first", fontsize=11)
+    grid[0][0].set_ylabel("times used", fontsize=11)
+    plt.close(figure)
+    return figure
+
+
+def loss_parts(stages: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
+    """The named parts of a training's loss over its stages, smoothed, one after the other.
+
+    Parts that are always above zero share a logarithmic scale, the others a panel below.
+    """
+    import matplotlib.pyplot as plt
+
+    rows = [row for history in stages.values() for row in history]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    signed = [name for name in names if min(row.get(name, 1.0) for row in rows) <= 0]
+    panels = [[n for n in names if n not in signed], signed] if signed else [names]
+    figure, grid = plt.subplots(
+        len(panels), 1, figsize=(9, 2.6 + 1.6 * len(panels)), sharex=True, squeeze=False,
+        height_ratios=(2, 1)[: len(panels)], layout="constrained",
+    )  # fmt: skip
+    for axes, parts in zip(grid[:, 0], panels, strict=True):
+        for name, style in zip(parts, itertools.cycle(("-", "--", ":", "-.")), strict=False):
+            axes.plot(_smoothed([row.get(name) for row in rows]), style, color="black", label=name)
+        axes.legend(fontsize=11, loc="upper right")
+        axes.tick_params(labelsize=10)
+    grid[0][0].set_yscale("log")
+    begin = 0
+    for name, history in stages.items():
+        for axes in grid[:, 0]:
+            axes.axvline(begin, color="0.6", linewidth=1)
+        grid[0][0].text(begin, 1.02, f" {name}", transform=grid[0][0].get_xaxis_transform())
+        begin += len(history)
+    grid[-1][0].set_xlabel("training step", fontsize=11)
+    plt.close(figure)
+    return figure
+
+
+def _smoothed(values: Sequence[float | None]) -> list[float]:
+    """A running mean over about ten values, which begins anew where one is missing."""
+    smooth, mean = [], None
+    for value in values:
+        mean = value if value is None or mean is None else 0.9 * mean + 0.1 * value
+        smooth.append(float("nan") if mean is None else mean)
+    return smooth

@@ -1,0 +1,103 @@
+"""The held-out critic: another architecture, other drawings, other words; never painted with.
+
+A picture that was painted up one critic's gradient always pleases that critic. Whether it shows
+what was asked for is a question for one that took no part.
+
+Its tower for pictures is the first half of EfficientNet-Lite0 (Tan & Le, arXiv 1905.11946; the
+"lite" ones leave out squeeze-and-excitation and swish), which has seen ImageNet's photographs;
+CLIP's attention pool and CLIP's text tower are put on top.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from torch import Tensor, nn
+from torchvision.ops import Conv2dNormActivation
+
+from vqclip_nb.models.clip_model import CLIP, AttentionPool2d, Perceptor, expanded
+from vqclip_nb.models.loading import pick_device
+from vqclip_nb.models.safe_load import read_tensors
+
+_FILE = Path(__file__).parent / "tiny" / "judge.safetensors"
+
+# EfficientNet-Lite0's blocks up to stride 16: kernel, stride, channels, expansion.
+_BLOCKS = [(3, 1, 16, 1), (3, 2, 24, 6), (3, 1, 24, 6), (5, 2, 40, 6), (5, 1, 40, 6)]
+_BLOCKS += [(3, 2, 80, 6), (3, 1, 80, 6), (3, 1, 80, 6)]
+_BLOCKS += [(5, 1, 112, 6), (5, 1, 112, 6), (5, 1, 112, 6)]
+_POOLED = 256  # channels of the attention pool
+
+
+class LiteTower(nn.Module):
+    """Pictures [B, 3, S, S], normalised as CLIP's, to embeddings [B, E].
+
+    embed_dim: E; input_resolution: S, a multiple of 16
+    """
+
+    def __init__(self, embed_dim: int, input_resolution: int) -> None:
+        super().__init__()
+        self.input_resolution = input_resolution
+        stem = Conv2dNormActivation(3, 32, 3, stride=2, activation_layer=nn.ReLU6)
+        self.conv1, self.bn1, self.relu1 = stem
+        channels, blocks = 32, []
+        for kernel, stride, out, expansion in _BLOCKS:
+            blocks.append(_InvertedResidual(channels, out, kernel, stride, expansion))
+            channels = out
+        self.blocks = nn.Sequential(*blocks)
+        self.widen = Conv2dNormActivation(channels, _POOLED, 1, activation_layer=nn.ReLU6)
+        self.attnpool = AttentionPool2d(input_resolution // 16, _POOLED, 4, embed_dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One pass."""
+        x = self.relu1(self.bn1(self.conv1(x)))
+        return self.attnpool(self.widen(self.blocks(x)))
+
+
+class _InvertedResidual(nn.Module):
+    """MobileNetV2's block (Sandler et al., arXiv 1801.04381): widen, filter, narrow, add."""
+
+    def __init__(self, channels: int, out: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        hidden = channels * expansion
+        layers = []
+        if expansion != 1:
+            layers.append(Conv2dNormActivation(channels, hidden, 1, activation_layer=nn.ReLU6))
+        layers.append(
+            Conv2dNormActivation(
+                hidden, hidden, kernel, stride, groups=hidden, activation_layer=nn.ReLU6
+            )
+        )
+        layers.append(Conv2dNormActivation(hidden, out, 1, activation_layer=None))
+        self.layers = nn.Sequential(*layers)
+        self.adds = stride == 1 and channels == out
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.layers(x) if self.adds else self.layers(x)
+
+
+def load_judge(device: str = "auto") -> Perceptor:
+    """The judge of the embedded pair, frozen, in fp32.
+
+    device: auto (cuda, else mps, else cpu), cpu, cuda or mps
+    """
+    words = json.loads(_FILE.with_suffix(".words.json").read_text(encoding="utf-8"))
+    return build_judge(read_tensors(_FILE), words).to(pick_device(device))
+
+
+def build_judge(state: dict[str, Tensor], words: list[str]) -> Perceptor:
+    """A judge of these weights, named as in a CLIP state dict but for its tower for pictures."""
+    state = {name: tensor.float() for name, tensor in expanded(state).items()}
+    width, embed_dim = state["text_projection"].shape
+    context, vocabulary = len(state["positional_embedding"]), len(state["token_embedding.weight"])
+    layers = len({name.split(".")[2] for name in state if name.startswith("transformer.resblocks")})
+    pooled = len(state["visual.attnpool.positional_embedding"]) - 1  # a square, and its mean
+    visual = LiteTower(embed_dim, 16 * round(pooled**0.5))
+    heads = max(1, width // 64)  # as everywhere in CLIP
+    model = CLIP(embed_dim, 64, 1, 64, 64, context, vocabulary, width, heads, layers)
+    model.visual = visual
+    for name, counter in visual.state_dict(prefix="visual.").items():
+        if name.endswith("num_batches_tracked"):
+            state.setdefault(name, counter)
+    model.load_state_dict(state)
+    return Perceptor("judge", model, words)

@@ -1,0 +1,1 @@
+"""Many runs: grids of settings, several workers, pages of pictures. Built on `run`."""

@@ -1,0 +1,84 @@
+"""A gallery of a sweep's pictures, from which one is taken up in the Studio."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+import ipywidgets as widgets
+from PIL import Image
+
+from vqclip_nb.settings import Settings
+from vqclip_nb.sweeps.grid import in_words
+from vqclip_nb.sweeps.sweep import Painted
+from vqclip_nb.widgets.html_media import still
+from vqclip_nb.widgets.studio import Studio
+
+_PAGE = 24  # pictures that are shown at once
+_SIDE = 160  # pixels of each
+
+
+class Gallery:
+    """Shows pictures with what sets them apart; show it by putting it last in a cell.
+
+    painted: what `sweep` returned
+    studio: below each picture is a button that loads its settings into this panel's form
+    """
+
+    def __init__(self, painted: Sequence[Painted], studio: Studio | None = None) -> None:
+        if not painted:
+            raise ValueError("A gallery needs at least one picture.")
+        self.painted, self.studio, self._first = list(painted), studio, 0
+        self._cells = widgets.HBox(layout=widgets.Layout(flex_flow="row wrap"))
+        self._where = widgets.Label()
+        self._turns = [self._turn("previous", -_PAGE), self._turn("next", _PAGE)]
+        pages = [widgets.HBox([*self._turns, self._where])] if len(painted) > _PAGE else []
+        self.widget = widgets.VBox([*pages, self._cells])
+        self._show()
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        display(self.widget)
+
+    def _turn(self, label: str, by: int) -> widgets.Button:
+        button = widgets.Button(description=label)
+
+        def turn(_: widgets.Button) -> None:
+            self._first += by
+            self._show()
+
+        button.on_click(turn)
+        return button
+
+    def _show(self) -> None:
+        """The pictures of this page."""
+        shown = self.painted[self._first : self._first + _PAGE]
+        last = self._first + len(shown)
+        self._where.value = f"{self._first + 1} to {last} of {len(self.painted)}"
+        self._turns[0].disabled, self._turns[1].disabled = (
+            not self._first,
+            last == len(self.painted),
+        )
+        self._cells.children = [self._cell(each) for each in shown]
+
+    def _cell(self, painted: Painted) -> widgets.VBox:
+        said = html.escape(in_words(painted.values))
+        words = f"<b>{html.escape(painted.settings.prompt)}</b><br>{said}"
+        image = painted.images[0]
+        image.thumbnail((2 * _SIDE, 2 * _SIDE), Image.Resampling.LANCZOS)
+        shown = widgets.HTML(still(image, painted.settings.prompt, _SIDE) + f"<div>{words}</div>")
+        parts: list[widgets.Widget] = [shown]
+        if self.studio is not None:
+            parts.append(self._button(painted.settings))
+        return widgets.VBox(parts, layout=widgets.Layout(width=f"{_SIDE + 16}px", margin="4px"))
+
+    def _button(self, settings: Settings) -> widgets.Button:
+        button = widgets.Button(
+            description="Load into Studio",
+            icon="upload",
+            tooltip="Take up its settings, to change and paint them again",
+            layout=widgets.Layout(width=f"{_SIDE}px"),
+        )
+        button.on_click(lambda _: self.studio.load(settings))
+        return button
