@@ -1,8 +1,8 @@
 """Every setting survives every road: the command line, the form, a picture."""
 
-from random_settings import any_settings
 from hypothesis import given, settings
 from PIL import Image
+from random_settings import any_settings
 
 from vqclip_nb.__main__ import _paint_parser, _settings
 from vqclip_nb.settings import Settings, specs

@@ -3,9 +3,9 @@
 import math
 
 import pytest
-from random_settings import any_settings
 from hypothesis import given
 from hypothesis import strategies as st
+from random_settings import any_settings
 
 from vqclip_nb.settings import PRESETS, Settings, specs
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from random_settings import allowed_values
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from random_settings import allowed_values
 
 import vqclip_nb as vq
 from vqclip_nb.core.latents import begin, discretise, gumbel_noise, stream
