@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 import vqclip_nb as vq
-from vqclip_nb.accel.memory_saving import LEVELS, Thrift, is_out_of_memory
+from vqclip_nb.accel.memory_saving import LEVELS, MemorySaving, is_out_of_memory
 from vqclip_nb.storage import interrupts
 
 
@@ -276,14 +276,14 @@ def test_a_program_that_ends_in_the_middle_of_a_run_says_nothing_and_keeps_it(tm
 def test_an_interrupt_at_any_moment_leaves_a_run_that_goes_on_exactly(quick, tiny, monkeypatch):
     whole = _finished(_run(quick, tiny))
     run = _run(quick, tiny)
-    real = run.canvas.move
+    real = run.loop.latent.move
 
-    def interrupted(*moved):
-        real(*moved)
+    def interrupted(*moved, **limits):
+        real(*moved, **limits)
         if run.i == 6:
             os.kill(os.getpid(), signal.SIGINT)  # z has moved, and nothing else yet
 
-    monkeypatch.setattr(run.canvas, "move", interrupted)
+    monkeypatch.setattr(run.loop.latent, "move", interrupted)
     with pytest.raises(KeyboardInterrupt):
         _finished(run)
     assert len(_frames(run.folder.timelapse)) == 7
@@ -294,14 +294,14 @@ def test_an_interrupt_at_any_moment_leaves_a_run_that_goes_on_exactly(quick, tin
 
 def test_a_gradient_that_is_no_number_moves_nothing(quick, tiny, monkeypatch):
     run = _run(quick, tiny)
-    real = run.canvas.thrift.encode
+    real = run.loop.compute.encode
 
     def broken(perceptor, crops):
         if run.i == 6:
             crops.register_hook(lambda grad: grad * torch.nan)
         return real(perceptor, crops)
 
-    monkeypatch.setattr(run.canvas.thrift, "encode", broken)
+    monkeypatch.setattr(run.loop.compute, "encode", broken)
     with pytest.raises(FloatingPointError, match="The gradient became nan at iteration 7: lower"):
         _finished(run)
     assert torch.isfinite(run.result().latents).all()
@@ -316,11 +316,11 @@ def _out_of_memory(*_, **__):
 @pytest.mark.filterwarnings("ignore:64 × 64 pixels do not fit")
 def test_with_less_memory_it_paints_the_same_more_slowly(level, quick, tiny):
     whole, spared = _run(quick, tiny, tile=True), _run(quick, tiny, tile=True)
-    spared.canvas.thrift.level = level
+    spared.loop.compute.level = level
     losses = [[next(iter(run)).loss for run in (whole, spared)]]
     close = 1e-6 if level < len(LEVELS) - 1 else 0.05  # bfloat16 has three digits
     assert losses[0][0] == pytest.approx(losses[0][1], abs=close)
-    first, second = whole.canvas.z, spared.canvas.z
+    first, second = whole.loop.latent.z, spared.loop.latent.z
     agree = ((first - second).abs() < 1e-3).float().mean()
     assert agree > (0.999 if level < len(LEVELS) - 1 else 0.6)
 
@@ -333,7 +333,7 @@ def test_it_steps_down_until_an_iteration_fits(quick, tiny, monkeypatch):
     )
     with pytest.warns(UserWarning, match=r"do not fit into the memory of cpu: .* one by one"):
         _finished(run)
-    assert LEVELS[run.canvas.thrift.level] == "crops one by one"
+    assert LEVELS[run.executor.memory.level] == "crops one by one"
     assert run.i == 3
 
 
@@ -350,7 +350,7 @@ def test_what_never_fits_says_which_size_would_and_keeps_what_was_painted(quick,
 
     resumed = vq.Run.resume(run.folder.path, models=tiny)
     monkeypatch.setattr(tiny.vqgan, "decode", small_only)
-    sentence = "64 × 64 pixels do not fit into the memory of cpu; 32 × 32 would fit"
+    sentence = "64 × 64 pixels do not fit into the memory of cpu: choose 32 × 32, which would fit"
     with pytest.raises(MemoryError, match=sentence):
         _finished(resumed)
     monkeypatch.undo()
@@ -452,7 +452,7 @@ def test_each_library_s_words_for_no_memory_are_known(said):
 def test_bfloat16_spares_memory_only_where_it_is_native_and_new(native, dtype, last, monkeypatch):
     """cuDNN has bfloat16 convolutions from compute capability 8 on; a T4 has 7.5."""
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: native)
-    thrift = Thrift(torch.device("cuda"), dtype)
-    while thrift.spare():
+    memory = MemorySaving(torch.device("cuda"), dtype)
+    while memory.save_more():
         pass
-    assert thrift.level == thrift.last == last
+    assert memory.level == memory.last == last

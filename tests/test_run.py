@@ -90,7 +90,7 @@ def test_another_process_paints_the_same(quick, tiny, tmp_path):
 def test_a_batch_item_starts_from_the_latent_and_crops_that_it_would_have_alone(quick, tiny):
     both = vq.Run(_settings(quick, batch_size=2), models=tiny, out=quick["out"])
     alone = [vq.Run(_settings(quick, seed=s), models=tiny, out=quick["out"]) for s in (5, 6)]
-    assert torch.equal(both.canvas.z, torch.cat([run.canvas.z for run in alone]))
+    assert torch.equal(both.loop.latent.z, torch.cat([run.loop.latent.z for run in alone]))
     together, *apart = (next(iter(run)).similarity for run in (both, *alone))
     assert together == pytest.approx(sum(apart) / 2, abs=1e-6)
 
@@ -195,7 +195,7 @@ def test_a_generator_without_discriminator_refuses_gan_weight(quick, tiny, tamin
 
 
 def test_a_size_that_cannot_be_drawn_is_rounded_down_with_a_warning(quick, tiny):
-    with pytest.warns(UserWarning, match=r"no multiple of 8: painting \(72, 64\)"):
+    with pytest.warns(UserWarning, match=r"not a multiple of 8: painting \(72, 64\)"):
         result = _paint(quick, tiny, im_shape=(77, 64), total_iter=1)
     assert result.images[0].size == (72, 64)
     assert vq.Settings.from_png(result.folder / "picture.png").im_shape == (72, 64)
@@ -216,7 +216,7 @@ def test_an_interrupt_returns_what_was_painted(quick, tiny, monkeypatch):
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_picture(quick, tiny, monkeypatch):
-    from vqclip_nb.core import step as module
+    from vqclip_nb.core import loop as module
 
     real, calls = module.objective, []
 

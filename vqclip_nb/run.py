@@ -1,6 +1,4 @@
-"""The loop: a latent is decoded, judged and moved, again and again.
-
-    z -quantize-> z_q -decode-> x -crops-> CLIP -> loss; backward to z alone; one optimizer step.
+"""A run: the loop, kept on disk, so that it can be watched, changed, stopped, resumed and forked.
 
 `Run` iterates and yields; whoever iterates shows, prints or stops. Nothing here does.
 """
@@ -15,7 +13,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,18 +22,18 @@ from PIL import Image
 from torch import Tensor
 
 from vqclip_nb import __version__
-from vqclip_nb.accel.executor import Painter
-from vqclip_nb.core.canvas import Canvas
-from vqclip_nb.core.step import Inputs
+from vqclip_nb.accel.executor import Executor
+from vqclip_nb.accel.memory_saving import MemorySaving
+from vqclip_nb.core.loop import Inputs, Loop, Start
 from vqclip_nb.core.targets import Story, make_target, warn_of_unknown_words
-from vqclip_nb.models.loading import Models, check_names, load_for, pick_device
+from vqclip_nb.models.loading import Models, check_names, load_for, load_latents, pick_device
 from vqclip_nb.settings import Settings, drawn_seed, specs
 from vqclip_nb.storage import interrupts
 from vqclip_nb.storage.images import kept_picture, remembered
 from vqclip_nb.storage.metadata import portable
 from vqclip_nb.storage.run_folder import RunFolder
 
-_SEGMENT = 100  # iterations after which frames are encoded, if none of them is shown before
+_SEGMENT = 100  # iterations after which frames are encoded, if no step is shown before
 
 
 @dataclass(frozen=True)
@@ -58,15 +56,18 @@ class Iterate:
     run: Run
 
     def images(self) -> list[Image.Image]:
-        """The pictures after this iteration's step, while the run has not gone on."""
+        """The pictures after this iteration's step; only until the run goes on."""
         if self.run.i != self.i:
-            raise ValueError(f"The run is at iteration {self.run.i}, past {self.i}: ask in time.")
+            raise ValueError(
+                f"The run is at iteration {self.run.i}, past {self.i}: call images() before the "
+                "next iteration."
+            )
         return self.run.images()
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run leaves: pictures, latents [B, C, h, w], one dict an iteration, the folder."""
+    """What a run leaves: pictures, latents [B, C, h, w], one dict per iteration, the folder."""
 
     images: list[Image.Image]
     latents: Tensor
@@ -74,18 +75,46 @@ class Result:
     folder: Path
 
 
+@dataclass(frozen=True)
+class Saved:
+    """A run as its folder holds it: `Run` continues from it.
+
+    tensors: of the loop after iteration i; history: one dict for each of these iterations
+    """
+
+    folder: RunFolder
+    settings: Settings
+    tensors: dict[str, Tensor]
+    i: int
+    seconds: float
+    history: list[dict] = field(default_factory=list)
+
+    @classmethod
+    def load(cls, folder: Path) -> Saved:
+        """Read a run's folder; live changes made after the state was saved are kept in the log."""
+        files = RunFolder(folder)
+        tensors, header = files.load_state()
+        plan, logged = header["plan"], files.load_updates()
+        if logged[: len(plan["updates"])] == plan["updates"]:
+            plan = plan | {"updates": logged}
+        i = header["i"]
+        history = files.load_history(i) if i else []
+        return cls(files, Settings.from_dict(plan), tensors, i, header["seconds"], history)
+
+
 class Run:
-    """Paints while it is iterated; can be changed, extended, saved and resumed.
+    """Paints while it is iterated; can be changed, extended, saved, resumed and forked.
 
     settings: what to paint and how; its log of live changes is replayed
     models: a loaded pair; by default the one that the settings name
     out: where the run's new folder goes
     name: of that folder; by default the time and the prompt's words
-    offline: fetch no model
+    offline: download no model
+    saved: continue this run, in its own folder; see `resume`
 
-    Raises ValueError before any model is loaded where something is wrong.
+    Raises ValueError before any model is loaded if a setting is wrong.
 
-    plan: the settings at the start, with the log; settings: those of now
+    plan: the settings at the start, with the log; settings: those of the current iteration
     """
 
     def __init__(
@@ -96,39 +125,34 @@ class Run:
         out: str | Path = "runs",
         name: str = "",
         offline: bool = False,
+        saved: Saved | None = None,
     ) -> None:
         if models is None:
             check_names(settings.models, settings.clip)
             pick_device(settings.device)
         if settings.seed is None:
             settings = settings.replace(seed=drawn_seed())
-        folder = RunFolder.create(out, settings, name)
+        self.folder = saved.folder if saved else RunFolder.create(out, settings, name)
         try:
-            if models is None:
-                models = load_for(settings, offline=offline)
-            self._begin(settings, models, folder)
-            self.save()
-            folder.settle()
-        except BaseException:  # an interrupt too leaves no folder of a run that never began
-            folder.discard()
+            self.models = models or load_for(settings, offline=offline)
+            self._prepare(settings, saved)
+            if saved is None:
+                self.save()
+                self.folder.settle()
+        except BaseException:  # an interrupt, too, leaves no folder of a run that never began
+            if saved is None:
+                self.folder.discard()
             raise
 
     @classmethod
     def resume(cls, folder: str | Path, *, models: Models | None = None) -> Run:
-        """Go on with the run of `folder`, exactly where its state was last saved.
+        """Continue the run of `folder` exactly where its state was last saved.
 
-        Live changes that were made after that are made again at their iterations.
+        Live changes made after that are replayed at their iterations.
         """
-        files = RunFolder(Path(folder))
-        tensors, header = files.load_state()
-        saved, logged = header["plan"], files.load_updates()
-        if logged[: len(saved["updates"])] == saved["updates"]:
-            saved = saved | {"updates": logged}
-        run = cls.__new__(cls)
-        run._begin(Settings.from_dict(saved), models, files, tensors, header["i"])
-        run.seconds = header["seconds"]
-        run.history = files.load_history(run.i) if run.i else []
-        files.go_on_after(run.i)
+        saved = Saved.load(Path(folder))
+        run = cls(saved.settings, models=models, saved=saved)
+        run.folder.go_on_after(run.i)
         return run
 
     @classmethod
@@ -144,7 +168,7 @@ class Run:
         """A new run that begins with the latents of a shown step of the run of `folder`.
 
         It has the settings that the step was painted with, and `changes`.
-        Raises ValueError where that step was not kept.
+        Raises ValueError if that step was not kept.
         """
         files = RunFolder(Path(folder))
         _, header = files.load_state()
@@ -155,10 +179,10 @@ class Run:
 
     def __iter__(self) -> Iterator[Iterate]:
         """Paint to the end, an iteration at a time; leaving early keeps what was painted."""
-        atexit.register(self.finish)  # of a program that ends in the middle
+        atexit.register(self.finish)  # a program may end in the middle
         try:
             if not self._is_done():
-                self.painter.foresee()
+                self.executor.reserve()
             while not self._is_done():
                 yield self._iterate()
         finally:
@@ -172,19 +196,19 @@ class Run:
         Raises ValueError for a field that cannot change while painting.
         """
         plan = self.plan.updated(self.i + 1, **changes)
-        self._take_up(plan.at(self.i + 1))
+        self._use(plan.at(self.i + 1))
         self.plan = plan
         self.folder.save_settings(self.plan)
 
     def extend(self, iterations: int) -> None:
-        """Paint some more iterations than planned."""
+        """Paint this many iterations more than planned."""
         self.update(total_iter=self.settings.total_iter + iterations)
 
-    def settled(self) -> bool:
-        """Whether `auto_stop` says that the picture no longer improves.
+    def converged(self) -> bool:
+        """Whether `auto_stop` finds that the loss no longer falls.
 
-        That is, the mean loss of its last `auto_stop` iterations is less than 0.2 % better than
-        that of as many before.
+        That is, the mean loss of the last `auto_stop` iterations is less than 0.2 % below that of
+        as many before them.
         """
         wait = self.settings.auto_stop
         if not wait or self.i < 2 * wait:
@@ -194,8 +218,8 @@ class Run:
         return before - now < 0.002 * abs(before)
 
     def images(self) -> list[Image.Image]:
-        """The current pictures, one per batch item: decode(quantize(z))."""
-        return [Image.fromarray(item) for item in self.painter.pictures().cpu().numpy()]
+        """The current pictures, one for each batch item: decode(quantize(z))."""
+        return [Image.fromarray(item) for item in self.executor.pixels().cpu().numpy()]
 
     def save(self) -> None:
         """Write pictures, settings, history and, last, the state that resumes from all of it."""
@@ -205,41 +229,35 @@ class Run:
             self.folder.save_history(self.history)
         self.folder.save_pending(self.i)
         header = {"plan": self.plan.to_dict(), "i": self.i, "seconds": self.seconds}
-        header["done"] = self.i >= self.settings.total_iter or self.settled()
-        self.folder.save_state(self.canvas.state(), header)
+        header["done"] = self.i >= self.settings.total_iter or self.converged()
+        self.folder.save_state(self.loop.tensors(), header)
         self.folder.forget_pending(self.i)
 
     def finish(self) -> None:
-        """Save, make the timelapse and give the memory of the graph back."""
+        """Save, write the timelapse and release the executor's memory."""
         with interrupts.held():
             try:
                 self.save_film()
             finally:
-                self.painter.forget()
+                self.executor.release()
                 self.folder.rest()
 
     def save_film(self) -> None:
-        """Save, and make the timelapse of what was painted so far."""
+        """Save, and write the timelapse of what was painted so far."""
         self.save()
         self.folder.save_timelapse(self._metadata())
 
     def result(self) -> Result:
         """The run so far."""
-        return Result(self.images(), self.canvas.latent().clone(), self.history, self.folder.path)
+        latents = self.loop.latent.shown().clone()
+        return Result(self.images(), latents, self.history, self.folder.path)
 
-    def _begin(
-        self,
-        settings: Settings,
-        models: Models | None,
-        folder: RunFolder,
-        state: dict[str, Tensor] | None = None,
-        i: int = 0,
-    ) -> None:
-        if settings.threads:  # more than there are cores would wait for each other
+    def _prepare(self, settings: Settings, saved: Saved | None) -> None:
+        """Set up plan, targets and loop, at the beginning or where `saved` is."""
+        if settings.threads:  # more threads than cores would only wait for each other
             torch.set_num_threads(min(settings.threads, os.cpu_count() or 1))
-        self.folder = folder
-        self.models = models or load_for(settings)
-        if settings.gan_weight and not self.models.vqgan.has_discriminator:
+        vqgan = self.models.vqgan
+        if settings.gan_weight and not vqgan.has_discriminator:
             raise ValueError(
                 f"gan_weight is {settings.gan_weight:g}, but {self.models.name} has no "
                 "discriminator: set gan_weight to 0."
@@ -248,37 +266,48 @@ class Run:
             models=self.models.name,
             clip=self.models.clip,
             precision=self.models.precision,
-            im_shape=drawable(settings.im_shape, self.models.vqgan.factor),
+            im_shape=drawable(settings.im_shape, vqgan.factor),
         )
         if "^" in settings.prompt and not settings.story_step:
             self.plan = self.plan.replace(story_step=Story.of(settings).step)
-        self.i, self.seconds = i, 0.0
-        self.history: list[dict] = []
-        self.settings = self.plan.at(max(1, i))
+        self.i, self.seconds, self.history = 0, 0.0, []
+        if saved:
+            self.i, self.seconds, self.history = saved.i, saved.seconds, saved.history
+        self.settings = self.plan.at(max(1, self.i))
         self._aim_at(self.settings)
-        self.canvas = Canvas(self.models, self.settings, self._picture, state)
-        self.painter = Painter(self.models, self.canvas)
+        start = None if saved else self._start()
+        memory = MemorySaving(self.models.device, vqgan.dtype)
+        tensors = saved.tensors if saved else None
+        self.loop = Loop(self.models, self.settings, start, saved=tensors, compute=memory)
+        self.executor = Executor(self.loop)
         self._ahead: tuple[int, Settings, Inputs] | tuple[None, None] = (None, None)
 
+    def _start(self) -> Start:
+        """The initial image or latents, and the mask, that the settings name."""
+        source, mask = self.settings.init_image, self.settings.mask
+        latents = load_latents(source, self.models)
+        picture = self._picture(source) if source and (latents is None or mask) else None
+        return Start(picture, latents, self._picture(mask) if mask else None)
+
     def _picture(self, source: str) -> Tensor:
-        """A picture from outside; the run's folder keeps a copy to go on with."""
+        """An image from a path or url; the run's folder keeps a copy to resume with."""
         return remembered(source, self.folder.inputs)
 
     def _is_done(self) -> bool:
-        """Whether there is nothing left to paint, after the live changes that are due."""
+        """Whether nothing is left to paint, after the live changes that are due."""
         if any(update["iteration"] == self.i + 1 for update in self.plan.updates):
-            self._take_up(self.plan.at(self.i + 1))
-        return self.i >= self.settings.total_iter or self.settled()
+            self._use(self.plan.at(self.i + 1))
+        return self.i >= self.settings.total_iter or self.converged()
 
-    def _take_up(self, settings: Settings) -> None:
-        """Paint with these settings from now on; changes nothing if that cannot be."""
+    def _use(self, settings: Settings) -> None:
+        """Paint with these settings from now on; changes nothing if they are refused."""
         if settings != self.settings:
             self._aim_at(settings)
             self.settings = settings
-            self.canvas.update(settings)
+            self.loop.update(settings)
 
     def _aim_at(self, settings: Settings) -> None:
-        """Targets and story of the settings; raises ValueError and changes nothing if it cannot."""
+        """Make the targets and the story; raises ValueError, and changes nothing, on failure."""
         targets = [
             make_target(perceptor, settings, self._picture) for perceptor in self.models.perceptors
         ]
@@ -295,7 +324,7 @@ class Run:
             loss, total = sum(parts.values()), self.settings.total_iter
             row = {"iteration": self.i, "seconds": self.seconds, "loss": loss}
             self.history.append(row | {"similarity": similarity} | parts)
-            last = self.i == total or self.settled()
+            last = self.i == total or self.converged()
             shown = last or self.i % self.settings.show_step == 0
             self._keep(frame, shown)
         return Iterate(self.i, total, loss, parts, similarity, self.seconds, shown, self)
@@ -306,44 +335,43 @@ class Run:
         if shown or self.i % _SEGMENT == 0:
             self.folder.end_segment(self.i)
         if shown:
-            latent = self.canvas.latent()
+            latent = self.loop.latent.shown()
             self.folder.save_step(self.i, self.images(), self._metadata(), latent)
             self.save()
 
     def _step(self) -> tuple[dict[str, float], float, np.ndarray]:
         """One iteration: the parts of the loss, the similarity, and the first picture after it."""
-        iteration, step = self.i + 1, self.painter.step
-        inputs = self._drawn(iteration)
-        told, pixels = self.painter.iterate(iteration, inputs)
-        self._ahead = iteration + 1, self.settings, self._inputs(iteration + 1)  # GPU still at work
-        *values, similarity, steepest = told.tolist()
-        parts = dict(zip(step.names, values, strict=True))
-        self._check(parts, steepest)
+        iteration = self.i + 1
+        output, pixels = self.executor.iterate(iteration, self._drawn(iteration))
+        # the GPU is still at work: draw the next inputs before waiting for its numbers
+        self._ahead = iteration + 1, self.settings, self._inputs(iteration + 1)
+        parts, similarity, gradient = output.numbers()
+        self._check_finite(parts, gradient)
         return parts, similarity, pixels[0].cpu().numpy()
 
     def _drawn(self, iteration: int) -> Inputs:
-        """What is new in an iteration: as it was drawn ahead, unless the settings have changed."""
+        """The inputs of an iteration: those drawn ahead, unless the settings have changed since."""
         if self._ahead[:2] == (iteration, self.settings):
             return self._ahead[2]
         return self._inputs(iteration)
 
     def _inputs(self, iteration: int) -> Inputs:
-        return self.painter.step.inputs(iteration, self.targets, self.story)
+        return self.loop.inputs(iteration, self.targets, self.story)
 
-    def _check(self, parts: dict[str, float], steepest: float) -> None:
-        """Stop where z should have been moved by what is no number; it was not."""
-        named = {f"{name} term": value for name, value in parts.items()} | {"gradient": steepest}
+    def _check_finite(self, parts: dict[str, float], gradient: float) -> None:
+        """Stop if a term or the gradient is not finite; the latent was not moved."""
+        named = {f"{name} term": value for name, value in parts.items()} | {"gradient": gradient}
         for name, value in named.items():
             if not math.isfinite(value):
                 weight = f"{name.removesuffix(' term')}_weight"
                 raise FloatingPointError(
                     f"The {name} became {value} at iteration {self.i + 1}: lower "
-                    f"{weight if weight in specs() else 'learning_rate'}; "
-                    "the last good picture is kept."
+                    f"{weight if weight in specs() else 'learning_rate'}. "
+                    "The last good picture is kept."
                 )
 
     def _metadata(self) -> dict | None:
-        """What a picture says of its making; None where it should say nothing."""
+        """The provenance that pictures and films carry; None if `metadata` is off."""
         if not self.plan.metadata:
             return None
         return portable(self.plan) | {
@@ -355,7 +383,7 @@ class Run:
 
 
 def versions() -> dict[str, str]:
-    """What a picture or a film says of what it was made with."""
+    """The versions that a picture or film records."""
     return {
         "vqclip_nb": __version__,
         "python": platform.python_version(),
@@ -368,7 +396,7 @@ def drawable(im_shape: tuple[int, int], factor: int) -> tuple[int, int]:
     width, height = (side // factor * factor for side in im_shape)
     if (width, height) != im_shape:
         warnings.warn(
-            f"im_shape {im_shape} is no multiple of {factor}: painting {(width, height)}.",
+            f"im_shape {im_shape} is not a multiple of {factor}: painting {(width, height)}.",
             stacklevel=4,
         )
     return width, height

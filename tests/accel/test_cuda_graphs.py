@@ -12,38 +12,40 @@ import torch
 import vqclip_nb as vq
 from vqclip_nb.accel import cuda_graphs, executor
 from vqclip_nb.accel.cuda_graphs import Recording
+from vqclip_nb.accel.tensor_trees import leaves
 
 
 class PlayedByHand:
     """Computes again what was recorded, and writes the result where it was promised."""
 
-    def __init__(self, compute, canvas) -> None:
-        self.compute, self.canvas = compute, canvas
-        before = _state(canvas)
+    def __init__(self, compute, loop) -> None:
+        self.compute, self.loop = compute, loop
+        before = _state(loop.latent)
         self.result = compute()
-        self.decoded = canvas.decoded() or ()
-        _restore(canvas, before)  # to record is not yet to do
+        self.decoded = loop.decoded() or ()
+        _restore(loop.latent, before)  # recording does not run anything
 
     def replay(self) -> None:
-        self.canvas.forget()
-        self.result.copy_(self.compute())
-        for place, value in zip(self.decoded, self.canvas.decoded() or (), strict=False):
+        self.loop.forget()
+        for place, value in zip(leaves(self.result), leaves(self.compute()), strict=True):
+            place.copy_(value)
+        for place, value in zip(self.decoded, self.loop.decoded() or (), strict=False):
             place.copy_(value)
 
 
-def _state(canvas) -> tuple:
-    optimizer = {k: v.clone() for k, v in canvas.optimizer.state[canvas.z].items()}
-    average = None if canvas.average is None else canvas.average.clone()
-    return canvas.z.detach().clone(), average, optimizer
+def _state(latent) -> tuple:
+    optimizer = {k: v.clone() for k, v in latent.optimizer.state[latent.z].items()}
+    average = None if latent.average is None else latent.average.clone()
+    return latent.z.detach().clone(), average, optimizer
 
 
-def _restore(canvas, before: tuple) -> None:
+def _restore(latent, before: tuple) -> None:
     z, average, optimizer = before
     with torch.no_grad():
-        canvas.z.copy_(z)
+        latent.z.copy_(z)
         if average is not None:
-            canvas.average.copy_(average)
-    canvas.optimizer.state[canvas.z].update(optimizer)
+            latent.average.copy_(average)
+    latent.optimizer.state[latent.z].update(optimizer)
 
 
 @pytest.fixture
@@ -52,18 +54,18 @@ def recordings(monkeypatch) -> list[Recording]:
     made = []
 
     class Noted(Recording):
-        def __init__(self, step, inputs) -> None:
+        def __init__(self, loop, inputs) -> None:
             def recorded(compute, pool):
-                graph = PlayedByHand(compute, step.canvas)
+                graph = PlayedByHand(compute, loop)
                 return graph, graph.result
 
             monkeypatch.setattr(cuda_graphs, "_recorded", recorded)
             monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: (0, 1))
-            super().__init__(step, inputs)
+            super().__init__(loop, inputs)
             made.append(self)
 
     monkeypatch.setattr(executor, "Recording", Noted)
-    monkeypatch.setattr(executor, "can_record", lambda step: True)
+    monkeypatch.setattr(executor, "can_record", lambda loop: True)
     return made
 
 
@@ -81,7 +83,7 @@ def _run(quick, tiny, **changes) -> vq.Run:
 def test_played_iterations_paint_the_same(changes, quick, tiny, recordings, monkeypatch):
     played = [(it.loss, it.images()[0]) for it in _run(quick, tiny, **changes)]
     assert len(recordings) == 1
-    monkeypatch.setattr(executor, "can_record", lambda step: False)
+    monkeypatch.setattr(executor, "can_record", lambda loop: False)
     plain = [(it.loss, it.images()[0]) for it in _run(quick, tiny, **changes)]
     assert played == plain
 
@@ -146,7 +148,7 @@ def test_a_latent_that_grows_is_recorded_anew(quick, tiny, recordings):
 def test_a_recording_that_fails_is_told_and_painting_goes_on(
     error, why, quick, tiny, recordings, monkeypatch
 ):
-    def broken(step, inputs):
+    def broken(loop, inputs):
         raise error
 
     monkeypatch.setattr(executor, "Recording", broken)

@@ -50,9 +50,9 @@ def test_each_way_to_spare_takes_less(quick, tiny):
 
 
 @pytest.mark.parametrize("changes", [{}, {"im_shape": (256, 128)}, {"cutn": 40}], ids=str)
-def test_what_is_surely_enough_is(changes, quick, tiny):
+def test_what_is_upper_bound_is(changes, quick, tiny):
     settings = _settings(quick, **changes)
-    assert memory_estimate.surely_enough(tiny, settings) > memory_estimate.needed(tiny, settings)
+    assert memory_estimate.upper_bound(tiny, settings) > memory_estimate.needed(tiny, settings)
 
 
 def test_where_it_would_not_fit_a_run_begins_in_less_memory_and_says_so(quick, tiny, monkeypatch):
@@ -62,9 +62,9 @@ def test_where_it_would_not_fit_a_run_begins_in_less_memory_and_says_so(quick, t
     ) // 2
     monkeypatch.setattr(memory_estimate, "free", lambda device: room)
     run = vq.Run(settings, models=tiny, out=quick["out"])
-    with pytest.warns(UserWarning, match="64 × 64 pixels with 32 crops take about .* in four"):
+    with pytest.warns(UserWarning, match="64 × 64 pixels with 32 crops need about .* in four"):
         next(iter(run))
-    assert LEVELS[run.canvas.thrift.level] == "crops in four pieces"
+    assert LEVELS[run.executor.memory.level] == "crops in four pieces"
 
 
 @pytest.mark.parametrize("room", [10**15, None])
@@ -72,8 +72,8 @@ def test_where_it_fits_or_nobody_knows_nothing_is_said(room, quick, tiny, monkey
     monkeypatch.setattr(memory_estimate, "free", lambda device: room)
     run = vq.Run(_settings(quick), models=tiny, out=quick["out"])
     next(iter(run))
-    assert run.canvas.thrift.level == 0
-    assert not [each for each in recwarn if "take about" in str(each.message)]
+    assert run.executor.memory.level == 0
+    assert not [each for each in recwarn if "need about" in str(each.message)]
 
 
 def test_the_free_memory_of_this_machine_is_some():

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vqclip_nb.core.losses import Scene, Weights, great_circle, objective, total_variation
+from vqclip_nb.core.losses import Observation, Weights, great_circle, objective, total_variation
 from vqclip_nb.core.targets import Target, make_target
 from vqclip_nb.models.vqgan import clamp_with_grad
 from vqclip_nb.settings import Settings
@@ -80,7 +80,7 @@ def test_the_parts_are_the_documented_terms(tiny):
     z, start, draft = (torch.randn(1, 32, 4, 4) for _ in range(3))
     z_q, _ = tiny.vqgan.quantize(z)
     x = tiny.vqgan.decode(z_q)
-    scene = Scene(x, z, z_q, start, draft[None])
+    scene = Observation(x, z, z_q, start, draft[None])
     target = _target((include,), exclude=exclude)
     parts, similarity = _judged(tiny, settings, emb, target, scene, iteration=3)
     cos = torch.nn.functional.cosine_similarity
@@ -105,14 +105,14 @@ def test_the_seeds_distance_is_the_negative_cosine(tiny):
     emb, goal, away = torch.randn(6, 8), _unit(1, 8), _unit(1, 8)
     settings = Settings(distance="cosine", exclude="x", exclude_weight=0.5)
     target = _target((goal,), exclude=away)
-    parts, _ = _judged(tiny, settings, emb, target, _blank_scene())
+    parts, _ = _judged(tiny, settings, emb, target, _blank())
     cos = torch.nn.functional.cosine_similarity
     torch.testing.assert_close(parts["clip"], (-cos(emb, goal) + 0.5 * cos(emb, away)).mean())
 
 
-def _blank_scene() -> Scene:
+def _blank() -> Observation:
     z = torch.zeros(1, 32, 4, 4)
-    return Scene(torch.zeros(1, 3, 32, 32), z, z, z)
+    return Observation(torch.zeros(1, 3, 32, 32), z, z, z)
 
 
 @given(st.floats(-3, 3), st.floats(-3, 3))
@@ -120,7 +120,7 @@ def test_prompts_add_up_by_their_weights(tiny, first, second):
     torch.manual_seed(1)
     emb, a, b = torch.randn(6, 8), _unit(1, 8), _unit(1, 8)
     target = _target((a, first), (b, second))
-    parts, _ = _judged(tiny, Settings(), emb, target, _blank_scene())
+    parts, _ = _judged(tiny, Settings(), emb, target, _blank())
     unit = torch.nn.functional.normalize(emb, dim=-1)
     expected = first * great_circle(unit, a).mean() + second * great_circle(unit, b).mean()
     torch.testing.assert_close(parts["clip"], expected)
@@ -131,7 +131,7 @@ def test_below_its_stop_a_prompt_counts_but_pulls_no_more(tiny, weight, stop):
     """Against Crowson's own way to say it, which replaces the gradient."""
     torch.manual_seed(2)
     emb, goal = torch.randn(40, 8, requires_grad=True), _unit(1, 8)
-    parts, _ = _judged(tiny, Settings(), emb, _target((goal, weight, stop)), _blank_scene())
+    parts, _ = _judged(tiny, Settings(), emb, _target((goal, weight, stop)), _blank())
     (gradient,) = torch.autograd.grad(parts["clip"], emb)
     signed = great_circle(torch.nn.functional.normalize(emb, dim=-1), goal) * (
         1 if weight > 0 else -1
@@ -148,7 +148,7 @@ def test_a_phrase_counts_by_its_share(tiny):
     emb, a, b = torch.randn(6, 8), _unit(1, 8), _unit(1, 8)
     target = replace(_target((a,), (b,)), phrases=(0, 1))
     first, second, both = (
-        _judged(tiny, Settings(), emb, target, _blank_scene(), shares=shares)[0]["clip"]
+        _judged(tiny, Settings(), emb, target, _blank(), shares=shares)[0]["clip"]
         for shares in ({0: 1.0}, {1: 1.0}, {0: 0.25, 1: 0.75})
     )
     torch.testing.assert_close(both, 0.25 * first + 0.75 * second)
@@ -161,7 +161,7 @@ def test_total_variation_of_a_ramp_is_its_slope_squared():
 
 def test_terms_without_weight_are_left_out(tiny):
     emb, target = torch.randn(2, 8), _target((_unit(1, 8),))
-    parts, _ = _judged(tiny, Settings(), emb, target, _blank_scene())
+    parts, _ = _judged(tiny, Settings(), emb, target, _blank())
     assert parts.keys() == {"clip"}
 
 
@@ -176,7 +176,7 @@ def test_the_commitment_pulls_the_latent_to_its_codes(tiny):
     z = torch.randn(1, 32, 4, 4, requires_grad=True)
     z_q, _ = tiny.vqgan.quantize(z)
     emb, target = torch.randn(2, 8), _target((_unit(1, 8),))
-    scene = Scene(z_q[:, :3], z, z_q, z)
+    scene = Observation(z_q[:, :3], z, z_q, z)
     parts, _ = _judged(tiny, Settings(vq_weight=1.0), emb, target, scene)
     parts["vq"].backward()
     torch.testing.assert_close(z.grad, 2 * (z - z_q).detach() / z.numel())

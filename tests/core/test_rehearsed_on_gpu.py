@@ -16,9 +16,10 @@ from vqclip_nb.accel import memory_estimate
 from vqclip_nb.accel.cuda_graphs import can_record
 from vqclip_nb.accel.memory_saving import LEVELS
 from vqclip_nb.accel.tensor_trees import form, leaves, mapped
+from vqclip_nb.core.loop import Inputs, Loop
 from vqclip_nb.core.losses import Weights
+from vqclip_nb.core.mask import Mask
 from vqclip_nb.core.notebook_cutouts import METHODS
-from vqclip_nb.core.step import Step
 
 META, CUDA = torch.device("meta"), torch.device("cuda:0")
 WAYS = [{"cut_method": method} for method in ("studio", *METHODS)]
@@ -64,14 +65,14 @@ def _models(tiny: vq.Models, changes: dict) -> vq.Models:
     return vq.load_models("tiny", device="cpu", precision=changes["precision"])
 
 
-def _rehearse(step: Step, inputs: object) -> None:
+def _rehearse(loop: Loop, inputs: Inputs) -> None:
     """Two iterations, the second of which may do what a recording may."""
-    step.judge(inputs)  # the optimizer makes its memory in the first one
-    step.see()
+    loop.step(inputs)  # the optimizer makes its memory in the first one
+    loop.pixels()
     with NothingFromElsewhere(), NothingFromPython():
-        told, pixels = step.judge(inputs), step.see()
-    assert {told.device, pixels.device} == {step.models.device}
-    assert told.shape == (len(step.names) + 2,)
+        output, pixels = loop.step(inputs), loop.pixels()
+    assert {tensor.device for tensor in leaves((output, pixels))} == {loop.models.device}
+    assert output.stacked().shape == (len(output.parts) + 2,)
     assert pixels.shape[-1] == 3
 
 
@@ -101,8 +102,8 @@ def test_the_rehearsal_notices_what_a_recording_forbids(device):
 
 @pytest.mark.parametrize("changes", WAYS, ids=str)
 def test_an_iteration_asks_the_device_for_no_number_and_copies_nothing_to_it(changes, quick, tiny):
-    step = memory_estimate.shadow(_models(tiny, changes), _settings(quick, changes))
-    _rehearse(step, memory_estimate.inputs_of(step))
+    loop = memory_estimate.shapes_only(_models(tiny, changes), _settings(quick, changes))
+    _rehearse(loop, memory_estimate.inputs_of(loop))
 
 
 @pytest.fixture
@@ -120,22 +121,22 @@ def pretended(monkeypatch):
 )
 def test_an_iteration_stays_on_the_gpu(changes, level, quick, tiny, pretended):
     models, settings = _models(tiny, changes), _settings(quick, changes)
-    shapes = memory_estimate.inputs_of(memory_estimate.shadow(models, settings))
+    shapes = memory_estimate.inputs_of(memory_estimate.shapes_only(models, settings))
     with FakeTensorMode(allow_non_fake_inputs=True):
-        step = memory_estimate.shadow(models, settings, device=CUDA)
-        step.canvas.thrift.level = level
-        assert can_record(step)
-        _rehearse(step, mapped(shapes, lambda tensor: torch.empty_like(tensor, device=CUDA)))
+        loop = memory_estimate.shapes_only(models, settings, device=CUDA)
+        loop.compute.level = level
+        assert can_record(loop)
+        _rehearse(loop, mapped(shapes, lambda tensor: torch.empty_like(tensor, device=CUDA)))
 
 
 def test_an_iteration_with_a_mask_stays_on_the_gpu(quick, tiny, pretended):
     settings = _settings(quick, {})
-    shapes = memory_estimate.inputs_of(memory_estimate.shadow(tiny, settings))
+    shapes = memory_estimate.inputs_of(memory_estimate.shapes_only(tiny, settings))
     with FakeTensorMode(allow_non_fake_inputs=True):
-        step = memory_estimate.shadow(tiny, settings, device=CUDA)
-        step.canvas.paint = torch.ones(1, 1, 64, 64, device=CUDA)
-        step.canvas.kept = torch.zeros(1, 3, 64, 64, device=CUDA)
-        _rehearse(step, mapped(shapes, lambda tensor: torch.empty_like(tensor, device=CUDA)))
+        loop = memory_estimate.shapes_only(tiny, settings, device=CUDA)
+        paint, kept = (torch.ones(1, n, 64, 64, device=CUDA) for n in (1, 3))
+        loop.mask = Mask(paint, kept)
+        _rehearse(loop, mapped(shapes, lambda tensor: torch.empty_like(tensor, device=CUDA)))
 
 
 @pytest.mark.parametrize("changes", WAYS, ids=str)
@@ -147,7 +148,7 @@ def test_the_inputs_of_all_iterations_have_one_form(changes, quick, tiny):
         models=tiny,
         out=quick["out"],
     )
-    forms = [form(run.painter.step.inputs(i, run.targets, run.story)) for i in (1, 2, 3, 9)]
+    forms = [form(run.loop.inputs(i, run.targets, run.story)) for i in (1, 2, 3, 9)]
     assert all(each == forms[0] for each in forms)
 
 
@@ -156,7 +157,7 @@ def test_live_numbers_leave_the_form_as_it_is_and_new_prompts_change_it(quick, t
     run = vq.Run(vq.Settings(**fields, tv_weight=1.0), models=tiny, out=quick["out"])
 
     def now() -> object:
-        return form(run.painter.step.inputs(run.i + 1, run.targets, run.story))
+        return form(run.loop.inputs(run.i + 1, run.targets, run.story))
 
     first = now()
     run.update(prompt="a green apple", w1=0.5, tv_weight=2.0, noise_factor=0.3, learning_rate=0.05)
@@ -177,7 +178,7 @@ def test_a_processor_records_nothing(quick, tiny):
     run = vq.Run(
         vq.Settings(**{k: v for k, v in quick.items() if k != "out"}), models=tiny, out=quick["out"]
     )
-    assert not can_record(run.painter.step)
+    assert not can_record(run.loop)
 
 
 def test_a_tree_is_mapped_leaf_by_leaf():

@@ -30,7 +30,7 @@ def test_the_draft_pulls_the_latent_and_weight_zero_leaves_clip_alone(tiny, quic
     def distance(weight: float) -> float:
         run = _run(tiny, quick, draft_weight=weight, total_iter=20)
         assert all(("draft" in it.parts) == (weight > 0) for it in run)
-        return (run.canvas.z - run.canvas.drafts[0]).square().mean().item()
+        return (run.loop.latent.z - run.loop.drafts[0]).square().mean().item()
 
     assert distance(3.0) < 0.5 * distance(0.0)
 
@@ -43,8 +43,8 @@ def test_a_pair_without_a_draft_paints_as_with_weight_zero(tiny, quick):
 
 
 def test_a_batch_item_has_the_draft_that_it_would_have_alone(tiny, quick):
-    both = _run(tiny, quick, batch_size=2).canvas.drafts[0]
-    alone = [_run(tiny, quick, seed=seed).canvas.drafts[0] for seed in (5, 6)]
+    both = _run(tiny, quick, batch_size=2).loop.drafts[0]
+    alone = [_run(tiny, quick, seed=seed).loop.drafts[0] for seed in (5, 6)]
     assert torch.equal(both, torch.cat(alone))
     assert not torch.equal(*alone)
 
@@ -60,29 +60,29 @@ def test_a_draft_shows_what_was_asked_for(tiny):
 
 def test_a_prompt_that_changes_live_pulls_to_its_own_draft_also_after_a_resume(tiny, quick):
     run = _run(tiny, quick)
-    first = run.canvas.drafts[0].clone()
+    first = run.loop.drafts[0].clone()
     for it in run:
         if it.i == 2:
             run.update(noise_factor=0.0)
-            assert torch.equal(run.canvas.drafts[0], first)
+            assert torch.equal(run.loop.drafts[0], first)
             run.update(prompt="a frog")
         if it.i == 4:
             break
-    assert not torch.equal(run.canvas.drafts[0], first)
+    assert not torch.equal(run.loop.drafts[0], first)
     assert torch.equal(
-        vq.Run.resume(run.folder.path, models=tiny).canvas.drafts[0], run.canvas.drafts[0]
+        vq.Run.resume(run.folder.path, models=tiny).loop.drafts[0], run.loop.drafts[0]
     )
 
 
 def test_extras_change_the_draft(tiny, quick):
     changed = _run(tiny, quick, extras="on a blue background", w2=0.6)
-    assert not torch.equal(changed.canvas.drafts[0], _run(tiny, quick).canvas.drafts[0])
+    assert not torch.equal(changed.loop.drafts[0], _run(tiny, quick).loop.drafts[0])
 
 
 def test_a_prompt_of_which_it_knows_nothing_is_painted_without_a_draft(tiny, quick):
     with pytest.warns(UserWarning, match="never saw"):
         run = _run(tiny, quick, prompt="xylqzjj")
-    assert run.canvas.drafts[0] is None
+    assert run.loop.drafts[0] is None
     assert all("draft" not in it.parts for it in run)
 
 
@@ -130,7 +130,7 @@ def test_a_style_without_a_thing_is_no_draft(tiny):
 
 def test_a_small_w2_shows_little_of_the_extras_and_the_default_all(tiny, quick):
     def draft(**changes) -> torch.Tensor:
-        return _run(tiny, quick, **changes).canvas.drafts[0]
+        return _run(tiny, quick, **changes).loop.drafts[0]
 
     plain, default = draft(), draft(extras="sepia")
     tenth = draft(extras="sepia", w2=0.05)

@@ -1,92 +1,94 @@
-"""An iteration as a recording that a GPU plays by itself (CUDA graphs).
+"""An iteration recorded as CUDA graphs, which the GPU replays by itself.
 
-An iteration is some thousand small computations, and Python needs longer to ask for them than a
-large GPU for doing them. Recorded once, they are asked for with a single call.
+An iteration launches about a thousand small kernels, which takes Python longer than a large GPU
+needs to run them. A recording launches them with a single call.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from vqclip_nb.accel.tensor_trees import form, leaves, mapped
-from vqclip_nb.core.step import Inputs, Step
+from vqclip_nb.core.loop import Inputs, Loop, StepOutput
 from vqclip_nb.models.loading import release_memory
 from vqclip_nb.settings import Settings
 
-# fields whose values reach an iteration as tensors, or not at all: a recording bears their change
-_PLAYED = ("prompt", "extras", "exclude", "w1", "w2", "exclude_weight", "noise_factor")
-_PLAYED += ("learning_rate", "schedule", "total_iter", "story_fade", "auto_stop")
-_PLAYED += ("vq_weight", "gan_weight", "tv_weight", "init_weight", "draft_weight")
+# fields whose values reach an iteration as tensors, or not at all: a recording survives a change
+_GRAPH_SAFE = ("prompt", "extras", "exclude", "w1", "w2", "exclude_weight", "noise_factor")
+_GRAPH_SAFE += ("learning_rate", "schedule", "total_iter", "story_fade", "auto_stop")
+_GRAPH_SAFE += ("vq_weight", "gan_weight", "tv_weight", "init_weight", "draft_weight")
+_T = TypeVar("_T")
 
 
 class Recording:
-    """Two graphs, what `Step.see` does and what `Step.judge` does, played in turn.
+    """Two graphs, of `Loop.pixels` and of `Loop.step`, replayed in turn.
 
     They are two because each picture is both shown after one iteration and judged by the next: the
-    first graph decodes it once for both. The recording writes where it wrote when it was made, so
-    its inputs are copied into buffers, and it is good as long as they have their form.
+    first graph decodes it once for both. A graph reads and writes the addresses that it was
+    recorded with: inputs are copied into buffers, and a recording fits as long as their form does.
 
     z: the latent that it moves
     """
 
-    def __init__(self, step: Step, inputs: Inputs) -> None:
-        self._step, canvas, device = step, step.canvas, step.models.device
-        self.z, self._settings, self._baked = canvas.z, canvas.settings, _baked(canvas.settings)
+    def __init__(self, loop: Loop, inputs: Inputs) -> None:
+        self._loop, device = loop, loop.models.device
+        self.z, self._settings, self._fixed = loop.latent.z, loop.settings, _fixed(loop.settings)
         self._form, self._given = form(inputs), list(leaves(inputs))
         self._buffers = mapped(inputs, lambda tensor: tensor.to(device, copy=True))
-        canvas.forget()
+        loop.forget()
         release_memory()  # collecting an old graph during the capture would invalidate it
         pool = torch.cuda.graph_pool_handle()  # shared: the two always run in turn
-        self._seeing, self._pixels = _recorded(step.see, pool)
-        self._decoded = canvas.decoded()
-        self._judging, self._parts = _recorded(lambda: step.judge(self._buffers), pool)
-        # outside the pool: replaying `_seeing` may overwrite what `_judging` allocated in it
-        self._told = torch.empty_like(self._parts)
-        self.see()
+        self._pixels_graph, self._pixels = _recorded(loop.pixels, pool)
+        self._decoded = loop.decoded()
+        self._step_graph, self._recorded = _recorded(lambda: loop.step(self._buffers), pool)
+        # outside the pool: replaying `_pixels_graph` may overwrite what `_step_graph` allocated
+        self._output = mapped(self._recorded, torch.empty_like)
+        self.pixels()
 
     def fits(self, inputs: Inputs) -> bool:
-        """Whether it computes what these inputs, and the settings of now, ask for."""
-        canvas = self._step.canvas
-        if canvas.settings is not self._settings:
-            self._settings = canvas.settings
-            if self._baked != _baked(canvas.settings):
+        """Whether a replay computes what these inputs and the current settings ask for."""
+        loop = self._loop
+        if loop.settings is not self._settings:
+            self._settings = loop.settings
+            if self._fixed != _fixed(loop.settings):
                 return False
-        return canvas.z is self.z and form(inputs) == self._form
+        return loop.latent.z is self.z and form(inputs) == self._form
 
-    def judge(self, inputs: Inputs) -> Tensor:
-        """As `Step.judge`; what it gives is overwritten by the next call."""
+    def step(self, inputs: Inputs) -> StepOutput:
+        """As `Loop.step`; the next call overwrites the tensors it returns."""
         given = list(leaves(inputs))
         for new, old, buffer in zip(given, self._given, leaves(self._buffers), strict=True):
             if new is not old:
                 buffer.copy_(new, non_blocking=True)
         self._given = given
-        self._judging.replay()
-        self._step.canvas.forget()
-        return self._told.copy_(self._parts)
+        self._step_graph.replay()
+        self._loop.forget()
+        for kept, recorded in zip(leaves(self._output), leaves(self._recorded), strict=True):
+            kept.copy_(recorded)
+        return self._output
 
-    def see(self) -> Tensor:
-        """As `Step.see`; what it gives is overwritten by the next call."""
-        self._seeing.replay()
-        self._step.canvas.forget(self._decoded)
+    def pixels(self) -> Tensor:
+        """As `Loop.pixels`; the next call overwrites the tensor it returns."""
+        self._pixels_graph.replay()
+        self._loop.forget(self._decoded)
         return self._pixels
 
 
-def can_record(step: Step) -> bool:
+def can_record(loop: Loop) -> bool:
     """Whether there is a GPU that records, and an optimizer that can be recorded."""
-    options = step.canvas.optimizer.defaults
-    return step.models.device.type == "cuda" and bool(options.get("capturable"))
+    options = loop.latent.optimizer.defaults
+    return loop.models.device.type == "cuda" and bool(options.get("capturable"))
 
 
-def _recorded(
-    compute: Callable[[], Tensor], pool: tuple[int, int]
-) -> tuple[torch.cuda.CUDAGraph, Tensor]:
-    """What `compute` asks the GPU for, not yet done, and where its result will be.
+def _recorded(compute: Callable[[], _T], pool: tuple[int, int]) -> tuple[torch.cuda.CUDAGraph, _T]:
+    """A graph of what `compute` launches, and its result, which a replay fills in.
 
-    pool: memory to allocate from; may be shared by graphs that never run at the same time
+    pool: memory to allocate from; graphs that never run at the same time may share it
     """
     graph = torch.cuda.CUDAGraph()
     # restores the current stream: torch leaves its own current if ending the capture fails
@@ -103,8 +105,8 @@ def _recorded(
 def _stop_allocating(pool: tuple[int, int]) -> None:
     """Tell the allocator that a failed capture is over.
 
-    Before torch 2.12 an invalidated capture leaves it allocating in the pool, and the next attempt
-    to free memory aborts the process (pytorch/pytorch#180395).
+    Before torch 2.12 an invalidated capture leaves it allocating from the pool, and the next
+    attempt to free memory aborts the process (pytorch/pytorch#180395).
     """
     device = torch.cuda.current_device()
     with contextlib.suppress(RuntimeError):  # newer versions have stopped already
@@ -112,8 +114,8 @@ def _stop_allocating(pool: tuple[int, int]) -> None:
         torch._C._cuda_releasePool(device, pool)
 
 
-def _baked(settings: Settings) -> Settings:
-    """What reaches an iteration as it is, and so must be equal for a recording to be played."""
-    plain = Settings()
-    others = {name: getattr(plain, name) for name in _PLAYED}
-    return settings.replace(**others, updates=())
+def _fixed(settings: Settings) -> Settings:
+    """The settings without those that a recording survives; it needs all others unchanged."""
+    defaults = Settings()
+    safe = {name: getattr(defaults, name) for name in _GRAPH_SAFE}
+    return settings.replace(**safe, updates=())

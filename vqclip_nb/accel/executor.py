@@ -1,4 +1,4 @@
-"""Who carries iterations out: in less memory where there is not enough, recorded where that helps."""
+"""Runs the loop's iterations: retries with less memory, and replays CUDA graphs."""
 
 from __future__ import annotations
 
@@ -6,144 +6,154 @@ import warnings
 from collections.abc import Callable
 from typing import TypeVar
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from vqclip_nb.accel import memory_estimate
 from vqclip_nb.accel.cuda_graphs import Recording, can_record
-from vqclip_nb.accel.memory_saving import LEVELS, is_out_of_memory
+from vqclip_nb.accel.memory_saving import LEVELS, MemorySaving, is_out_of_memory
 from vqclip_nb.accel.tensor_trees import mapped
-from vqclip_nb.core.canvas import Canvas
-from vqclip_nb.core.step import Inputs, Step
-from vqclip_nb.models.loading import Models, release_memory
+from vqclip_nb.core.loop import Inputs, Loop, StepOutput
+from vqclip_nb.models.loading import release_memory
 
-_WARM = 3  # iterations before one is recorded: the first pictures are there at once
+_WARM_UP = 3  # eager iterations before one is recorded, so that the first pictures do not wait
 _T = TypeVar("_T")
 
 
-class Painter:
-    """Judges, moves and shows a canvas, an iteration at a time."""
+class Executor:
+    """Runs one loop, whose networks it calls through `MemorySaving`."""
 
-    def __init__(self, models: Models, canvas: Canvas) -> None:
-        self.models, self.canvas = models, canvas
-        self.step = Step(models, canvas)
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
+        if not isinstance(loop.compute, MemorySaving):
+            loop.compute = MemorySaving(loop.models.device, loop.models.vqgan.dtype)
+        self.memory: MemorySaving = loop.compute
         self._recording: Recording | None = None
         self._warm, self._records = 0, True
 
-    def foresee(self) -> None:
-        """Begin in less memory, with a warning, where an iteration would not fit into what is free."""
-        settings, thrift = self.canvas.settings, self.canvas.thrift
-        room = memory_estimate.free(self.models.device)
-        if room is None or memory_estimate.surely_enough(self.models, settings) <= room:
+    def reserve(self) -> None:
+        """Start with less memory, with a warning, if an iteration would not fit into what is free."""
+        loop, device = self.loop, self.loop.models.device
+        free = memory_estimate.free(device)
+        if free is None or memory_estimate.upper_bound(loop.models, loop.settings) <= free:
             return
-        takes = first = memory_estimate.needed(self.models, settings, thrift.level)
-        while takes > room and thrift.spare():
-            takes = memory_estimate.needed(self.models, settings, thrift.level)
-        if first > room:
-            width, height = settings.im_shape
+
+        def needed() -> int:
+            return memory_estimate.needed(loop.models, loop.settings, self.memory.level)
+
+        first = estimate = needed()
+        while estimate > free and self.memory.save_more():
+            estimate = needed()
+        if first > free:
             warnings.warn(
-                f"{width} × {height} pixels with {settings.cutn} crops take about "
-                f"{first / 2**30:.1f} GiB and {self.models.device} has {room / 2**30:.1f} free: "
-                f"painting more slowly, {LEVELS[thrift.level]}.",
+                f"{self._size()} with {loop.settings.cutn} crops need about "
+                f"{first / 2**30:.1f} GiB, and {device} has {free / 2**30:.1f} GiB free: "
+                f"painting more slowly, {LEVELS[self.memory.level]}.",
                 stacklevel=3,
             )
 
-    def iterate(self, iteration: int, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        """One iteration, counted from 1: what `Step.judge` tells, and the pictures after it.
+    def iterate(self, iteration: int, inputs: Inputs) -> tuple[StepOutput, Tensor]:
+        """One iteration, counted from 1: what `Loop.step` measured, and the pixels after it.
 
-        A GPU may still be at work when this returns. Raises MemoryError where nothing helps.
+        A GPU may still be at work when this returns. Raises MemoryError if nothing helps.
         """
-        self.canvas.set_rate(iteration)
-        told = self._thriftily(lambda: self._judge(inputs))
-        self.canvas.grow_if_due(iteration)
-        return told, self._thriftily(self._see)
+        self.loop.set_rate(iteration)
+        output = self._within_memory(lambda: self._step(inputs))
+        self.loop.grow_if_due(iteration)
+        return output, self._within_memory(self._pixels)
 
-    def pictures(self) -> Tensor:
+    def pixels(self) -> Tensor:
         """The current pictures as they are shown, uint8 [B, H, W, 3]."""
-        return self._thriftily(self.step.see)
+        return self._within_memory(self.loop.pixels)
 
-    def forget(self) -> None:
-        """Give the memory of graph and recording back; both are made again when needed."""
-        self._drop()
-        self.canvas.forget()
+    def release(self) -> None:
+        """Free the recording and the last picture's graph; both are made again when needed."""
+        self._drop_recording()
+        self.loop.forget()
         release_memory()
 
-    def _judge(self, inputs: Inputs) -> Tensor:
+    def _step(self, inputs: Inputs) -> StepOutput:
         if self._recording is not None and not self._recording.fits(inputs):
-            self._drop()
-            self.canvas.forget()  # what was played has no gradient
-        if self._recording is None and self._records and self._warm >= _WARM:
+            self._drop_recording()
+            self.loop.forget()  # the replayed picture has no graph
+        if self._recording is None and self._records and self._warm >= _WARM_UP:
             self._record(inputs)
         if self._recording is not None:
-            return self._recording.judge(inputs)
+            return self._recording.step(inputs)
         self._warm += 1
-        return self.step.judge(mapped(inputs, lambda tensor: tensor.to(self.models.device)))
+        device = self.loop.models.device
+        return self.loop.step(mapped(inputs, lambda tensor: tensor.to(device)))
 
-    def _see(self) -> Tensor:
-        playing = self._recording is not None and self._recording.z is self.canvas.z
-        return self._recording.see() if playing else self.step.see()
+    def _pixels(self) -> Tensor:
+        replays = self._recording is not None and self._recording.z is self.loop.latent.z
+        return self._recording.pixels() if replays else self.loop.pixels()
 
-    def _drop(self) -> None:
-        """No recording any more; the next one is made after one more iteration without."""
-        self._recording, self._warm = None, min(self._warm, _WARM - 1)
+    def _drop_recording(self) -> None:
+        """Another one is made after one more eager iteration."""
+        self._recording, self._warm = None, min(self._warm, _WARM_UP - 1)
 
     def _record(self, inputs: Inputs) -> None:
-        """Record the iteration, where that is possible."""
-        self._records = can_record(self.step)
+        self._records = can_record(self.loop)
         if not self._records:
             return
         try:
-            self._recording = Recording(self.step, inputs)
+            self._recording = Recording(self.loop, inputs)
         except RuntimeError as error:
-            # plain iterations have run before, so painting can always continue without
-            self.canvas.optimizer.zero_grad()
-            self.canvas.forget()
+            # eager iterations have worked before, so painting can always continue with them
+            self.loop.latent.optimizer.zero_grad()
+            self.loop.forget()
             release_memory()
             self._records = False
             why = "not enough memory" if is_out_of_memory(error) else str(error).splitlines()[0]
             warnings.warn(
-                f"This GPU could not record the iteration ({why}): going on more slowly without.",
+                f"This GPU could not record the iteration ({why}): painting more slowly without.",
                 stacklevel=2,
             )
 
-    def _thriftily(self, compute: Callable[[], _T]) -> _T:
-        """What `compute` gives; in less memory where there is not enough."""
-        thrift = self.canvas.thrift
+    def _within_memory(self, compute: Callable[[], _T]) -> _T:
+        """The result of `compute`, which is tried again with less memory if it runs out."""
         while True:
             try:
                 return compute()
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
-            self.forget()
-            width, height = self.canvas.settings.im_shape
-            if not thrift.spare():
+            self.release()
+            device = self.loop.models.device
+            if not self.memory.save_more():
                 raise MemoryError(
-                    f"{width} × {height} pixels do not fit into the memory of "
-                    f"{self.models.device}; {self._size_that_fits()}; what was painted is kept."
+                    f"{self._size()} do not fit into the memory of {device}: "
+                    f"{self._size_that_fits()}. What was painted is kept."
                 )
             warnings.warn(
-                f"{width} × {height} pixels do not fit into the memory of {self.models.device}: "
-                f"going on more slowly, {LEVELS[thrift.level]}.",
+                f"{self._size()} do not fit into the memory of {device}: "
+                f"painting more slowly, {LEVELS[self.memory.level]}.",
                 stacklevel=3,
             )
 
+    def _size(self) -> str:
+        width, height = self.loop.settings.im_shape
+        return f"{width} × {height} pixels"
+
     def _size_that_fits(self) -> str:
-        """The largest of a few sizes of which an iteration fits into the memory, in words."""
+        """The largest of a few smaller sizes whose iteration fits into the memory, in words."""
         for share in (0.75, 0.5, 0.375, 0.25):
             if shape := self._fits(share):
-                return f"{shape[0]} × {shape[1]} would fit"
-        return "nor does a quarter of each side: try another device"
+                return f"choose {shape[0]} × {shape[1]}, which would fit"
+        return "even a quarter of each side does not, so choose another device"
 
     def _fits(self, share: float) -> tuple[int, int] | None:
-        """The size at this share of each side, if its forward and backward pass fit."""
-        vqgan, canvas = self.models.vqgan, self.canvas
-        z = F.interpolate(canvas.z.detach(), scale_factor=share, mode="nearest").requires_grad_()
+        """Width and height at this share of each side, if forward and backward pass fit."""
+        loop, vqgan = self.loop, self.loop.models.vqgan
+        z = F.interpolate(loop.latent.z.detach(), scale_factor=share, mode="nearest")
+        z.requires_grad_()
         try:
-            x = canvas.thrift.decode(vqgan, vqgan.quantize(z)[0], tile=canvas.settings.tile)
-            cuts = self.step.cuts(self.step.streams(1), tuple(x.shape[-2:]))
-            cuts = mapped(cuts, lambda tensor: tensor.to(self.models.device))
-            sum(emb.sum() for emb in self.step.embeddings(x, cuts)).backward()
+            x = self.memory.decode(vqgan, vqgan.quantize(z)[0], tile=loop.settings.tile)
+            cuts = loop.draw_cuts(loop.streams(1), tuple(x.shape[-2:]))
+            cuts = mapped(cuts, lambda tensor: tensor.to(loop.models.device))
+            embs = loop.encode(loop.crop(x, cuts))
+            torch.autograd.backward(sum(emb.sum() for emb in embs))
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise

@@ -1,9 +1,8 @@
-"""Painting in less memory: what is done, one step after the other, when an iteration does not fit.
+"""Less memory at the cost of time, in steps: the executor takes the next one if memory runs out.
 
-First CLIP reads the crops in pieces and computes each piece's activations again for its gradient
-(gradient checkpointing: Chen et al., arXiv 1604.06174), which gives the same gradient; then the
-decoder does so too, block by block; then both compute in bfloat16, if the device supports it and
-the models are in float32.
+Gradient checkpointing (Chen et al., arXiv 1604.06174) discards activations and computes them again
+in the backward pass, with the same gradient: first for CLIP, in pieces of the batch of crops, then
+for the decoder, block by block. Last, float32 models compute in bfloat16 where the device can.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from vqclip_nb.core.loop import Compute
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.half_precision import computes_bf16
 from vqclip_nb.models.vqgan import AGAIN, VQGAN
@@ -23,14 +23,13 @@ LEVELS = (
     "everything at once",
     "crops in four pieces",
     "crops one by one",
-    "the decoder in pieces too",
-    "bfloat16 too",
+    "decoder in pieces too",
+    "in bfloat16 too",
 )
 
-
-# Messages of torch, cuBLAS and cuDNN for a lack of memory. cuBLAS is "not initialized" if its
-# workspace does not fit; cuDNN finds no algorithm or engine if none fits.
-_NO_MEMORY = (
+# How torch, cuBLAS and cuDNN report a lack of memory. cuBLAS is "not initialized" if its workspace
+# does not fit; cuDNN finds no algorithm or engine if none fits.
+_OUT_OF_MEMORY = (
     "out of memory",
     "can't allocate memory",
     "alloc_failed",
@@ -41,26 +40,26 @@ _NO_MEMORY = (
 )
 
 
-class Thrift:
-    """How an iteration is computed; `spare` makes it take less memory.
+class MemorySaving(Compute):
+    """Calls the networks in a way that needs less memory each time `save_more` is called.
 
     device, dtype: of the models
-    level: index of `LEVELS`; last: the highest that applies to them
+    level: index of `LEVELS`; last: the highest that these models can use
     """
 
     def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
-        halves = dtype == torch.float32 and computes_bf16(device)
-        self.level, self.last = 0, len(LEVELS) - (1 if halves else 2)
+        can_halve = dtype == torch.float32 and computes_bf16(device)
+        self.level, self.last = 0, len(LEVELS) - (1 if can_halve else 2)
 
-    def spare(self) -> bool:
-        """Take the next step; False if there is none."""
+    def save_more(self) -> bool:
+        """Go to the next level; False if there is none."""
         if self.level == self.last:
             return False
         self.level += 1
         return True
 
     def encode(self, perceptor: Perceptor, crops: Tensor) -> Tensor:
-        """Embeddings [n, E] of crops [n, 3, S, S]."""
+        """Crops [n, 3, S, S] to embeddings [n, E]."""
         if self.level == 0:
             return perceptor.encode_image(crops)
         size = math.ceil(len(crops) / 4) if self.level == 1 else 1
@@ -71,7 +70,7 @@ class Thrift:
         return torch.cat(parts).float()
 
     def decode(self, vqgan: VQGAN, z_q: Tensor, *, tile: bool) -> Tensor:
-        """Pictures [B, 3, H, W] in [0,1] of codes [B, C, h, w]."""
+        """Codes [B, C, h, w] to pictures [B, 3, H, W] in [0,1]."""
         with self._precision(z_q.device):
             return vqgan.decode(z_q, tile=tile, recompute=self.level >= 3).float()
 
@@ -82,6 +81,6 @@ class Thrift:
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether torch found no memory, on whatever device."""
+    """Whether an error of torch means a lack of memory, on any device."""
     text = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or any(said in text for said in _NO_MEMORY)
+    return isinstance(error, torch.OutOfMemoryError) or any(m in text for m in _OUT_OF_MEMORY)

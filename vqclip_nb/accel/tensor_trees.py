@@ -1,4 +1,4 @@
-"""Trees of tensors: dataclasses, tuples, lists and dictionaries that hold them somewhere."""
+"""Trees of tensors: nested dataclasses, tuples, lists and dictionaries with tensors in them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def mapped(tree: object, change: Callable[[Tensor], object]) -> object:
-    """A tree of the same form, each tensor of it changed; what is no tensor stays as it is."""
+    """A tree of the same form with `change` applied to each tensor."""
     if isinstance(tree, Tensor):
         return change(tree)
     if isinstance(tree, tuple | list):
@@ -31,5 +31,5 @@ def leaves(tree: object) -> Iterator[Tensor]:
 
 
 def form(tree: object) -> object:
-    """What two trees must share for the numbers of one to be written into the other's."""
+    """Shapes and types: equal for two trees if one's tensors can be copied into the other's."""
     return mapped(tree, lambda tensor: (tuple(tensor.shape), tensor.dtype))

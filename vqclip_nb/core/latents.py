@@ -1,4 +1,4 @@
-"""What the optimizer moves: a latent, how it starts, how it becomes codes, the box it stays in."""
+"""Latents: the random numbers of an iteration, how a latent begins, and how it becomes codes."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vqclip_nb.models.draft import Chance, Draft, thumbnail
 from vqclip_nb.models.vqgan import VQGAN
 
 
 def stream(seed: int, item: int, iteration: int) -> torch.Generator:
-    """The random numbers of one batch item in one iteration (0: the start), on the CPU.
+    """A CPU generator for one batch item in one iteration (0: the start).
 
-    They depend on nothing else: an item gets what it would get alone, a resumed run what it would
-    have got undisturbed, and every device the same.
+    It depends on nothing else, so that an item gets the numbers that it would get alone, a resumed
+    run those of an uninterrupted one, and every device the same.
     """
     return torch.Generator().manual_seed((seed + item) * 1_000_003 + iteration)
 
@@ -22,8 +21,8 @@ def stream(seed: int, item: int, iteration: int) -> torch.Generator:
 def begin(vqgan: VQGAN, start: str, seed: int, batch: int, height: int, width: int) -> Tensor:
     """A latent [batch, C, height, width] to begin with.
 
-    start: `codes`, independent, uniformly drawn ones; `sine`, the seed's sin(0.5 n) of normal
-    numbers; `pixels` and `gradients`, encoded pictures of coloured noise, fine and coarse
+    start: `codes`, sampled uniformly from the codebook; `sine`, the seed's sin(0.5 n) with n
+        normally distributed; `pixels` and `gradients`, encoded pictures of fine and coarse noise
     """
     items = [
         _STARTS[start](vqgan, stream(seed, item, 0), height, width)[None] for item in range(batch)
@@ -47,25 +46,32 @@ def _pixels(vqgan: VQGAN, generator: torch.Generator, height: int, width: int) -
 
 
 def _gradients(vqgan: VQGAN, generator: torch.Generator, height: int, width: int) -> Tensor:
-    """Colours that flow into each other: noise on a grid of 4 x 4, interpolated."""
+    """Smooth colours: noise on a grid of 4 x 4, interpolated."""
     cells = torch.rand(1, 3, 4, 4, generator=generator)
     size = height * vqgan.factor, width * vqgan.factor
     x = F.interpolate(cells, size, mode="bicubic", align_corners=True).clamp(0, 1)
     return vqgan.encode(x.to(vqgan.device))[0]
 
 
+def from_latents(z: Tensor, batch: int, height: int, width: int) -> Tensor:
+    """Another run's latents [N, C, h, w] as [batch, C, height, width]: resized, then repeated."""
+    if z.shape[-2:] != (height, width):
+        z = F.interpolate(z.float(), (height, width), mode="bicubic")
+    return z[torch.arange(batch) % len(z)]
+
+
 _STARTS = {"codes": _codes, "sine": _sine, "pixels": _pixels, "gradients": _gradients}
 
 
-def discretise(
+def quantize(
     vqgan: VQGAN, quantizer: str, z: Tensor, temperature: float, noise: Tensor | None = None
 ) -> Tensor:
-    """What is decoded of a latent z [B, C, h, w].
+    """The z_q [B, C, h, w] that is decoded for a latent z [B, C, h, w].
 
-    quantizer: `straight_through`, the nearest codes; `none`, z itself; `softmax`, a mean of all
-    codes by their nearness; `gumbel`, one code each, drawn by its nearness with a relaxed gradient
-    (Jang et al., 1611.01144)
-    noise: Gumbel numbers [B, h, w, K] of the draw
+    quantizer: `straight_through`, the nearest codes; `none`, z itself; `softmax`, the mean of all
+        codes weighted by a softmax of their negative squared distances; `gumbel`, one code sampled
+        from that softmax with a relaxed gradient (Jang et al., 1611.01144)
+    noise: Gumbel noise [B, h, w, K] for the sample
     """
     if quantizer == "none":
         return z
@@ -85,30 +91,6 @@ def discretise(
 
 
 def gumbel_noise(generators: list[torch.Generator], height: int, width: int, codes: int) -> Tensor:
-    """Gumbel numbers [B, height, width, codes], for each item from its own generator."""
+    """Gumbel noise [B, height, width, codes]; each item draws from its own generator."""
     uniform = torch.stack([torch.rand(height, width, codes, generator=g) for g in generators])
     return -(-uniform.clamp(1e-20, 1 - 1e-7).log()).log()
-
-
-def drafted(
-    vqgan: VQGAN, draft: Draft, tokens: Tensor, seed: int, batch: int, height: int, width: int
-) -> Tensor | None:
-    """Encoded thumbnails for a prompt's tokens [1, T], as a latent [batch, C, height, width].
-
-    None where the draft knows nothing that the prompt speaks of. One at a time: convolutions of a
-    batch may round otherwise than those of its items alone.
-    """
-    size = width * vqgan.factor, height * vqgan.factor
-    items = []
-    for item in range(batch):
-        x = thumbnail(draft, tokens, Chance.draw(stream(seed, item, 0)), *size)
-        if x is None:
-            return None
-        items.append(vqgan.encode(x))
-    return torch.cat(items)
-
-
-def clamp_to_box(vqgan: VQGAN, z: Tensor) -> None:
-    """Keep each channel of z, in place, between its smallest and largest value in the codebook."""
-    with torch.no_grad():
-        z.copy_(z.clamp(vqgan.z_min, vqgan.z_max))

@@ -34,12 +34,12 @@ DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 @dataclass(frozen=True)
-class Scene:
-    """What an iteration judges.
+class Observation:
+    """What the terms of the loss are computed from, beside the crops' embeddings.
 
     x: pictures [B, 3, H, W] in [0,1]; z: the latent [B, C, h, w]; z_q: its codes
     start: the latent that the run began with
-    drafts: the latents [P, B, C, h, w] that `draft_weight` pulls to, one a phrase; None: to none
+    drafts: latents [P, B, C, h, w] that `draft_weight` pulls to, one for each phrase; or None
     """
 
     x: Tensor
@@ -51,14 +51,12 @@ class Scene:
 
 @dataclass(frozen=True)
 class Weights:
-    """How much everything counts in one iteration.
+    """The weights of one iteration: tensors, so that a recorded iteration can be given new ones.
 
-    Tensors, so that a computation that was recorded once can be given others.
-
-    goals: of each goal's distance [G], below 0 where to keep away from it
-    wanted: of each goal's cosine [G] in the similarity that is told; they add up to 1
-    terms: of each further term that counts at all, by its name
-    drafts: of each phrase's draft [P]
+    goals: weights of the goals' distances [G]; negative pushes away from a goal
+    wanted: weights of the goals' cosines [G] in the reported similarity; they sum to 1
+    terms: weights of the other terms by name; a term that is missing is not computed
+    drafts: weights of the phrases' drafts [P]
     """
 
     goals: Tensor
@@ -75,10 +73,10 @@ class Weights:
         shares: dict[int, float],
         drafted: Sequence[bool] = (),
     ) -> Weights:
-        """Those of an iteration, counted from 1.
+        """The weights of an iteration, counted from 1.
 
-        shares: how much each phrase of the story counts now, see `prompts.Story`
-        drafted: for each phrase whether there is a draft of it
+        shares: share of each phrase of the story in this iteration, see `Story.shares`
+        drafted: for each phrase whether it has a draft
         """
         goals = [
             -settings.exclude_weight * abs(weight)
@@ -104,8 +102,10 @@ _TERMS = ("vq", "draft", "init", "zero", "tv", "gan")
 
 
 def _wanted(target: Target, shares: dict[int, float]) -> list[float]:
-    """Each goal's part in the similarity: within a phrase by the weights of the goals to come near
-    to; of those to go away from only if all are such."""
+    """Each goal's share in the similarity: in a phrase the positive goals by their weights.
+
+    Negative goals count only in a phrase that has no positive one.
+    """
     weights, found = target.weights.tolist(), [0.0] * len(target.phrases)
     for phrase, share in shares.items():
         own = [number for number, of in enumerate(target.phrases) if of == phrase]
@@ -121,12 +121,12 @@ def objective(
     distance: str,
     pairs: list[tuple[Tensor, Target]],
     weights: Weights,
-    scene: Scene,
+    seen: Observation,
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """The named parts of the loss, and the mean cosine to what is aimed at.
+    """The weighted terms of the loss by name, and the mean cosine to the target.
 
     distance: one of `DISTANCES`
-    pairs: for each critic its embeddings of the crops [B*n, E] and its target
+    pairs: for each perceptor the embeddings of the crops [B*n, E] and the target
     """
     away, near = [], []
     for emb, target in pairs:
@@ -135,14 +135,14 @@ def objective(
         near.append(weights.wanted @ (unit @ target.goals.T).mean(0))
     terms = {
         "clip": lambda: sum(away) / len(pairs),
-        # stop-gradient on the codes: the latent comes to them (1711.00937, eq. 3, last term)
-        "vq": lambda: F.mse_loss(scene.z, scene.z_q.detach()),
-        # in units of the codebook's variance, so that a weight means the same for every VQGAN
-        "draft": lambda: weights.drafts @ _gaps(scene.z, scene.drafts) / vqgan.variance,
-        "init": lambda: F.mse_loss(scene.z, scene.start),
-        "zero": lambda: scene.z.square().mean(),
-        "tv": lambda: total_variation(scene.x),
-        "gan": lambda: -vqgan.discriminate(scene.x).mean(),
+        # commitment, with a stop-gradient on the codes (1711.00937, eq. 3, last term)
+        "vq": lambda: F.mse_loss(seen.z, seen.z_q.detach()),
+        # relative to the codebook's variance, so that a weight means the same for every VQGAN
+        "draft": lambda: weights.drafts @ _gaps(seen.z, seen.drafts) / vqgan.variance,
+        "init": lambda: F.mse_loss(seen.z, seen.start),
+        "zero": lambda: seen.z.square().mean(),
+        "tv": lambda: total_variation(seen.x),
+        "gan": lambda: -vqgan.discriminate(seen.x).mean(),
     }
     parts = {"clip": terms["clip"]()}
     parts |= {name: weight * terms[name]() for name, weight in weights.terms.items()}
@@ -150,10 +150,10 @@ def objective(
 
 
 def _distances(unit: Tensor, target: Target, measure: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """The mean distances [G] of unit vectors [n, E] to the goals, with the sign of their weights;
-    below `stop` a goal's counts, but not its gradient.
+    """Mean distances [G] of unit vectors [n, E] to the goals, signed like their weights.
 
-    As in Crowson's notebooks, whose `stop` is compared with the distance of w's sign.
+    Below a goal's `stop` its value still counts but its gradient is zero, as in Crowson's
+    notebooks, which compare `stop` with the signed distance.
     """
     sign = torch.where(target.weights < 0, -1.0, 1.0)
     signed = measure(unit[:, None], target.goals) * sign  # (n, G)
@@ -162,7 +162,7 @@ def _distances(unit: Tensor, target: Target, measure: Callable[[Tensor, Tensor],
 
 
 def _gaps(z: Tensor, drafts: Tensor) -> Tensor:
-    """The mean squared distance of z to each of the latents [P, B, C, h, w]."""
+    """Mean squared differences [P] of z [B, C, h, w] and each of the drafts [P, B, C, h, w]."""
     return (z - drafts).square().flatten(1).mean(1)
 
 

@@ -111,15 +111,6 @@ class Story:
         return {(phrase - 1) % self.phrases: 1 - share, phrase: share}
 
 
-def words_to_draw(settings: Settings) -> list[str]:
-    """For each phrase what a draft should show: its weightiest sentence; empty if there is none."""
-    drawn = []
-    for phrase in parse_story(settings.prompt):
-        sentences = [p for p in phrase if p.kind == "text" and p.weight > 0]
-        drawn.append(max(sentences, key=lambda p: p.weight).text if sentences else "")
-    return drawn
-
-
 def sentences_of(settings: Settings) -> str:
     """Every sentence of the settings, without weights, pictures and noise."""
     told = [prompt for phrase in parse_story(settings.prompt) for prompt in phrase]

@@ -12,10 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vqclip_nb.accel.executor import Painter
-from vqclip_nb.core import latents
-from vqclip_nb.core.canvas import Canvas
-from vqclip_nb.core.step import Inputs, Step
+from vqclip_nb.accel.executor import Executor
+from vqclip_nb.accel.memory_saving import MemorySaving
+from vqclip_nb.core.loop import Inputs, Loop
 from vqclip_nb.core.targets import Story, make_target
 from vqclip_nb.films.options import Journey
 from vqclip_nb.films.progress import Watcher, iterated, key_run, prepared, said_of, watcher
@@ -82,46 +81,48 @@ def _frames(
     state, phrases = reel.state, [p for p in settings.prompt.split("^") if p.strip()]
     if not state:
         first = settings.replace(prompt=phrases[0].strip())
-        state = key_run(first, models, out, watched).canvas.state()
+        state = key_run(first, models, out, watched).loop.tensors()
     plan = settings.replace(total_iter=how.frames * how.iterations, coarse=0.0)
     each = math.ceil(plan.total_iter / len(phrases))
     story = Story(len(phrases), each, settings.story_fade or each // 2)
     targets = [make_target(critic, plan, load) for critic in models.perceptors]
-    canvas = Canvas(models, plan, load, state)
-    view = state["view"].to(models.device) if "view" in state else canvas.shown()
-    step, convoy = Step(models, canvas), _Convoy(canvas, how)
+    memory = MemorySaving(models.device, models.vqgan.dtype)
+    loop = Loop(models, plan, saved=state, compute=memory)
+    view = state["view"].to(models.device) if "view" in state else loop.shown()
+    convoy = _Convoy(loop, how)
     for number in range(reel.frames, how.frames):
         if number:
             turn = range(number * how.iterations + 1, (number + 1) * how.iterations + 1)
             drafts = convoy.drafts(number, {*story.shares(turn[0]), *story.shares(turn[-1])})
-            new = (step.inputs(i, targets, story) for i in turn)
+            new = (loop.inputs(i, targets, story) for i in turn)
             given = [
                 (i, replace(inputs, drafts=drafts)) for i, inputs in zip(turn, new, strict=True)
             ]
-            view = _painted_on(canvas, moved(view, how), given)
-        yield to_pixels(view)[0], canvas.state() | {"view": view}
+            view = _painted_on(loop, moved(view, how), given)
+        yield to_pixels(view)[0], loop.tensors() | {"view": view}
 
 
-def _painted_on(canvas: Canvas, view: Tensor, given: Iterable[tuple[int, Inputs]]) -> Tensor:
+def _painted_on(loop: Loop, view: Tensor, given: Iterable[tuple[int, Inputs]]) -> Tensor:
     """The view [1, 3, H, W] after some iterations.
 
     What the painting changes is added to the view. The picture itself would not do: encoded and
     decoded again in every frame, it loses its colours and grows stripes, with no painting at all.
     A share of it only keeps the view where the generator can follow.
     """
-    z = canvas.vqgan.encode(view)
-    latents.clamp_to_box(canvas.vqgan, z)
+    vqgan, latent = loop.models.vqgan, loop.latent
+    z = vqgan.encode(view)
+    vqgan.clamp_to_box(z)
     with torch.no_grad():
-        for latent in (canvas.z, canvas.start, canvas.average):
-            if latent is not None:
-                latent.copy_(z)
-    canvas.optimizer.state.clear()  # its memory is of pixels that have moved on
-    canvas.forget()
-    before = canvas.shown()
-    painter = Painter(canvas.models, canvas)  # a recording would judge the picture of before
+        for tensor in (latent.z, latent.start, latent.average):
+            if tensor is not None:
+                tensor.copy_(z)
+    latent.optimizer.state.clear()  # its moments belong to pixels that have moved on
+    loop.forget()
+    before = loop.shown()
+    executor = Executor(loop)  # a new one, since a recording would judge the previous picture
     for i, inputs in given:
-        iterated(painter, i, inputs)
-    after = canvas.shown()
+        iterated(executor, i, inputs)
+    after = loop.shown()
     return (view + after - before).clamp(0, 1).lerp(after, _FOLLOWS)
 
 
@@ -132,13 +133,13 @@ class _Convoy:
     from beyond an edge, passes its own place and leaves, and at half of its way the next follows.
     """
 
-    def __init__(self, canvas: Canvas, how: Journey) -> None:
-        self.canvas, self.how = canvas, how
+    def __init__(self, loop: Loop, how: Journey) -> None:
+        self.loop, self.how = loop, how
         with torch.no_grad():
             self._pictures = [
-                None if draft is None else canvas.vqgan.decode(draft) for draft in canvas.drafts
+                None if draft is None else loop.models.vqgan.decode(draft) for draft in loop.drafts
             ]
-        width, height = canvas.settings.im_shape
+        width, height = loop.settings.im_shape
         ways = [math.log(_GROWS) / abs(math.log(how.zoom))] if how.zoom != 1 else []
         # twice the side: beyond an edge is a mirror image, which the next draft then meets
         ways += [
@@ -148,13 +149,13 @@ class _Convoy:
 
     def drafts(self, number: int, phrases: Collection[int]) -> Tensor | None:
         """The drafts [P, B, C, h, w] at a frame, of these phrases only; None if there is none."""
-        if self.canvas.stacked is None:
+        if self.loop.stacked_drafts is None:
             return None
-        stacked = torch.zeros_like(self.canvas.stacked)
+        stacked = torch.zeros_like(self.loop.stacked_drafts)
         with torch.no_grad():
             for which in phrases:
                 if (x := self._pictures[which]) is not None:
-                    stacked[which] = self.canvas.vqgan.encode(self._seen(x, number))
+                    stacked[which] = self.loop.models.vqgan.encode(self._seen(x, number))
         return stacked
 
     def _seen(self, x: Tensor, number: int) -> Tensor:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vqclip_nb.accel.executor import Painter
-from vqclip_nb.core.canvas import Canvas
+from vqclip_nb.accel.executor import Executor
+from vqclip_nb.core.loop import Loop
 from vqclip_nb.core.targets import Story, Target, make_target
 from vqclip_nb.films.options import Morph
 from vqclip_nb.films.progress import Watcher, iterated, key_run, prepared, said_of, watcher
@@ -193,7 +193,7 @@ class _Film:
         z, plain = key.z, key.plain
         if z is None:
             run = self._run(key)
-            z, plain = run.canvas.latent(), run.settings.quantizer == "none"
+            z, plain = run.loop.latent.shown(), run.settings.quantizer == "none"
         z = z.to(self.models.device)
         return z if plain else self.models.vqgan.quantize(z)[0]
 
@@ -206,15 +206,15 @@ class _Film:
         def load(source: str) -> Tensor:
             return remembered(source, reel.parts / "inputs")
 
-        state = reel.state or self._run(self.keys[0]).canvas.state()
+        state = reel.state or self._run(self.keys[0]).loop.tensors()
         each = self.how.iterations
         plan = self.settings.replace(
             prompt=" ^ ".join(key.name for key in self.keys),
             total_iter=len(self.course) * each,
             coarse=0.0,
         )
-        canvas = Canvas(self.models, plan, load, state)
-        painter, story = Painter(self.models, canvas), Story(1, plan.total_iter, 0)
+        loop, story = Loop(self.models, plan, saved=state), Story(1, plan.total_iter, 0)
+        executor = Executor(loop)
         targets = [
             [make_target(critic, plan.replace(prompt=key.name), load) for key in self.keys]
             for critic in self.models.perceptors
@@ -222,13 +222,13 @@ class _Film:
         for number in range(reel.frames, len(self.course)):
             key, after, share = self._passage(number)
             aims = [_between(of[key], of[after], share) for of in targets]
-            pixels = painter.pictures()
+            pixels = executor.pixels()
             for i in range(number * each, (number + 1) * each if number else 0):
-                inputs = painter.step.inputs(i + 1, aims, story)
-                drafts = _drafts_between(canvas.drafts, key, after, share)
+                inputs = loop.inputs(i + 1, aims, story)
+                drafts = _drafts_between(loop.drafts, key, after, share)
                 weights = replace(inputs.weights, drafts=drafts)
-                pixels = iterated(painter, i + 1, replace(inputs, weights=weights))
-            yield pixels[0].cpu().numpy(), canvas.state()
+                pixels = iterated(executor, i + 1, replace(inputs, weights=weights))
+            yield pixels[0].cpu().numpy(), loop.tensors()
 
     def _passage(self, number: int) -> tuple[int, int, float]:
         """Of a frame: from which key, to which, how far."""

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from vqclip_nb.accel.executor import Painter
-from vqclip_nb.core.step import Inputs
+from vqclip_nb.accel.executor import Executor
+from vqclip_nb.core.loop import Inputs
 from vqclip_nb.films.options import Options
 from vqclip_nb.films.resumable_writer import seed_of
 from vqclip_nb.models.loading import Models, load_for
@@ -73,16 +73,16 @@ def key_run(settings: Settings, models: Models, out: str | Path, watched: Watche
             if RunFolder(state.parent).load_state()[1]["plan"] == wanted:
                 found = state.parent
     run = Run.resume(found, models=models) if found else Run(settings, models=models, out=out)
-    if run.i < run.settings.total_iter and not run.settled():
+    if run.i < run.settings.total_iter and not run.converged():
         for _ in watched.run(run):
             pass
     return run
 
 
-def iterated(painter: Painter, i: int, inputs: Inputs) -> Tensor:
+def iterated(executor: Executor, i: int, inputs: Inputs) -> Tensor:
     """The pictures after an iteration; raises FloatingPointError where z could not be moved."""
-    told, pixels = painter.iterate(i, inputs)
-    if not told.isfinite().all():
+    output, pixels = executor.iterate(i, inputs)
+    if not output.stacked().isfinite().all():
         raise FloatingPointError(
             "The loss or its gradient became no number: lower learning_rate; "
             "the film so far is kept."

@@ -20,7 +20,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.draft_style import Filter, Grain
+from vqclip_nb.models.vqgan import VQGAN
+from vqclip_nb.prompt_syntax import parse_prompts, parse_story
+from vqclip_nb.settings import Settings
 
 CONTEXT = 32  # tokens of the captions that it has learned from
 SIDE = 32  # pixels a side of a drawn thing
@@ -39,6 +43,7 @@ LAYOUTS: dict[str, tuple[tuple[int, float, float, float], ...]] = {
     "above": ((0, 0.0, -0.49, 0.48), (1, 0.0, 0.49, 0.48)),
     "below": ((0, 0.0, 0.49, 0.48), (1, 0.0, -0.49, 0.48)),
 }
+_FULL_EXTRAS = 0.5  # the w2 / w1 from which on a draft shows the extras in full
 _MARKS = 49_406  # CLIP's start and end marks have this id and the next; 0 fills up
 
 
@@ -183,3 +188,72 @@ def thumbnail(
         x = draft.style(x, draft.sum_of(tokens, styled), grain)
         x = F.interpolate(x, asked_for, mode="bicubic")
     return x.clamp(0, 1)
+
+
+def draft_latents(
+    draft: Draft | None,
+    vqgan: VQGAN,
+    perceptor: Perceptor,
+    settings: Settings,
+    streams: list[torch.Generator],
+    height: int,
+    width: int,
+) -> list[Tensor | None]:
+    """For each phrase of the prompt the latent [B, C, height, width] of its draft.
+
+    None for a phrase that the draft network knows nothing of, and for all of them if the pair has
+    no such network. The larger w2 is beside w1, the more of the extras a draft shows.
+    streams: the random numbers of each batch item
+    """
+    phrases = sentences_to_draft(settings)
+    if draft is None:
+        return [None] * len(phrases)
+    chances = [Chance.draw(stream) for stream in streams]
+
+    def drafted(texts: list[str]) -> Tensor | None:
+        known = [perceptor.known_part(text) for text in texts]
+        tokens = joined(perceptor.tokenize(known).to(perceptor.device))
+        z = encoded_draft(draft, vqgan, tokens, chances, height, width)
+        if z is not None:
+            vqgan.clamp_to_box(z)
+        return z
+
+    extras = [p.text for p in parse_prompts(settings.extras) if p.kind == "text"]
+    share = 0.0
+    if extras and settings.w2 > 0:
+        share = min(1.0, settings.w2 / (_FULL_EXTRAS * settings.w1)) if settings.w1 > 0 else 1.0
+    drafts = []
+    for phrase in phrases if settings.w1 > 0 else [""] * len(phrases):
+        alone = drafted([phrase]) if share < 1 else None
+        together = drafted([phrase, *extras]) if share > 0 else None
+        if alone is not None and together is not None:
+            together = alone.lerp(together, share)
+        drafts.append(alone if together is None else together)
+    return drafts
+
+
+def encoded_draft(
+    draft: Draft, vqgan: VQGAN, tokens: Tensor, chances: list[Chance], height: int, width: int
+) -> Tensor | None:
+    """Encoded thumbnails for a prompt's tokens [1, T], as a latent [B, C, height, width].
+
+    None if the draft network knows none of the words. One item at a time: the convolutions of a
+    batch may round differently from those of its items alone.
+    """
+    size = width * vqgan.factor, height * vqgan.factor
+    items = []
+    for chance in chances:
+        x = thumbnail(draft, tokens, chance, *size)
+        if x is None:
+            return None
+        items.append(vqgan.encode(x))
+    return torch.cat(items)
+
+
+def sentences_to_draft(settings: Settings) -> list[str]:
+    """For each phrase of the prompt its sentence of the largest weight, or an empty string."""
+    drawn = []
+    for phrase in parse_story(settings.prompt):
+        sentences = [p for p in phrase if p.kind == "text" and p.weight > 0]
+        drawn.append(max(sentences, key=lambda p: p.weight).text if sentences else "")
+    return drawn

@@ -99,6 +99,27 @@ def load_for(settings: Settings, *, offline: bool = False) -> Models:
     return load_models(settings.models, **named, offline=offline)
 
 
+def load_latents(source: str, models: Models) -> Tensor | None:
+    """The latents [N, C, h, w] of another run: of its folder, or of a `.safetensors` file in it.
+
+    None if `source` is neither, e.g. an image. Raises ValueError if it has no latents of `models`.
+    """
+    path = Path(source).expanduser()
+    if source and path.is_dir():
+        path = path / "state.safetensors"
+    if path.suffix != ".safetensors":
+        return None
+    if not path.is_file():
+        raise ValueError(f"init_image is {str(path)!r}: there is no such file.")
+    z = read_tensors(path).get("z")
+    channels = models.vqgan.codebook.shape[1]
+    if z is None or z.ndim != 4 or z.shape[1] != channels:
+        raise ValueError(
+            f"{path} holds no latents of {models.name}, which have {channels} channels."
+        )
+    return z
+
+
 def check_names(name: str, clip: str | Sequence[str] = ()) -> None:
     """Raise ValueError where there is no such generator or critic; loads and fetches nothing."""
     _sources(name, clip)

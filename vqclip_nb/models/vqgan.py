@@ -153,6 +153,11 @@ class VQGAN:
         codes = F.embedding(indices, self.codebook).permute(0, 3, 1, 2)  # (B, C, h, w)
         return z + (codes - z).detach(), indices
 
+    def clamp_to_box(self, z: Tensor) -> None:
+        """Clamp each channel of z [B, C, h, w], in place, to its range in the codebook."""
+        with torch.no_grad():
+            z.copy_(z.clamp(self.z_min, self.z_max))
+
     def decode(self, z_q: Tensor, *, tile: bool = False, recompute: bool = False) -> Tensor:
         """Codes [B, C, h, w] to pictures [B, 3, h*f, w*f] in [0,1].
 

@@ -17,7 +17,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vqclip_nb.core import cutouts
-from vqclip_nb.core.latents import clamp_to_box
 from vqclip_nb.core.losses import great_circle
 from vqclip_nb.models.vqgan import VQGAN, clamp_with_grad
 from vqclip_nb.train.scenes import Composer, Plan
@@ -83,7 +82,7 @@ class Rivals:
         for painting in paintings:
             painting.optimizer.step()
             painting.optimizer.zero_grad()
-            clamp_to_box(self.vqgan, painting.z)
+            self.vqgan.clamp_to_box(painting.z)
             painting.age += 1
         scenes = cutouts.apply(torch.stack([p.scene for p in paintings]), draws)
         return scenes[::cutn].clamp(0, 1), crops.detach()[::cutn].clamp(0, 1)

@@ -9,7 +9,7 @@ from PIL import Image
 from random_settings import allowed_values
 
 import vqclip_nb as vq
-from vqclip_nb.core.latents import begin, discretise, gumbel_noise, stream
+from vqclip_nb.core.latents import begin, gumbel_noise, quantize, stream
 from vqclip_nb.settings import specs
 
 
@@ -117,21 +117,21 @@ def test_a_decoder_forgets_that_it_drew_a_tile(tiny):
 
 def test_a_cold_softmax_is_the_nearest_code_and_a_hot_one_the_mean(tiny):
     z = begin(tiny.vqgan, "sine", 0, 1, 4, 4)
-    cold = discretise(tiny.vqgan, "softmax", z, 1e-5)
+    cold = quantize(tiny.vqgan, "softmax", z, 1e-5)
     torch.testing.assert_close(cold, tiny.vqgan.quantize(z)[0], atol=1e-3, rtol=1e-3)
-    hot = discretise(tiny.vqgan, "softmax", z, 1e6)
+    hot = quantize(tiny.vqgan, "softmax", z, 1e6)
     mean = tiny.vqgan.codebook.mean(0).view(1, -1, 1, 1).expand_as(hot)
     torch.testing.assert_close(hot, mean, atol=1e-3, rtol=1e-3)
-    assert discretise(tiny.vqgan, "none", z, 1.0) is z
+    assert quantize(tiny.vqgan, "none", z, 1.0) is z
 
 
 def test_gumbel_draws_codes_as_often_as_their_softmax_says(tiny):
     z = begin(tiny.vqgan, "sine", 0, 1, 1, 1).expand(1, -1, 40, 40)
     noise = gumbel_noise([stream(0, 0, 1)], 40, 40, len(tiny.vqgan.codebook))
-    drawn = discretise(tiny.vqgan, "gumbel", z, 0.05, noise)
+    drawn = quantize(tiny.vqgan, "gumbel", z, 0.05, noise)
     nearest = torch.cdist(drawn.permute(0, 2, 3, 1).reshape(-1, 32), tiny.vqgan.codebook)
     assert nearest.amin(1).max() < 1e-2  # codes, and nothing between them
-    expected = discretise(tiny.vqgan, "softmax", z[..., :1, :1], 0.05)[0, :, 0, 0]
+    expected = quantize(tiny.vqgan, "softmax", z[..., :1, :1], 0.05)[0, :, 0, 0]
     spread = drawn[0].flatten(1).std(1) / 40
     assert ((drawn[0].flatten(1).mean(1) - expected).abs() < 6 * spread + 1e-3).all()
 
@@ -141,7 +141,7 @@ def test_coarse_to_fine_paints_the_whole_size_in_the_end(quick, tiny):
     run = vq.Run(vq.Settings(**fields), models=tiny, out=quick["out"])
     sizes = []
     for it in run:
-        sizes.append(tuple(run.canvas.z.shape[-2:]))
+        sizes.append(tuple(run.loop.z.shape[-2:]))
         assert it.images()[0].size == (64, 64)
     assert sizes == [(4, 4)] * 2 + [(8, 8)] * 4
 

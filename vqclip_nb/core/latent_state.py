@@ -1,0 +1,100 @@
+"""What the optimizer moves: the latent, its moving average, and the optimizer's own memory."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vqclip_nb.core import optimizers
+from vqclip_nb.settings import Settings
+
+_MEMORY = "optimizer."  # prefix of the optimizer's tensors among those that are saved
+
+
+class LatentState:
+    """A latent and its optimizer.
+
+    z: the leaf [B, C, h, w]
+    start: z at the beginning, for `init_weight` and for codes that a mask keeps
+    average: exponential moving average of z, or None if `ema` is 0
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        z: Tensor,
+        *,
+        start: Tensor | None = None,
+        average: Tensor | None = None,
+    ) -> None:
+        self.z = z.detach().clone().requires_grad_()
+        self.start = z.detach().clone() if start is None else start
+        if settings.ema and average is None:
+            average = z.detach().clone()
+        self.average, self._decay = average, settings.ema
+        self.optimizer = optimizers.make_optimizer(settings, self.z)
+
+    @classmethod
+    def restore(cls, settings: Settings, tensors: dict[str, Tensor], device: torch.device):
+        """The state whose `tensors()` are given; its next step is the one it would have made."""
+        here = {name: value.to(device) for name, value in tensors.items()}
+        state = cls(settings, here["z"], start=here["start"], average=here.get("average"))
+        memory = {
+            name.removeprefix(_MEMORY): value
+            for name, value in tensors.items()
+            if name.startswith(_MEMORY)
+        }
+        optimizers.restore(state.optimizer, state.z, memory)
+        return state
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that `restore` needs."""
+        tensors = {"z": self.z, "start": self.start}
+        if self.average is not None:
+            tensors["average"] = self.average
+        memory = optimizers.state_of(self.optimizer, self.z)
+        return tensors | {_MEMORY + name: value for name, value in memory.items()}
+
+    def shown(self) -> Tensor:
+        """The latent that is shown and kept: the average if there is one, else z."""
+        return (self.z if self.average is None else self.average).detach()
+
+    def resized(self, settings: Settings, height: int, width: int) -> LatentState:
+        """A state of another size that begins with this one's latent, with a fresh optimizer."""
+        z, average = (
+            each if each is None else F.interpolate(each, (height, width), mode="bicubic")
+            for each in (self.z.detach(), self.average)
+        )
+        return LatentState(settings, z, average=average)
+
+    def set_rate(self, settings: Settings, iteration: int) -> None:
+        """Give the optimizer the learning rate and decay of an iteration, counted from 1."""
+        optimizers.set_rate(self.optimizer, settings, iteration)
+
+    def move(
+        self,
+        gradient: Tensor,
+        finite: Tensor,
+        *,
+        box: tuple[Tensor, Tensor] | None,
+        free: Tensor | None,
+    ) -> None:
+        """One optimizer step along the gradient, unless `finite` is false.
+
+        finite: a boolean scalar on the device, so that nothing waits for it
+        box: smallest and largest value of each channel [1, C, 1, 1]; None: no clamp
+        free: [1, 1, h, w], false for codes that keep their start; None: all are free
+        """
+        before = self.z.detach().clone()
+        self.z.grad = torch.where(finite, gradient, 0.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        with torch.no_grad():
+            if box is not None:
+                self.z.copy_(self.z.clamp(*box))
+            if free is not None:
+                self.z.copy_(torch.where(free, self.z, self.start))
+            self.z.copy_(torch.where(finite, self.z, before))
+            if self.average is not None:
+                self.average.lerp_(self.z, 1 - self._decay)
