@@ -1,7 +1,7 @@
-"""Augmentations of a batch of crops: drawn apart, then applied as pure functions of the crops.
+"""Augmentations of a batch of crops: drawn first, then applied as pure functions of the crops.
 
-Each is named after kornia's of the same effect, which the public notebooks use; `Draw` gives the
-random numbers of one of them, and its `apply` changes crops [n, 3, S, S] in [0,1].
+Each is named after the augmentation of kornia that the public notebooks use. A function such as
+`affine` draws the random numbers; the object it returns applies them to crops [n, 3, S, S] in [0,1].
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Jitter:
     contrast: Tensor
 
     def apply(self, x: Tensor) -> Tensor:
-        """Linear in the colours, and so one product; clamped to [0,1]."""
+        """One matrix product, since all of it is linear in the colours; clamped to [0,1]."""
         contrast = self.contrast.view(-1, 1, 1)
         red, green, blue = self.matrix.unbind(1)
         luma = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue  # (n, 3), of a colour of x
@@ -57,7 +57,7 @@ class Jitter:
 
 @dataclass(frozen=True)
 class Sharpen:
-    """Away from a 3 x 3 mean by `amount` [n]."""
+    """Adds `amount` [n] times the difference from a 3 x 3 mean."""
 
     amount: Tensor
 
@@ -74,7 +74,7 @@ class Erase:
     box: Tensor
 
     def apply(self, x: Tensor) -> Tensor:
-        """Where a pixel's middle lies inside."""
+        """Blacks out pixels whose centre lies inside."""
         height, width = x.shape[-2:]
         ys = ((torch.arange(height, device=x.device) + 0.5) / height).view(1, 1, -1, 1)
         xs = ((torch.arange(width, device=x.device) + 0.5) / width).view(1, 1, 1, -1)
@@ -85,17 +85,17 @@ class Erase:
 
 @dataclass(frozen=True)
 class Chances:
-    """Random numbers of one picture's crops: uniform ones and a coin for each crop."""
+    """Random numbers for the n crops of one picture."""
 
     generator: torch.Generator
     n: int
 
     def uniform(self, low: float, high: float) -> Tensor:
-        """[n] numbers."""
+        """[n] uniform numbers."""
         return low + (high - low) * torch.rand(self.n, generator=self.generator)
 
     def coin(self, chance: float) -> Tensor:
-        """[n] truths."""
+        """[n] booleans, true with probability `chance`."""
         return torch.rand(self.n, generator=self.generator) < chance
 
 
@@ -104,7 +104,7 @@ def _eye(n: int) -> Tensor:
 
 
 def flip(draw: Chances, strength: float, chance: float = 0.5) -> Warp:
-    """Mirrored left to right; `strength` is the chance."""
+    """Mirrored left to right with probability `chance * strength`."""
     matrix = _eye(draw.n)
     matrix[:, 0, 0] = torch.where(draw.coin(chance * strength), -1.0, 1.0)
     return Warp(matrix)
@@ -119,7 +119,8 @@ def affine(
     shear: float = 0.0,
     padding: str = "zeros",
 ) -> Warp:
-    """Turned by up to `degrees`, moved by up to `translate` of the side, sheared in degrees."""
+    """Rotated by up to `degrees`, moved by up to `translate` of the side, sheared by up to `shear`
+    degrees."""
     angle = torch.deg2rad(draw.uniform(-degrees, degrees))
     slant = torch.deg2rad(draw.uniform(-shear, shear)).tan()
     cos, sin = angle.cos(), angle.sin()
@@ -164,13 +165,12 @@ def jitter(
 
 
 def sharpen(draw: Chances, strength: float, chance: float = 0.5) -> Sharpen:
-    """By `strength`."""
+    """Sharpened by `strength`."""
     return Sharpen(strength * draw.coin(chance).float())
 
 
 def erase(draw: Chances, strength: float, chance: float = 0.7) -> Erase:
-    """One rectangle for all crops, of 0.1 to `strength` of the area, 1 to 3 times as wide as high
-    or as high as wide."""
+    """One rectangle for all crops: 0.1 to `strength` of the area, aspect ratio 0.3 to 1 / 0.3."""
     area, ratio, x, y, coin = torch.rand(5, generator=draw.generator).tolist()
     area = 0.1 + max(0.0, strength - 0.1) * area
     stretch = math.exp((2 * ratio - 1) * math.log(1 / 0.3) / 2)
@@ -181,7 +181,7 @@ def erase(draw: Chances, strength: float, chance: float = 0.7) -> Erase:
 
 
 def _chosen(draw: Chances, chance: float, matrix: Tensor) -> Tensor:
-    """The matrix for crops on which the coin falls, else nothing changes."""
+    """The matrix for a share `chance` of the crops, the identity for the others."""
     return torch.where(draw.coin(chance).view(-1, 1, 1), matrix, _eye(draw.n))
 
 

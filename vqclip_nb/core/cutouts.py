@@ -1,7 +1,7 @@
-"""A picture becomes a batch of crops, so that CLIP judges it from many sides at once.
+"""Cutouts: a batch of random crops of the picture, for CLIP to judge.
 
-The random numbers are drawn apart from their use: `apply(x, draws)` is a pure function, which
-makes a run repeatable and lets a test work with draws of its own.
+The random numbers are drawn apart from their use: `apply(x, draws)` is a pure function, so that a
+run is repeatable, an iteration can be recorded, and a test can use draws of its own.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from vqclip_nb.prompt_syntax import parse_augments
 from vqclip_nb.settings import Settings
 
 _CPU = torch.device("cpu")
-_LARGEST = 1.1  # a crop's side at most, in those of the picture's shorter one
+_LARGEST = 1.1  # a crop's largest side, relative to the picture's shorter side
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Draws:
 
     theta: [B*n, 2, 3] maps a crop's coordinates to its picture's, both in [-1,1]
     gain: [B*n, 3, 1, 1] brightness of each channel, around 1
-    noise: [B*n, 3, S, S] what is added to the crop
+    noise: [B*n, 3, S, S] added to the crop
     """
 
     theta: Tensor
@@ -50,9 +50,10 @@ def draw(
 ) -> Draws:
     """Draw `cutn` crops of `size` x `size` for each generator's picture of `shape` (H, W).
 
-    A crop is a square whose side is 0.8 to 1.1 of the picture's shorter side, a little turned,
-    mirrored half of the time. noise_factor: the seed's; each crop's noise has a standard deviation
-    drawn between 0 and it. tile: crops lie anywhere, also across an edge. device: of the noise.
+    A crop is a square whose side is 0.8 to 1.1 of the picture's shorter side, slightly rotated, and
+    mirrored half of the time.
+    noise_factor: upper limit of the standard deviation of a crop's noise, which is drawn uniformly
+    tile: crops may cross an edge; device: of the noise
     """
     theta, gain, noise = [], [], []
     for generator in generators:
@@ -68,10 +69,11 @@ def draw(
 
 @dataclass(frozen=True)
 class Cuts:
-    """The crops of one iteration: the same for all critics, but for their noise.
+    """The crops of one iteration: the same for all perceptors, except for their noise.
 
-    draws: by a critic's input size; of the public notebooks' methods a tuple, one for each picture
-    changes: the chosen augmentations of each picture's crops
+    draws: by a perceptor's input size; a tuple with one entry for each picture if the method is one
+        of the public notebooks'
+    changes: the additional augmentations of each picture's crops
     """
 
     draws: dict[int, Draws | tuple[PeerDraws, ...]]
@@ -107,9 +109,9 @@ def draw_cuts(
     sizes: Iterable[int],
     device: torch.device = _CPU,
 ) -> Cuts:
-    """Draw the crops of pictures of `shape` (H, W), each from its own stream, by the settings.
+    """Draw the crops of pictures of `shape` (H, W), each picture's from its own stream.
 
-    sizes: the critics' input sizes; device: where noise is drawn
+    sizes: the perceptors' input sizes; device: of the noise
     """
     s, (first, *others) = settings, dict.fromkeys(sizes)
     if s.cut_method == "studio":
@@ -131,7 +133,7 @@ def draw_cuts(
 
 
 def _at(drawn: Draws | tuple[PeerDraws, ...], noise: list[Tensor]) -> Draws | tuple[PeerDraws, ...]:
-    """The same crops with other noise, for a critic of another size."""
+    """The same crops with other noise, for a perceptor of another input size."""
     if isinstance(drawn, Draws):
         return replace(drawn, noise=torch.cat(noise))
     return tuple(replace(each, noise=own) for each, own in zip(drawn, noise, strict=True))
@@ -160,10 +162,10 @@ def _crop_maps(
 
 
 def apply(x: Tensor, draws: Draws, *, tile: bool = False) -> Tensor:
-    """Crops [B*n, 3, S, S] of the pictures x [B, 3, H, W]: one sampling, colour gain, noise.
+    """Crops [B*n, 3, S, S] of the pictures x [B, 3, H, W]: sample once, scale colours, add noise.
 
-    Where a crop shrinks the picture by two or more, it is sampled from a smaller copy of it.
-    tile: beyond an edge a crop sees the opposite one instead of a mirror
+    A crop that shrinks the picture by two or more is sampled from a smaller copy (a mipmap).
+    tile: beyond an edge a crop shows the opposite edge instead of a mirror image
     """
     theta = draws.theta
     if tile:  # half a picture more on each side, so that coordinates shrink to a half
@@ -174,13 +176,11 @@ def apply(x: Tensor, draws: Draws, *, tile: bool = False) -> Tensor:
 
 
 def _sample(x: Tensor, theta: Tensor, size: int) -> Tensor:
-    """Crops [B*n, 3, size, size], each from the copy of its picture that fits it, mirrored beyond
-    an edge.
+    """Crops [B*n, 3, size, size], each from the mipmap level that fits it, mirrored at the edges.
 
-    All copies of a picture lie in one tall sheet and all crops of it are one tall picture: nothing
-    is copied n times, nobody has to wait for the numbers that tell which copy a crop needs, and the
-    backward pass adds up in a fixed order (indexing would add up in any), so that runs are
-    repeatable.
+    All levels of a picture lie in one tall sheet and all its crops form one tall picture. So
+    nothing is copied n times, nothing waits for the device to know a crop's level, and the backward
+    pass adds up in a fixed order (with indexing the order would vary), so that runs repeat exactly.
     """
     batch, _, height, width = x.shape
     copies = [x]
@@ -190,7 +190,7 @@ def _sample(x: Tensor, theta: Tensor, size: int) -> Tensor:
     level = _levels(theta, size, height, width).clamp(max=len(copies) - 1)
     w, h, top = _looked_up(level, [copy.shape for copy in copies])  # (B*n, 1, 1) each
     grid = F.affine_grid(theta, [len(theta), 3, size, size], align_corners=False)
-    across = _mirrored((grid[..., 0] + 1) * w / 2, w)  # in pixels from the copy's corner
+    across = _mirrored((grid[..., 0] + 1) * w / 2, w)  # in pixels from the level's corner
     down = top + _mirrored((grid[..., 1] + 1) * h / 2, h)
     places = torch.stack([across * (2 / width), down * (2 / sheet.shape[2])], -1) - 1
     places = places.view(batch, -1, size, 2)  # (B, n*S, S, 2)
@@ -199,15 +199,15 @@ def _sample(x: Tensor, theta: Tensor, size: int) -> Tensor:
 
 
 def _levels(theta: Tensor, size: int, height: int, width: int) -> Tensor:
-    """How often the picture is to be halved for each crop, [n]: as often as one of the crop's
-    pixels is twice as long as one of it, along the crop's own axes."""
+    """The mipmap level of each crop [n]: how often to halve the picture so that a pixel of it is
+    about as long as one of the crop's, along the crop's longer axis."""
     across, down = theta[:, 0, :2] * width, theta[:, 1, :2] * height
     longest = (across.square() + down.square()).amax(1).sqrt() / size
     return longest.clamp_min(1).log2().floor()
 
 
 def _looked_up(level: Tensor, shapes: list[torch.Size]) -> tuple[Tensor, Tensor, Tensor]:
-    """Width, height and first row in the sheet of the copy of each `level` [n], as [n, 1, 1]."""
+    """Width, height and first row in the sheet of each crop's level [n], as [n, 1, 1]."""
     (width, height, top), row = (torch.zeros_like(level) for _ in range(3)), 0
     for number, shape in enumerate(shapes):
         here = (level == number).to(level)
@@ -217,6 +217,6 @@ def _looked_up(level: Tensor, shapes: list[torch.Size]) -> tuple[Tensor, Tensor,
 
 
 def _mirrored(place: Tensor, length: Tensor) -> Tensor:
-    """Places on a line of `length` pixels, reflected at its ends, at least half a pixel inside."""
+    """Positions on a line of `length` pixels, reflected at its ends, half a pixel inside at least."""
     inside = length - (place.remainder(2 * length) - length).abs()
     return torch.minimum(inside.clamp_min(0.5), length - 0.5)

@@ -1,8 +1,8 @@
-"""The crops of the public notebooks, for who wants to paint as they do and for comparisons.
+"""The cutouts of the public notebooks, for painting as they do and for comparisons.
 
-Geometry and augmentations as the projects' own code has them (nerdyrodent's `generate.py`,
-Crowson's notebooks, the seed); the random numbers are drawn apart, so that a crop is a pure
-function of the picture.
+Geometry and augmentations follow the projects' code (nerdyrodent's `generate.py`, Crowson's
+notebooks, the seed). The random numbers are drawn apart, so that crops are a pure function of the
+picture.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class PeerDraws:
     """Random numbers for the n crops of one picture.
 
     boxes: left, top and side [n, 3] in pixels of the padded picture; None for the pooled whole
-    pad: zeros around the picture, left and right, above and below
+    pad: width of the black border, at the sides and at top and bottom
     whole: augmentations of the picture before it is cut; augments: of the crops, in this order
     noise: [n, 3, S, S], added last
-    smooth: whether crops are resampled by Lanczos and bicubic, instead of bilinear
+    smooth: resample crops by Lanczos and bicubic instead of bilinear
     """
 
     boxes: Tensor | None
@@ -79,9 +79,9 @@ def draw_noise(
     noise_factor: float,
     device: torch.device = _CPU,
 ) -> Tensor:
-    """Noise [cutn, 3, size, size] whose standard deviation is drawn between 0 and the factor.
+    """Noise [cutn, 3, size, size]; each crop's standard deviation is drawn from [0, noise_factor].
 
-    A GPU draws its own, from a seed that `generator` gives: it is most of all random numbers.
+    A GPU draws it itself, seeded by `generator`: noise is most of an iteration's random numbers.
     """
     sigma = noise_factor * torch.rand(cutn, 1, 1, 1, generator=generator)
     if device.type == "cuda":
@@ -95,7 +95,7 @@ _NONE = torch.empty(0)
 
 
 def _squares(chances: Chances, size: int, shape: tuple[int, int], cut_pow: float) -> Tensor:
-    """Squares inside the picture, of a side between the critic's size and the shorter side."""
+    """Squares inside the picture, with sides between the perceptor's input size and the shorter side."""
     height, width = shape
     longest, shortest = min(height, width), min(height, width, size)
     share = chances.uniform(0, 1) ** cut_pow
@@ -150,10 +150,10 @@ def _latest(chances: Chances, size: int, shape: tuple[int, int], cut_pow: float)
 
 
 def _padded(chances: Chances, size: int, shape: tuple[int, int], cut_pow: float) -> PeerDraws:
-    """The seed's: the picture mirrored, turned and moved once for all, in a wide black border.
+    """The seed's: the picture is flipped, rotated and moved once for all crops, in a black border.
 
-    A crop's side is N(1.2, 0.3) of the picture's, between 0.43 and 1.9. The seed takes one side
-    for both axes, which cuts pictures that are not square wrongly; here it is the shorter one.
+    A crop's side is N(1.2, 0.3) times the picture's, clamped to [0.43, 1.9]. The seed uses one side
+    for both axes, which cuts wrong crops of pictures that are not square; here it is the shorter.
     """
     height, width = shape
     once = Chances(chances.generator, 1)

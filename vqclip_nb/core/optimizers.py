@@ -1,4 +1,4 @@
-"""How the latent is moved: torch's optimizers by name, and how the learning rate changes."""
+"""torch's optimizers by name, and the schedules of the learning rate."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import Tensor
 
 from vqclip_nb.settings import Settings
 
-_WARM_UP = 0.1  # share of the run over which `warm_up` rises
+_WARM_UP = 0.1  # share of the run over which the rate of `warm_up` rises
 _DROP_AT, _DROP_TO = 0.75, 0.1  # as in pixray: a tenth of the rate for the last quarter
 
 
 def make_optimizer(settings: Settings, z: Tensor) -> torch.optim.Optimizer:
-    """The settings' optimizer of one leaf; on a GPU one that can be recorded, if there is such."""
+    """The settings' optimizer for one leaf; on a GPU its capturable form, if it has one."""
     kind = getattr(torch.optim, settings.optimizer)
     options = {"lr": settings.learning_rate, "weight_decay": settings.wd}
     if settings.optimizer == "SGD":
@@ -25,7 +25,7 @@ def make_optimizer(settings: Settings, z: Tensor) -> torch.optim.Optimizer:
     elif settings.optimizer != "Adagrad":
         options["betas"] = (settings.beta1, settings.beta2)
     if z.device.type == "cuda" and "capturable" in inspect.signature(kind).parameters:
-        # foreach: RMSprop's single-tensor path would read the rate back from the GPU
+        # foreach, since RMSprop's single-tensor code reads the rate back from the GPU
         optimizer = kind([z], **options, capturable=True, foreach=True)
         for group in optimizer.param_groups:  # a recorded step reads its rate from the device
             group["lr"] = torch.full((), settings.learning_rate, device=z.device)
@@ -34,7 +34,7 @@ def make_optimizer(settings: Settings, z: Tensor) -> torch.optim.Optimizer:
 
 
 def set_rate(optimizer: torch.optim.Optimizer, settings: Settings, iteration: int) -> None:
-    """Give the optimizer the learning rate and decay of an iteration, counted from 1."""
+    """Set the learning rate and weight decay of an iteration, counted from 1."""
     for group in optimizer.param_groups:
         rate = settings.learning_rate * rate_share(settings, iteration)
         if isinstance(group["lr"], Tensor):
@@ -45,7 +45,7 @@ def set_rate(optimizer: torch.optim.Optimizer, settings: Settings, iteration: in
 
 
 def rate_share(settings: Settings, iteration: int) -> float:
-    """The share of `learning_rate` that the schedule gives to an iteration, counted from 1."""
+    """The factor by which the schedule scales `learning_rate` in an iteration, counted from 1."""
     done = (iteration - 1) / settings.total_iter
     if settings.schedule == "cosine":  # down to 1 %, as MattKevan's notebook
         return 0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2
@@ -57,12 +57,12 @@ def rate_share(settings: Settings, iteration: int) -> float:
 
 
 def state_of(optimizer: torch.optim.Optimizer, z: Tensor) -> dict[str, Tensor]:
-    """The optimizer's memory of z, by name."""
+    """The optimizer's state of z by name, e.g. `exp_avg`."""
     return {k: v for k, v in optimizer.state.get(z, {}).items() if isinstance(v, Tensor)}
 
 
 def restore(optimizer: torch.optim.Optimizer, z: Tensor, state: dict[str, Tensor]) -> None:
-    """Give an optimizer back what `state_of` took; on the CPU step counters, unless recorded."""
+    """Restore what `state_of` returned; step counters stay on the CPU unless they are capturable."""
     here = bool(optimizer.defaults.get("capturable"))
     if state:
         optimizer.state[z] = {

@@ -1,8 +1,8 @@
-"""Crops of many sizes as two products of matrices.
+"""Crops of many sizes by two matrix products.
 
-To cut a square out of a picture, filter it and resize it is linear along each axis, so a crop is
-A_y x A_x', with matrices that depend on the square alone; all crops are one batched product, whose
-gradient is one too, instead of a chain of small kernels for each crop.
+Cutting, filtering and resizing a square is linear along each axis: a crop is A_y x A_x^T, with
+matrices that depend on the square alone. So all crops are one batched product, and so is their
+gradient, instead of a chain of small kernels for each crop.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _CUBIC = -0.75  # torch's bicubic coefficient
 def crops(x: Tensor, boxes: Tensor, size: int, longest: int, *, smooth: bool) -> Tensor:
     """Crops [n, 3, size, size] of one picture [1, 3, H, W].
 
-    boxes: left, top and side [n, 3] in pixels; what lies outside the picture is black
-    longest: no side is longer
-    smooth: a Lanczos filter (a = 2) on a mirrored border where the crop shrinks, then bicubic;
-        else bilinear; corners aligned
+    boxes: left, top and side [n, 3] in pixels; outside the picture is black
+    longest: upper limit of the sides
+    smooth: if a crop shrinks, a Lanczos filter (a = 2) with mirrored borders, then bicubic; else
+        bilinear; both with aligned corners
     """
     left, top, side = boxes.unbind(1)
     across = matrices(left, side, size, x.shape[-1], longest, smooth=smooth)  # (n, S, W)
@@ -36,10 +36,9 @@ def crops(x: Tensor, boxes: Tensor, size: int, longest: int, *, smooth: bool) ->
 def matrices(
     start: Tensor, side: Tensor, size: int, length: int, longest: int, *, smooth: bool
 ) -> Tensor:
-    """What takes a line of `length` pixels to `size` samples of each of its stretches.
+    """Matrices [n, size, length] that resample n segments of a line of `length` pixels.
 
-    start, side: first pixel and number of pixels, up to `longest`, [n] of the stretches; gives
-    [n, size, length]
+    start, side: first pixel and number of pixels [n] of each segment; none is longer than `longest`
     """
     step = (side - 1) / max(1, size - 1)
     at = torch.arange(size, device=side.device) * step[:, None]  # (n, S), along the stretch
@@ -60,7 +59,7 @@ def matrices(
 
 
 def _neighbours(whole: Tensor, part: Tensor, smooth: bool) -> tuple[Tensor, Tensor]:
-    """Pixels around the sampled places, and their weights."""
+    """The pixels around each sample, and their weights."""
     offsets = torch.arange(-1 if smooth else 0, 3 if smooth else 2, device=whole.device)
     away = (part[..., None] - offsets).abs()
     places = whole[..., None].long() + offsets
@@ -72,9 +71,9 @@ def _neighbours(whole: Tensor, part: Tensor, smooth: bool) -> tuple[Tensor, Tens
 
 
 def _filters(ratio: Tensor, reach: int) -> Tensor:
-    """Lanczos taps [n, 2 reach + 1] for lines that become `ratio` [n] times as long; sums of 1.
+    """Lanczos taps [n, 2 reach + 1], each summing to 1, for lines scaled by `ratio` [n].
 
-    Those that do not shrink are left as they are.
+    Lines that do not shrink are not filtered.
     """
     at = torch.arange(-reach, reach + 1, device=ratio.device) * ratio.clamp(max=1)[:, None]
     taps = torch.where(at.abs() < _LOBES, at.sinc() * (at / _LOBES).sinc(), torch.zeros_like(at))
@@ -83,6 +82,6 @@ def _filters(ratio: Tensor, reach: int) -> Tensor:
 
 
 def _mirrored(places: Tensor, last: Tensor) -> Tensor:
-    """Places beyond an end, seen in a mirror that stands on the end's pixel."""
+    """Positions reflected at the first and the last pixel."""
     places = places.abs()
     return torch.where(places > last, 2 * last - places, places)

@@ -1,4 +1,4 @@
-"""Prompts to targets: where in a critic's space the picture should go, where not, and when."""
+"""Prompts to targets: directions in CLIP's embedding space, and when each of them counts."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ LoadPicture = Callable[[str], Tensor]  # a path or url to a picture [1, 3, H, W]
 
 @dataclass(frozen=True)
 class Target:
-    """What the pictures should come near to, and keep away from, in one critic's space.
+    """What the crops' embeddings should approach, and avoid, in one perceptor's space.
 
     goals: unit vectors [G, E]
-    weights: how much each counts [G]; below 0 the picture is pushed away
-    stops: the losses [G], with the weight's sign, below which a goal pulls no more
-    phrases: the phrase of the story that each goal belongs to; None: to keep away from
+    weights: of each goal [G]; negative pushes away
+    stops: signed losses [G] below which a goal no longer pulls
+    phrases: index of the phrase of the story that each goal belongs to; None for `exclude`
     """
 
     goals: Tensor
@@ -37,10 +37,10 @@ class Target:
 def make_target(
     perceptor: Perceptor, settings: Settings, load_picture: LoadPicture | None = None
 ) -> Target:
-    """What the settings' prompts aim at: for each w1 E(prompt) + w2 E(extras), at unit length.
+    """The target of the settings: for each prompt w1 E(prompt) + w2 E(extras), normalised.
 
-    The seed's blend, of raw embeddings; several extras add up by their own weights, and blank ones
-    add nothing. Raises ValueError where a blend cancels out.
+    This is the seed's blend of raw embeddings. Several extras are summed by their weights; blank
+    extras add nothing. Raises ValueError if a blend is zero.
     """
     extras = _sum_of(perceptor, settings.extras, load_picture) * settings.w2
     blends, prompts, phrases = [], [], []
@@ -48,7 +48,7 @@ def make_target(
         for prompt in phrase:
             blend = settings.w1 * _encoded(perceptor, prompt, load_picture) + extras
             if blend.norm() < 1e-6:
-                raise ValueError("prompt and extras cancel out: change w1 or w2.")
+                raise ValueError("prompt and extras cancel each other out: change w1 or w2.")
             blends.append(blend)
             prompts.append(prompt)
             phrases.append(number)
@@ -56,7 +56,7 @@ def make_target(
         blends.append(_encoded(perceptor, prompt, load_picture))
         prompts.append(prompt)
         phrases.append(None)
-    # on the CPU: they are asked for in each iteration, and a GPU would keep who asks waiting
+    # on the CPU: each iteration reads them, and reading from a GPU waits for it
     weights, stops = (
         torch.tensor([getattr(prompt, name) for prompt in prompts]) for name in ("weight", "stop")
     )
@@ -64,7 +64,7 @@ def make_target(
 
 
 def _sum_of(perceptor: Perceptor, text: str, load_picture: LoadPicture | None) -> Tensor:
-    """The weighted sum [1, E] of raw embeddings; zero where the text is blank."""
+    """The weighted sum [1, E] of raw embeddings; zero if the text is blank."""
     total = torch.zeros(1, perceptor.embed_dim, device=perceptor.device)
     for prompt in parse_prompts(text):
         total = total + prompt.weight * _encoded(perceptor, prompt, load_picture)
@@ -72,7 +72,7 @@ def _sum_of(perceptor: Perceptor, text: str, load_picture: LoadPicture | None) -
 
 
 def _encoded(perceptor: Perceptor, prompt: Prompt, load_picture: LoadPicture | None) -> Tensor:
-    """The raw embedding [1, E] of a sentence, a picture, or a random direction."""
+    """The raw embedding [1, E] of a sentence or a picture, or a random direction."""
     if prompt.kind == "noise":
         generator = torch.Generator().manual_seed(prompt.noise_seed)
         return torch.randn(1, perceptor.embed_dim, generator=generator).to(perceptor.device)
@@ -86,8 +86,8 @@ def _encoded(perceptor: Perceptor, prompt: Prompt, load_picture: LoadPicture | N
 class Story:
     """Which phrase is painted when.
 
-    phrases: how many there are; step: iterations of each, again from the first when all are told
-    fade: iterations over which a phrase comes in while the one before goes
+    phrases: how many there are; step: iterations of each, after the last the first again
+    fade: iterations over which a phrase blends in
     """
 
     phrases: int
@@ -96,13 +96,13 @@ class Story:
 
     @classmethod
     def of(cls, settings: Settings) -> Story:
-        """The settings' story; without a `story_step` the phrases share the run evenly."""
+        """The settings' story; without `story_step` the phrases share the run equally."""
         phrases = len(parse_story(settings.prompt))
         step = settings.story_step or math.ceil(settings.total_iter / phrases)
         return cls(phrases, step, settings.story_fade)
 
     def shares(self, iteration: int) -> dict[int, float]:
-        """Phrase to its share in an iteration, counted from 1; the shares add up to 1."""
+        """Each active phrase's share in an iteration, counted from 1; the shares sum to 1."""
         turn, within = divmod(iteration - 1, self.step)
         phrase = turn % self.phrases
         if self.phrases == 1 or turn == 0 or within >= self.fade:
@@ -113,24 +113,24 @@ class Story:
 
 def sentences_of(settings: Settings) -> str:
     """Every sentence of the settings, without weights, pictures and noise."""
-    told = [prompt for phrase in parse_story(settings.prompt) for prompt in phrase]
-    told += [*parse_prompts(settings.extras), *parse_prompts(settings.exclude)]
-    return " ".join(prompt.text for prompt in told if prompt.kind == "text")
+    prompts = [prompt for phrase in parse_story(settings.prompt) for prompt in phrase]
+    prompts += [*parse_prompts(settings.extras), *parse_prompts(settings.exclude)]
+    return " ".join(prompt.text for prompt in prompts if prompt.kind == "text")
 
 
 def warn_of_unknown_words(perceptor: Perceptor, settings: Settings) -> None:
-    """Warn of words that the critic never saw; it paints what the others say."""
-    if told := unknown_in(perceptor, sentences_of(settings)):
-        warnings.warn(f"{perceptor.name} never saw {told}: it paints the rest.", stacklevel=3)
+    """Warn of words that the perceptor never saw in training; it ignores them."""
+    if unknown := unknown_in(perceptor, sentences_of(settings)):
+        warnings.warn(f"{perceptor.name} never saw {unknown}: it paints the rest.", stacklevel=3)
 
 
 def unknown_in(perceptor: Perceptor, text: str) -> str:
-    """The words of `text` that the critic never saw, as a list to read; empty if there are none.
+    """The words of `text` that the perceptor never saw, as a readable list; empty if it knows all.
 
-    Each is followed by words that the critic knows and that may have been meant.
+    Each is followed by known words that may have been meant.
     """
-    told = []
+    unknown = []
     for word, similar in perceptor.suggested_words(text).items():
         meant = f" (did you mean {' or '.join(similar)}?)" if similar else ""
-        told.append(f"{word!r}{meant}")
-    return ", ".join(told)
+        unknown.append(f"{word!r}{meant}")
+    return ", ".join(unknown)
