@@ -67,7 +67,7 @@ def test_blank_extras_add_nothing_whatever_w2(tiny, extras):
 
 def test_a_blend_that_cancels_out_is_refused(tiny):
     settings = Settings(prompt="a cat", extras="a cat", w1=1, w2=-1)
-    with pytest.raises(ValueError, match="prompt and extras cancel out"):
+    with pytest.raises(ValueError, match="prompt and extras cancel each other out"):
         make_target(tiny.perceptors[0], settings)
 
 
