@@ -8,6 +8,7 @@ film in its comment.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
@@ -94,6 +95,17 @@ def as_png(image: Image.Image, record: dict | None) -> bytes:
     data = io.BytesIO()
     image.save(data, "PNG", pnginfo=info)
     return data.getvalue()
+
+
+def data_url(image: Image.Image, most: int) -> str:
+    """The RGB picture as a data: URL: a PNG, or a JPEG if that has more than `most` bytes."""
+    for options in ({"format": "png"}, *({"format": "jpeg", "quality": q} for q in (90, 75, 50))):
+        file = io.BytesIO()
+        image.save(file, **options)
+        if file.tell() <= most:
+            break
+    data = base64.b64encode(file.getvalue()).decode()
+    return f"data:image/{options['format']};base64,{data}"
 
 
 def provenance_in(image: Image.Image) -> str:

@@ -220,10 +220,10 @@ class Settings:
         try:
             record = json.loads(text)
             return cls.from_dict(record["settings"] | {"updates": record["updates"]}), record
-        except KeyError as error:
-            reason = f"{error} is missing"
-        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-            reason = str(error).rstrip(".")
+        except (TypeError, KeyError, AttributeError):
+            reason = 'expected {"settings": {…}, "updates": […]}'
+        except (ValueError, OverflowError, RecursionError) as error:
+            reason = str(error).rstrip(".")[:300]  # it can quote a value of any length
         raise ValueError(f"{name} cannot be read: {reason}.")
 
     @classmethod

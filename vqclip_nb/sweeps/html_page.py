@@ -7,10 +7,8 @@ left out.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import html
-import io
 import lzma
 import math
 import os
@@ -26,12 +24,12 @@ from typing import Any
 
 from PIL import Image
 
-from vqclip_nb.pictures import open_picture, portable, provenance_in, read_limited
+from vqclip_nb.pictures import data_url, open_picture, portable, provenance_in, read_limited
 from vqclip_nb.settings import Settings, change_in_words
 from vqclip_nb.storage.files import write_file
 
 _SIDE = 256  # pixels of a picture on the page, at most
-_HEAVY = 48 * 2**10  # bytes of a PNG; a larger one becomes a JPEG
+_HEAVY = 48 * 2**10  # bytes of a PNG; larger ones become JPEGs
 _MOST_PIXELS = 4096 * 4096  # the largest picture that `Settings` allows
 _MOST_MEMBERS = 1000  # pictures of one zip
 _LONGEST = 500  # letters of a text on the page
@@ -193,14 +191,15 @@ def _left_out(place: str | Path, error: object) -> str:
 
 
 def _as_html(figure: Figure) -> str:
-    image, source = _inlined(figure.picture)
+    image = figure.picture.convert("RGB")
+    image.thumbnail((_SIDE, _SIDE))
     rows = _unusual(figure.settings)
     hover = "; ".join(f"{name}: {value}" for name, value in rows)
     details = "".join(f"<dt>{_escaped(n)}</dt><dd>{_escaped(v)}</dd>" for n, v in rows)
     if details:
         details = f"<details><summary>settings</summary><dl>{details}</dl></details>"
     return (
-        f'<figure><img src="{source}" width="{image.width}" height="{image.height}" '
+        f'<figure><img src="{data_url(image, _HEAVY)}" width="{image.width}" height="{image.height}" '
         f'alt="{_escaped(figure.prompt)}" title="{_escaped(hover)}" loading="lazy">'
         f"<figcaption><strong>{_escaped(figure.title)}</strong> {_escaped(figure.prompt)}"
         f"<small>{_escaped(_facts(figure))}</small>{details}</figcaption></figure>"
@@ -230,18 +229,6 @@ def _unusual(settings: dict[str, Any]) -> list[tuple[str, str]]:
         listed = " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
         rows.append((name, listed))
     return rows + [("live", change_in_words(update)) for update in settings.get("updates", ())]
-
-
-def _inlined(picture: Image.Image) -> tuple[Image.Image, str]:
-    """A picture of at most `_SIDE` pixels a side, and its data: URL."""
-    image = picture.convert("RGB")
-    image.thumbnail((_SIDE, _SIDE))
-    data, kind = io.BytesIO(), "png"
-    image.save(data, "PNG")
-    if data.tell() > _HEAVY:
-        data, kind = io.BytesIO(), "jpeg"
-        image.save(data, "JPEG", quality=90)
-    return image, f"data:image/{kind};base64,{base64.b64encode(data.getvalue()).decode()}"
 
 
 def _plain(text: str) -> str:
