@@ -73,7 +73,7 @@ def test_parts_of_another_film_are_refused_and_kept(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         _fill(tmp_path / "a.mp4", 70, 30)
     other = {"kind": "test", "settings": {"seed": 4, "prompt": "a red apple"}}
-    with pytest.raises(ValueError, match="holds 30 frames of a film with another seed: finish"):
+    with pytest.raises(ValueError, match="holds 30 frames of a film that differs in seed: finish"):
         _fill(tmp_path / "a.mp4", 70, plan=other)
     assert reels.seed_of(tmp_path / "a.mp4") == 3
     _fill(tmp_path / "a.mp4", 70)

@@ -134,7 +134,7 @@ class Reel:
         if header["frames"] and header["plan"] != self.plan:
             others = ", ".join(_differing(header["plan"], self.plan))
             raise ValueError(
-                f"{self.parts} holds {header['frames']} frames of a film with another {others}: "
+                f"{self.parts} holds {header['frames']} frames of a film that differs in {others}: "
                 "finish that film, delete the folder, or choose another name."
             )
 
