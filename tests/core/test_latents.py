@@ -141,7 +141,7 @@ def test_coarse_to_fine_paints_the_whole_size_in_the_end(quick, tiny):
     run = vq.Run(vq.Settings(**fields), models=tiny, out=quick["out"])
     sizes = []
     for it in run:
-        sizes.append(tuple(run.loop.z.shape[-2:]))
+        sizes.append(tuple(run.loop.latent.z.shape[-2:]))
         assert it.images()[0].size == (64, 64)
     assert sizes == [(4, 4)] * 2 + [(8, 8)] * 4
 
