@@ -152,7 +152,7 @@ class Run:
         """
         saved = Saved.load(Path(folder))
         run = cls(saved.settings, models=models, saved=saved)
-        run.folder.go_on_after(run.i)
+        run.folder.resume_after(run.i)
         return run
 
     @classmethod
@@ -240,7 +240,7 @@ class Run:
                 self.save_film()
             finally:
                 self.executor.release()
-                self.folder.rest()
+                self.folder.pause()
 
     def save_film(self) -> None:
         """Save, and write the timelapse of what was painted so far."""

@@ -207,7 +207,7 @@ class RunFolder:
             if file.stem != f"{i:06d}":
                 file.unlink()
 
-    def go_on_after(self, i: int) -> None:
+    def resume_after(self, i: int) -> None:
         """Continue the timelapse after iteration i; delete what was written after it."""
         for broken in self.path.rglob("*.part*"):
             broken.unlink()
@@ -222,7 +222,7 @@ class RunFolder:
         """Write `timelapse.mp4`, with the provenance, from all frames so far."""
         self._film.join(self.timelapse, comment=json.dumps(record) if record else "")
 
-    def rest(self) -> None:
+    def pause(self) -> None:
         """Stop the encoder until the next frame."""
         self._film.pause()
 
