@@ -214,17 +214,17 @@ def test_settings_that_no_picture_of_ours_has_get_a_sentence(said, tmp_path):
     info = PngInfo()
     info.add_itxt("vqclip_nb", said)
     Image.new("RGB", (8, 8)).save(tmp_path / "other.png", pnginfo=info)
-    with pytest.raises(
-        ValueError, match=r"cannot be read\.|is no setting|live change|updates is 3"
-    ):
+    with pytest.raises(ValueError, match=r"^The settings in .*other\.png cannot be read: .*\.$"):
         vq.Settings.from_png(tmp_path / "other.png")
 
 
 def test_what_is_no_picture_gets_a_sentence(tmp_path):
     (tmp_path / "text.png").write_text("hello")
-    with pytest.raises(ValueError, match=r"text\.png is no picture that can be read"):
+    with pytest.raises(
+        ValueError, match=r"text\.png is not a picture that can be read: unknown format"
+    ):
         vq.Settings.from_png(tmp_path / "text.png")
-    with pytest.raises(ValueError, match=r"none\.png is not there"):
+    with pytest.raises(ValueError, match=r"none\.png cannot be read as a picture: No such file"):
         vq.Settings.from_png(tmp_path / "none.png")
 
 

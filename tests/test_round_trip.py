@@ -5,8 +5,8 @@ from PIL import Image
 from random_settings import any_settings
 
 from vqclip_nb.__main__ import _paint_parser, _settings
+from vqclip_nb.pictures import as_png, portable
 from vqclip_nb.settings import Settings, specs
-from vqclip_nb.storage.metadata import as_png, portable
 from vqclip_nb.widgets.settings_form import Form
 
 
@@ -45,8 +45,8 @@ def test_the_form_gives_the_same_settings(values):
 @settings(deadline=None)
 @given(values=any_settings)
 def test_a_picture_gives_the_same_settings(values, tmp_path_factory):
-    said = portable(Settings(**values))
+    said = portable(Settings(**values).to_dict())
     path = tmp_path_factory.mktemp("picture") / "picture.png"
     path.write_bytes(as_png(Image.new("RGB", (4, 4)), said))
-    again = portable(Settings.from_png(path))
+    again = portable(Settings.from_png(path).to_dict())
     assert again["settings"] == said["settings"]

@@ -165,7 +165,7 @@ def test_resuming_a_finished_run_yields_nothing_until_it_is_extended(quick, tiny
 
 
 def test_what_is_no_runs_folder_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"is no run's folder: it has no state\.safetensors"):
+    with pytest.raises(ValueError, match=r"is not a run's folder: it has no state\.safetensors"):
         vq.Run.resume(tmp_path)
 
 
@@ -178,7 +178,7 @@ def test_nothing_is_loaded_before_everything_is_checked(monkeypatch, tmp_path):
         with pytest.raises(ValueError, match=next(iter(bad))):
             vq.generate(**{"prompt": "a cat", "out": tmp_path} | bad)
     (tmp_path / "file").touch()
-    with pytest.raises(ValueError, match=r"out is .*: allowed is a folder that you may write to"):
+    with pytest.raises(ValueError, match=r"out is .*: choose a folder that you may write to"):
         vq.generate("a cat", out=tmp_path / "file")
 
 

@@ -7,9 +7,10 @@ if TYPE_CHECKING:
     from vqclip_nb.evaluation.scores import score
     from vqclip_nb.films.journey import journey
     from vqclip_nb.films.morph import morph
+    from vqclip_nb.films.progress import generate
     from vqclip_nb.films.timelapse import timelapse
     from vqclip_nb.models.loading import Models, load_models
-    from vqclip_nb.run import Iterate, Result, Run, generate
+    from vqclip_nb.run import Iterate, Result, Run
     from vqclip_nb.settings import PRESETS, Settings
     from vqclip_nb.sweeps.sweep import sweep
     from vqclip_nb.widgets.gallery import Gallery
@@ -30,7 +31,7 @@ _HOMES = {
     "Studio": "widgets.studio",
     "describe_machine": "evaluation.machine",
     "drive_folder": "storage.colab",
-    "generate": "run",
+    "generate": "films.progress",
     "journey": "films.journey",
     "load_judge": "models.judge",
     "load_models": "models.loading",

@@ -124,8 +124,8 @@ def _parsed(value: str | list[str]) -> object:
 
 def _paint(options: dict) -> int:
     settings = _settings(options)  # before torch is imported: a wrong one is told at once
+    from vqclip_nb.films.progress import with_bar
     from vqclip_nb.run import Run
-    from vqclip_nb.widgets.display import with_bar
 
     run, interrupted = Run(settings, out=options["out"], offline=options["offline"]), False
     try:

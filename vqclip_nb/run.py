@@ -27,10 +27,10 @@ from vqclip_nb.accel.memory_saving import MemorySaving
 from vqclip_nb.core.loop import Inputs, Loop, Start
 from vqclip_nb.core.targets import Story, make_target, warn_of_unknown_words
 from vqclip_nb.models.loading import Models, check_names, load_for, load_latents, pick_device
+from vqclip_nb.pictures import portable
 from vqclip_nb.settings import Settings, drawn_seed, specs
 from vqclip_nb.storage import interrupts
-from vqclip_nb.storage.images import kept_picture, remembered
-from vqclip_nb.storage.metadata import portable
+from vqclip_nb.storage.images import remembered
 from vqclip_nb.storage.run_folder import RunFolder
 
 _SEGMENT = 100  # iterations after which frames are encoded, if no step is shown before
@@ -152,7 +152,7 @@ class Run:
         """
         saved = Saved.load(Path(folder))
         run = cls(saved.settings, models=models, saved=saved)
-        run.folder.go_on_after(run.i)
+        run.folder.resume_after(run.i)
         return run
 
     @classmethod
@@ -240,7 +240,7 @@ class Run:
                 self.save_film()
             finally:
                 self.executor.release()
-                self.folder.rest()
+                self.folder.pause()
 
     def save_film(self) -> None:
         """Save, and write the timelapse of what was painted so far."""
@@ -374,7 +374,7 @@ class Run:
         """The provenance that pictures and films carry; None if `metadata` is off."""
         if not self.plan.metadata:
             return None
-        return portable(self.plan) | {
+        return portable(self.plan.to_dict()) | {
             "iteration": self.i,
             "files": self.models.checksums,
             "versions": versions(),
@@ -400,47 +400,3 @@ def drawable(im_shape: tuple[int, int], factor: int) -> tuple[int, int]:
             stacklevel=4,
         )
     return width, height
-
-
-def generate(
-    prompt: str | Settings | None = None,
-    *,
-    models: str | Models | None = None,
-    out: str | Path = "runs",
-    show: bool = False,
-    offline: bool = False,
-    **fields: object,
-) -> Result:
-    """Paint a picture; the fields of `Settings` are keywords.
-
-    prompt: a sentence, or ready settings; `init_image` and `mask` may also be PIL's pictures or
-        arrays, which are kept in `out`/inputs
-    models: a loaded pair, a model's name or a checkpoint's path
-    out: where the run's new folder goes
-    show: in a notebook the picture inline at every show_step, in a terminal a progress bar
-    offline: fetch no model
-
-    Interrupting keeps and returns what was painted.
-    """
-    settings = prompt if isinstance(prompt, Settings) else Settings()
-    if isinstance(prompt, str):
-        fields["prompt"] = prompt
-    if isinstance(models, str):
-        fields["models"] = models
-    for name in ("init_image", "mask"):
-        if not isinstance(fields.get(name, ""), str):
-            fields[name] = kept_picture(fields[name], Path(out) / "inputs")
-    settings = settings.replace(**fields)
-    loaded = models if isinstance(models, Models) else None
-    run = Run(settings, models=loaded, out=out, offline=offline)
-    watched = run
-    if show:
-        from vqclip_nb.widgets.display import watch
-
-        watched = watch(run)
-    try:
-        for _ in watched:
-            pass
-    except KeyboardInterrupt:
-        pass  # the run has saved itself
-    return run.result()

@@ -11,11 +11,13 @@ import json
 import math
 import numbers
 import random
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vqclip_nb.pictures import checksum, open_picture, provenance_in, with_copies
 from vqclip_nb.prompt_syntax import parse_augments, parse_prompts, parse_story
 
 
@@ -200,21 +202,50 @@ class Settings:
         """Settings from what `to_json` wrote."""
         try:
             values = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"These settings are not JSON: {error}.") from None
         if not isinstance(values, dict):
             raise ValueError('These settings are no JSON object: expected {"prompt": …}.')
         return cls.from_dict(values)
 
     @classmethod
+    def from_provenance(cls, text: str | bytes, name: str) -> tuple[Settings, dict]:
+        """The settings, with the log of live changes, in untrusted JSON, and the whole record.
+
+        text: the provenance that a picture carries, or a run's settings.json
+        name: what error messages call it
+
+        Raises ValueError with one sentence, whatever is wrong with it.
+        """
+        try:
+            record = json.loads(text)
+            return cls.from_dict(record["settings"] | {"updates": record["updates"]}), record
+        except (TypeError, KeyError, AttributeError):
+            reason = 'expected {"settings": {…}, "updates": […]}'
+        except (ValueError, OverflowError, RecursionError) as error:
+            reason = str(error).rstrip(".")[:300]  # it can quote a value of any length
+        raise ValueError(f"{name} cannot be read: {reason}.")
+
+    @classmethod
     def from_png(cls, path: str | Path) -> Settings:
         """The settings that made a picture, live changes included, from the picture itself.
 
-        Warns where the picture was changed since; raises ValueError where it carries none.
+        Pictures that it began with are taken from its run's folder, if that still exists. Warns if
+        the picture was changed since. Raises ValueError if it carries no settings.
         """
-        from vqclip_nb.storage.metadata import settings_of
-
-        return settings_of(path)
+        image = open_picture(path)
+        text = provenance_in(image)
+        if not text:
+            raise ValueError(f"{path} carries no settings: it was not painted by vqclip_nb.")
+        settings, record = cls.from_provenance(text, f"The settings in {path}")
+        if not isinstance(record.get("inputs"), dict):
+            raise ValueError(f"The settings in {path} cannot be read: 'inputs' is missing.")
+        if record.get("pixels") != checksum(image):
+            warnings.warn(
+                f"{path} was changed after it was painted: its settings made the original.",
+                stacklevel=2,
+            )
+        return cls.from_dict(with_copies(settings.to_dict(), record["inputs"], Path(path)))
 
     def at(self, iteration: int) -> Settings:
         """What an iteration, counted from 1, is painted with: live changes made, without a log."""
@@ -266,6 +297,12 @@ def specs() -> dict[str, Spec]:
     """The `Spec` of every field, in the order in which a form should show them."""
     fields = dataclasses.fields(Settings)
     return {f.name: f.metadata["spec"] for f in fields if "spec" in f.metadata}
+
+
+def change_in_words(update: dict) -> str:
+    """A live change, as the log of `updates` has it, in words."""
+    changes = ", ".join(f"{k} {v}" for k, v in update.items() if k != "iteration")
+    return f"from iteration {update['iteration']}: {changes}"
 
 
 def drawn_seed() -> int:

@@ -98,7 +98,7 @@ def test_sweep_paints_every_line_and_a_sheet(tmp_path, capsys):
 def test_a_file_without_prompts_is_refused(tmp_path, capsys):
     (tmp_path / "empty.txt").write_text("# nothing\n")
     assert main(["sweep", str(tmp_path / "empty.txt")]) == 2
-    assert "holds no prompt" in capsys.readouterr().err
+    assert "has no prompt" in capsys.readouterr().err
 
 
 def test_models_lists_what_there_is_and_what_it_costs(capsys):

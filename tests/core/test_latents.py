@@ -84,7 +84,7 @@ def test_a_picture_in_memory_is_begun_with_as_its_file_would_be(photo, quick, ti
         for given in (photo, image, np.asarray(image), np.asarray(image) / 255)
     ]
     assert all(torch.equal(result.latents, results[0].latents) for result in results)
-    with pytest.raises(ValueError, match="is no picture"):
+    with pytest.raises(ValueError, match="is not a picture"):
         _paint(quick, tiny, init_image=np.zeros((4, 4, 7), np.uint8))
 
 
@@ -141,7 +141,7 @@ def test_coarse_to_fine_paints_the_whole_size_in_the_end(quick, tiny):
     run = vq.Run(vq.Settings(**fields), models=tiny, out=quick["out"])
     sizes = []
     for it in run:
-        sizes.append(tuple(run.loop.z.shape[-2:]))
+        sizes.append(tuple(run.loop.latent.z.shape[-2:]))
         assert it.images()[0].size == (64, 64)
     assert sizes == [(4, 4)] * 2 + [(8, 8)] * 4
 
@@ -231,7 +231,7 @@ def test_a_story_moves_on_to_its_next_phrase(quick, tiny):
         ({"init_image": "nowhere.png"}, "nowhere.png cannot be read as a picture"),
         ({"init_image": "x.safetensors"}, "there is no such file"),
         ({"prompt": "a cat | nowhere.png"}, "nowhere.png cannot be read as a picture"),
-        ({"init_image": __file__}, "is no picture that can be read"),
+        ({"init_image": __file__}, "is not a picture that can be read"),
     ],
 )
 def test_a_picture_that_is_not_there_is_told_before_painting(changes, sentence, quick, tiny):

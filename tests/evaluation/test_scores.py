@@ -13,12 +13,12 @@ from torchvision.transforms.functional import to_tensor
 
 import vqclip_nb as vq
 from vqclip_nb.__main__ import main
+from vqclip_nb.core.images import as_images
 from vqclip_nb.core.latents import stream
 from vqclip_nb.evaluation import scores
 from vqclip_nb.evaluation.scores import Score, as_table, score_pictures
 from vqclip_nb.models.draft import Chance, joined, thumbnail
-from vqclip_nb.storage.images import to_pixels
-from vqclip_nb.storage.metadata import as_png, portable
+from vqclip_nb.pictures import as_png, portable
 
 APPLE = Path(__file__).parents[2] / "assets" / "picture.png"
 SENTENCE = "a red apple on a light blue background"
@@ -36,7 +36,7 @@ def drawn(tiny) -> list[Image.Image]:
     perceptor, chance = tiny.perceptors[0], Chance.draw(stream(0, 0, 0))
     tokens = [joined(perceptor.tokenize(thing)) for thing in THINGS]
     found = [thumbnail(tiny.draft, each, chance, 128, 128) for each in tokens]
-    return [Image.fromarray(to_pixels(x)[0]) for x in found]
+    return [as_images(x)[0] for x in found]
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_without_a_prompt_a_picture_is_scored_against_its_own(tmp_path, tiny):
     image = Image.open(APPLE)
     (tmp_path / "run" / "picture.png").write_bytes(as_png(image, None))
     plan = vq.Settings(prompt="a cactus", extras="night").updated(9, prompt="a snowman")
-    told = portable(plan)
+    told = portable(plan.to_dict())
     (tmp_path / "run" / "settings.json").write_text(json.dumps(told))
     (tmp_path / "live.png").write_bytes(as_png(image, told))
     rows = vq.score([APPLE, tmp_path / "run", str(tmp_path / "live.png")], models=tiny)
@@ -167,8 +167,8 @@ def test_a_word_that_a_critic_never_saw_is_told(drawn, tiny, judge):
     ("arguments", "sentence"),
     [
         (["nope.png"], "nope.png cannot be read as a picture: No such file"),
-        (["notes.txt"], "notes.txt is no picture that can be read"),
-        (["empty"], "empty is no run's folder: it has no picture.png."),
+        (["notes.txt"], "notes.txt is not a picture that can be read: unknown format."),
+        (["empty"], "empty is not a run's folder: it has no picture.png."),
         (["plain.png"], "plain.png does not say what it was painted with: give a prompt."),
         (["broken.png"], "broken.png has settings that cannot be read: give a prompt."),
         (["story.png"], "The prompt of story.png is 'a cat ^ a dog': allowed"),
@@ -189,7 +189,7 @@ def test_bad_input_gets_one_sentence_before_any_model(
     Path("notes.txt").write_text("a cat")
     Path("plain.png").write_bytes(as_png(plain, None))
     Path("broken.png").write_bytes(as_png(plain, {"settings": {"prompt": 3}, "updates": []}))
-    story = portable(vq.Settings(prompt="a cat ^ a dog"))
+    story = portable(vq.Settings(prompt="a cat ^ a dog").to_dict())
     Path("story.png").write_bytes(as_png(plain, story))
     assert main(["score", *arguments]) == 2
     said = capsys.readouterr().err

@@ -76,7 +76,7 @@ def test_an_interrupted_film_plays_and_goes_on_to_the_same_frames(plan, tiny, tm
     assert (read["frames"].shape, read["fps"]) == ((7, 64, 64, 3), 12)
     assert np.array_equal(read["frames"], probe(film)["frames"])
     assert torn(partial(vq.journey, plan, models=tiny, **how), film, at=5, total=7) == 5
-    with pytest.raises(ValueError, match="holds 5 frames of a film with other zoom, prompt"):
+    with pytest.raises(ValueError, match="holds 5 frames of a film that differs in zoom, prompt"):
         vq.journey(plan.replace(prompt="a cat"), film, models=tiny, **how | {"zoom": 1.0})
 
 

@@ -157,7 +157,7 @@ def test_the_command_line_makes_a_film(tmp_path, capsys):
             ["a cat", "a dog", "--mask", "m.png", "--init-image", "i.png"],
             "mask keeps parts of a picture, and a film of",
         ),
-        (["a cat", "a dog", "--to", "a.avi"], "a.avi is no film's name"),
+        (["a cat", "a dog", "--to", "a.avi"], "a.avi is not a film's name"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_status_2(words, said, capsys, tmp_path, monkeypatch):

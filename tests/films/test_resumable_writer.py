@@ -73,7 +73,7 @@ def test_parts_of_another_film_are_refused_and_kept(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         _fill(tmp_path / "a.mp4", 70, 30)
     other = {"kind": "test", "settings": {"seed": 4, "prompt": "a red apple"}}
-    with pytest.raises(ValueError, match="holds 30 frames of a film with other seed: finish"):
+    with pytest.raises(ValueError, match="holds 30 frames of a film that differs in seed: finish"):
         _fill(tmp_path / "a.mp4", 70, plan=other)
     assert reels.seed_of(tmp_path / "a.mp4") == 3
     _fill(tmp_path / "a.mp4", 70)
@@ -82,7 +82,7 @@ def test_parts_of_another_film_are_refused_and_kept(tmp_path):
 def test_a_folder_that_is_no_films_is_not_touched(tmp_path):
     (tmp_path / "a.mp4.parts").mkdir()
     (tmp_path / "a.mp4.parts" / "diary.txt").write_text("mine")
-    with pytest.raises(ValueError, match=r"a\.mp4\.parts is there and no film's"):
+    with pytest.raises(ValueError, match=r"a\.mp4\.parts exists and is not a film's"):
         _fill(tmp_path / "a.mp4", 3)
     assert (tmp_path / "a.mp4.parts" / "diary.txt").read_text() == "mine"
 
@@ -90,15 +90,15 @@ def test_a_folder_that_is_no_films_is_not_touched(tmp_path):
 def test_a_broken_state_is_refused(tmp_path):
     (tmp_path / "a.mp4.parts").mkdir()
     (tmp_path / "a.mp4.parts" / "state.safetensors").write_bytes(b"nothing")
-    with pytest.raises(ValueError, match=r"cannot be read .* to begin anew"):
+    with pytest.raises(ValueError, match=r"cannot be read .* to start again"):
         _fill(tmp_path / "a.mp4", 3)
 
 
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("film.avi", "film.avi is no film's name"),
-        ("film", "film is no film's name"),
+        ("film.avi", "film.avi is not a film's name"),
+        ("film", "film is not a film's name"),
         ("folder.mp4", "folder.mp4 is a folder"),
         ("file/film.mp4", "film.mp4 cannot be written"),
     ],

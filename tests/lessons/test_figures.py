@@ -5,9 +5,9 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
+from vqclip_nb.core.images import as_images
 from vqclip_nb.lessons.drawings import load_drawings
 from vqclip_nb.lessons.figures import (
-    as_images,
     code_map,
     code_usage,
     codebook_sheet,

@@ -1,13 +1,11 @@
 """Videos, read back with ffmpeg: frames, size, codec, pixel format."""
 
-import time
-
 import numpy as np
 import pytest
 from film_frames import probe
 
 import vqclip_nb as vq
-from vqclip_nb.storage.ffmpeg import Segment, join_videos, write_video
+from vqclip_nb.storage.ffmpeg import join_videos, write_video
 
 
 def _grey(levels, height=64, width=64):
@@ -32,65 +30,9 @@ def test_joined_videos_play_one_after_the_other(tmp_path):
     assert np.abs(levels - np.repeat([30, 200], 5)).max() < 3
 
 
-def test_a_segment_is_the_video_of_its_frames_however_often_encoding_rested(tmp_path):
-    frames = [np.random.default_rng(i).integers(0, 255, (64, 64, 3), np.uint8) for i in range(9)]
-    write_video(tmp_path / "whole.mp4", frames)
-    segment = Segment(tmp_path)
-    for number, frame in enumerate(frames):
-        segment.add(frame)
-        if number in (2, 5):
-            segment.rest()
-            assert not list(tmp_path.glob("*.part*"))
-    segment.end("segment.mp4")
-    assert segment.frames == []
-    segment.settle()
-    assert (tmp_path / "segment.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
-    assert len(list(tmp_path.iterdir())) == 2
-
-
-def test_an_encoder_that_dies_is_told_and_loses_no_frame(tmp_path):
-    segment, frames = Segment(tmp_path), _grey(range(5))
-    for frame in frames:
-        segment.add(frame)
-    segment._encoder._process.kill()
-    segment.end("segment.mp4")
-    with pytest.raises(OSError, match=r"segment\.mp4 could not be written"):
-        segment.settle()
-    assert list(tmp_path.iterdir()) == []
-    assert np.array_equal(segment.frames, frames)
-    segment.add(frames[0])
-    segment.end("segment.mp4")
-    segment.settle()
-    assert len(probe(tmp_path / "segment.mp4")["frames"]) == 6
-
-
 def test_a_file_that_cannot_be_written_is_told(tmp_path):
     with pytest.raises(OSError, match=r"a\.mp4 could not be written: .*No such file"):
         write_video(tmp_path / "nowhere" / "a.mp4", _grey(range(99), 256, 256))
-
-
-@pytest.mark.slow
-def test_a_loop_that_records_keeps_nine_tenths_of_its_speed(tmp_path):
-    """A loop that waits, as one for a GPU does, 33 ms an iteration at 512×512."""
-    coarse = [np.random.default_rng(i).integers(0, 200, (64, 64, 3), np.uint8) for i in range(25)]
-    frames = [frame.repeat(8, 0).repeat(8, 1) for frame in coarse]
-
-    def seconds(segment) -> float:
-        began = time.perf_counter()
-        for frame in frames:
-            time.sleep(0.033)
-            if segment:
-                segment.add(frame)
-        if segment:
-            segment.end("segment.mp4")
-        return time.perf_counter() - began
-
-    kept = []
-    for _ in range(3):
-        segment = Segment(tmp_path)
-        kept.append(seconds(None) / seconds(segment))
-        segment.settle()
-    assert max(kept) >= 0.9
 
 
 def test_no_frames_are_refused_and_leave_no_file(tmp_path):
@@ -109,16 +51,3 @@ def test_the_timelapse_has_one_frame_an_iteration_and_ends_with_the_picture(quic
         for picture in (result.images[0], frames[-1])
     )
     assert np.abs(shown - last).mean() < 5
-
-
-def test_a_resumed_runs_timelapse_has_the_same_frames(quick, tiny):
-    undisturbed = vq.generate("a red apple", models=tiny, **quick)
-    settings = vq.Settings.from_png(undisturbed.folder / "picture.png")
-    run = vq.Run(settings, models=tiny, out=quick["out"])
-    for it in run:
-        if it.i == 3:
-            break
-    resumed = vq.Run.resume(run.folder.path, models=tiny)
-    list(resumed)
-    theirs = probe(resumed.folder.timelapse)["frames"]
-    assert np.array_equal(probe(undisturbed.folder / "timelapse.mp4")["frames"], theirs)

@@ -16,8 +16,8 @@ from test_browser import browser  # noqa: F401
 
 import vqclip_nb as vq
 from vqclip_nb.__main__ import main
-from vqclip_nb.storage.metadata import as_png, portable
-from vqclip_nb.sweeps.html_page import Entry, collect, write_page
+from vqclip_nb.pictures import as_png, portable
+from vqclip_nb.sweeps.html_page import Figure, collect, write_page
 from vqclip_nb.widgets.display import zipped
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>$title'
@@ -26,7 +26,7 @@ HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>$title'
 def _png(prompt="a red apple", colour=(200, 30, 30), size=(64, 64), **changes) -> bytes:
     """A plain picture that says that it was painted from the prompt."""
     settings = vq.Settings(prompt=prompt, seed=5).replace(**changes)
-    return as_png(Image.new("RGB", size, colour), portable(settings) | {"iteration": 40})
+    return as_png(Image.new("RGB", size, colour), portable(settings.to_dict()) | {"iteration": 40})
 
 
 def _put(path: Path, data: bytes) -> Path:
@@ -213,7 +213,7 @@ def _zip_of(path: Path, members: dict[str, bytes]) -> Path:
 
 
 def test_zips_are_read_in_memory_within_limits(tmp_path, monkeypatch):
-    monkeypatch.setattr("vqclip_nb.sweeps.html_page._LARGEST", 2**20)
+    monkeypatch.setattr("vqclip_nb.pictures.MOST_BYTES", 2**20)
     folder = tmp_path / "class"
     bomb, good = bytes(2**20 + 1), _png()
     _zip_of(folder / "anna.zip", {"../../../evil/picture.png": good, "/abs/settings.json": bomb})
@@ -236,9 +236,9 @@ def test_zips_are_read_in_memory_within_limits(tmp_path, monkeypatch):
         re.search(r"(\w+)\.zip", problem)[1]: problem.partition(" was left out: ")[2]
         for problem in problems
     }
-    assert reasons.pop("bomb") == "it is larger than 1 MiB."
-    assert reasons.pop("empty") == "it holds no picture.png."
-    assert reasons.pop("many") == "it holds 1001 pictures: allowed are 1000."
+    assert reasons.pop("bomb") == "it is larger than the allowed 1 MiB."
+    assert reasons.pop("empty") == "it has no picture.png."
+    assert reasons.pop("many") == "it has 1001 pictures, more than the allowed 1000."
     assert set(reasons) == {"torn", "lies", "locked"}
     assert all(reasons.values())
     assert sorted(tmp_path.rglob("*")) == before
@@ -246,7 +246,7 @@ def test_zips_are_read_in_memory_within_limits(tmp_path, monkeypatch):
 
 def test_large_pictures_become_small_ones(tmp_path):
     noise = np.random.default_rng(0).integers(0, 255, (512, 384, 3), dtype=np.uint8)
-    settings = portable(vq.Settings(prompt="noise"))
+    settings = portable(vq.Settings(prompt="noise").to_dict())
     _put(tmp_path / "class" / "a.png", as_png(Image.fromarray(noise), settings))
     image = _page(tmp_path / "class").all("img")[0]
     assert (image["width"], image["height"]) == ("192", "256")
@@ -256,7 +256,7 @@ def test_large_pictures_become_small_ones(tmp_path):
 
 def test_pages_with_scores_begin_with_the_highest(tmp_path):
     entries = [
-        Entry(Image.new("RGB", (8, 8)), f"w2 = {score}", "a cat", score=score)
+        Figure(Image.new("RGB", (8, 8)), f"w2 = {score}", "a cat", score=score)
         for score in (0.1, None, 0.3, 0.2)
     ]
     write_page(tmp_path / "sweep.html", entries, "Sweep")
@@ -270,7 +270,7 @@ def test_pages_with_scores_begin_with_the_highest(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["nowhere"], "nowhere is no folder"),
+        (["nowhere"], "nowhere is not a folder"),
         (["."], "No run was found in ."),
         ([".", "--out", "class.png"], "out is 'class.png': give a name that ends with .html."),
     ],

@@ -22,9 +22,10 @@ from test_browser import browser  # noqa: F401
 
 import vqclip_nb as vq
 from vqclip_nb.__main__ import main
-from vqclip_nb.sweeps import sweep as sweep_module
+from vqclip_nb.storage.run_folder import RunFolder
+from vqclip_nb.sweeps import painting
 from vqclip_nb.sweeps.grid import combinations, in_words, read_sweep
-from vqclip_nb.sweeps.html_page import Entry, write_page
+from vqclip_nb.sweeps.html_page import Figure, write_page
 
 PROMPTS = ["a red apple", "a lemon"]
 
@@ -75,7 +76,7 @@ def test_the_same_settings_have_the_same_name_in_every_grid():
     ("grid", "said"),
     [
         ({}, "grid is empty"),
-        ({"colour": ["red"]}, "'colour' is no setting"),
+        ({"colour": ["red"]}, "'colour' is not a setting"),
         ({"prompt": "a cat"}, "grid's prompt is 'a cat': give a list"),
         ({"seed": []}, r"grid's seed is \[\]"),
         ({"w1": [1, 99]}, "w1 is 99: allowed is a number from -10 to 10"),
@@ -104,12 +105,13 @@ def test_what_is_done_is_not_painted_again_and_what_is_half_done_goes_on(
 ):
     grid = {"prompt": PROMPTS, "seed": [1, 2]}
     whole = vq.sweep(grid, settings, out=tmp_path / "whole")
-    out, real, begun = tmp_path / "out", sweep_module.Run, []
+    out, real, begun = tmp_path / "out", painting.Run, []
 
     class Interrupted(real):
         def __init__(self, *args, **more):
             super().__init__(*args, **more)
-            begun.append(self.folder.path.name)
+            if more.get("saved") is None:  # not a run that continues
+                begun.append(self.folder.path.name)
 
         def __iter__(self):
             for it in super().__iter__():
@@ -117,7 +119,7 @@ def test_what_is_done_is_not_painted_again_and_what_is_half_done_goes_on(
                 if len(begun) == 3 and it.i == 3:
                     raise KeyboardInterrupt
 
-    monkeypatch.setattr(sweep_module, "Run", Interrupted)
+    monkeypatch.setattr(painting, "Run", Interrupted)
     painted = vq.sweep(grid, settings, out=out)
     assert _equal(_pictures(painted), _pictures(whole[:2]))
     assert (out / "sheet.png").is_file()
@@ -279,7 +281,7 @@ def test_a_page_of_five_hundred_pictures_opens_in_two_seconds(browser, tmp_path)
     noise = np.random.default_rng(1)
     pictures = [noise.integers(0, 255, (16, 16, 3), np.uint8) for _ in range(500)]
     entries = [
-        Entry(Image.fromarray(x).resize((128, 128)), f"seed {i}", "a red apple", score=i / 500)
+        Figure(Image.fromarray(x).resize((128, 128)), f"seed {i}", "a red apple", score=i / 500)
         for i, x in enumerate(pictures)
     ]
     write_page(tmp_path / "page.html", entries, "Sweep")
@@ -318,7 +320,7 @@ def _kill_a_worker(out: Path, killed: list[str]) -> None:
     while not killed:
         time.sleep(0.01)
         for state in out.glob("[!.]*/state.safetensors"):
-            header = sweep_module.RunFolder(state.parent).load_header()
+            header = RunFolder(state.parent).load_header()
             if 2 <= header.get("i", 0) <= 8:
                 painters = _painters()
                 if painters:

@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 import vqclip_nb as vq
+from vqclip_nb.core.images import contact_sheet
 from vqclip_nb.settings import specs
 from vqclip_nb.sweeps.sweep import sweep
-from vqclip_nb.widgets.display import contact_sheet, plot_history
+from vqclip_nb.widgets.plots import plot_history
 from vqclip_nb.widgets.settings_form import FRONT
 
 

@@ -19,7 +19,7 @@ from film_frames import probe
 import vqclip_nb as vq
 from vqclip_nb.accel import executor
 from vqclip_nb.widgets import studio as studios
-from vqclip_nb.widgets.display import curve_svg
+from vqclip_nb.widgets.plots import curve_svg
 
 
 @pytest.fixture

@@ -1,13 +1,13 @@
-"""How well pictures fit sentences: what the critics find, and the judge, who is never painted with.
+"""Score how well pictures fit sentences, with CLIP models and the judge.
 
-A score is the cosine between a critic's embeddings of the whole picture and of the sentence, from
--1 to 1. Each critic has a scale of its own: compare scores of one critic only.
+A score is the cosine, from -1 to 1, between a model's embeddings of the whole picture and of the
+sentence. Each model has its own scale: compare only scores of the same model. The judge is a CLIP
+that no picture is optimised for.
 """
 
 from __future__ import annotations
 
 import itertools
-import json
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,25 +24,25 @@ from vqclip_nb.core.targets import make_target, sentences_of, unknown_in
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.judge import load_judge
 from vqclip_nb.models.loading import Models, load_models
+from vqclip_nb.pictures import on_white, provenance_of
 from vqclip_nb.prompt_syntax import parse_story
 from vqclip_nb.settings import Settings
-from vqclip_nb.storage.images import load_picture, to_pixels
-from vqclip_nb.storage.metadata import said_by
+from vqclip_nb.storage.images import read_picture
+from vqclip_nb.storage.run_folder import RunFolder
 
-_BATCH = 64  # pictures that a critic looks at at once
-_MOST_PIXELS = 2**24  # of them together, 64 of 512 x 512: they become floats
+_BATCH = 64  # pictures that are encoded at once
+_MOST_PIXELS = 2**24  # of a batch, 64 of 512 x 512: they become floats
 _LONGEST = 60  # letters of a prompt in a table
-_LARGEST = 2**20  # bytes of a settings.json
 
 Source = str | Path | Image.Image
 
 
 @dataclass(frozen=True)
 class Score:
-    """What is found of one prompt in one picture.
+    """How well one picture fits one prompt.
 
-    picture: as it was given
-    scores: each critic's, then the judge's, by name; from -1 to 1, rounded to 6 decimals
+    picture: its name, as passed
+    scores: each CLIP's, then the judge's, by name; from -1 to 1, rounded to 6 decimals
     """
 
     picture: str
@@ -63,12 +63,12 @@ def score(
     """Score every picture against every prompt, in the order given.
 
     images: files, runs' folders (their picture.png), or pictures in memory
-    prompts: sentences, which may have weights ("a cat:2 | a hat"), see `score_pictures`; if none is
-        given, a picture is scored against the one that it says it was painted with, the last one
-        where it was changed live, without extras and exclude
-    models: a loaded pair, or the name of one that is loaded with what follows, as `load_models` does
+    prompts: sentences, optionally with weights ("a cat:2 | a hat"), see `score_pictures`; without
+        any, each picture is scored against its own prompt, read from its provenance: the last one
+        if it was changed live, without extras and exclude
+    models: a loaded pair, or a name; the other arguments are then those of `load_models`
 
-    Raises ValueError before any model is loaded where a picture, a prompt or a name is wrong.
+    Raises ValueError before any model is loaded if a picture, a prompt or a name is wrong.
     """
     sources = [images] if isinstance(images, Source) else list(images)
     asked = [prompts] if isinstance(prompts, str) else list(prompts)
@@ -97,41 +97,40 @@ def score_pictures(
     models: Models,
     judge: Perceptor | None = None,
 ) -> dict[str, Tensor]:
-    """What each critic, then the judge, finds of every prompt in every picture: name to [N, P].
+    """The scores of every picture for every prompt, by each CLIP and the judge: name to [N, P].
 
     images: of any sizes, opaque
 
-    On the CPU, float32, from -1 to 1. Where each picture has a prompt of its own, the diagonal has
-    its score. Several sentences of a prompt score their mean by weight; those to keep away from
-    (weights below 0) count only if all are such, as in the similarity that a run tells. Critics
-    are called as in `models.clip`, or as they call themselves where that is empty.
+    On the CPU, float32, from -1 to 1. A prompt of several sentences scores their weighted mean;
+    negative weights count only if all weights are negative, as in the similarity that a run
+    reports. The names are those of `models.clip`, or the perceptors' own if that is empty.
 
-    Warns of words that a critic never saw. Raises ValueError where there is no picture or no
-    prompt, or a prompt that cannot be scored, see `check_prompt`.
+    Warns of words that a CLIP was not trained on. Raises ValueError without a picture or a prompt,
+    and for a prompt that cannot be scored, see `check_prompt`.
     """
     if not images or not prompts:
         raise ValueError("A score needs at least one picture and one prompt.")
     for prompt in prompts:
         check_prompt(prompt)
     names = models.clip or [perceptor.name for perceptor in models.perceptors]
-    critics = dict(zip(names, models.perceptors, strict=True))
+    perceptors = dict(zip(names, models.perceptors, strict=True))
     if judge is not None:
-        critics["judge"] = judge
-    return {name: cosines(critic, name, images, prompts) for name, critic in critics.items()}
+        perceptors["judge"] = judge
+    return {name: cosines(each, name, images, prompts) for name, each in perceptors.items()}
 
 
 def cosines(
-    critic: Perceptor, name: str, images: Sequence[Image.Image], prompts: Sequence[str]
+    perceptor: Perceptor, name: str, images: Sequence[Image.Image], prompts: Sequence[str]
 ) -> Tensor:
-    """What one critic, called `name` in warnings, finds: [N, P], see `score_pictures`."""
-    return (_embedded(critic, images) @ _aims(critic, name, prompts).T).cpu()
+    """The scores [N, P] by one CLIP, which warnings call `name`; see `score_pictures`."""
+    return (_embedded(perceptor, images) @ _aims(perceptor, name, prompts).T).cpu()
 
 
 def check_prompt(prompt: str, named: str = "prompt") -> None:
-    """Raise ValueError, which calls it `named`, for a prompt that cannot be scored.
+    """Raise ValueError for a prompt that cannot be scored; the message calls it `named`.
 
-    A picture shows one phrase of a story and does not say which; a prompt that is a picture, which
-    may be a stranger's address, would be fetched.
+    A picture shows one phrase of a story, and it is not known which. A prompt that is a picture
+    would be fetched, possibly from an untrusted address.
     """
     story = parse_story(Settings(prompt=prompt).prompt)
     if len(story) > 1 or any(each.kind != "text" for each in story[0]):
@@ -142,22 +141,22 @@ def check_prompt(prompt: str, named: str = "prompt") -> None:
 
 
 def as_table(rows: Sequence[Score]) -> str:
-    """The scores in columns; * marks in each the best of several prompts of one picture."""
+    """The scores in columns; * marks the best of several prompts of one picture."""
     best: dict[tuple[str, str], float] = {}
     prompts: dict[str, set[str]] = {}
     for row in rows:
         prompts.setdefault(row.picture, set()).add(row.prompt)
-        for critic, found in row.scores.items():
-            best[row.picture, critic] = max(found, best.get((row.picture, critic), found))
+        for name, value in row.scores.items():
+            best[row.picture, name] = max(value, best.get((row.picture, name), value))
 
-    def told(row: Score, critic: str) -> str:
-        marked = len(prompts[row.picture]) > 1 and row.scores[critic] == best[row.picture, critic]
-        return f"{row.scores[critic]:6.3f}{'*' if marked else ''}"
+    def cell(row: Score, name: str) -> str:
+        marked = len(prompts[row.picture]) > 1 and row.scores[name] == best[row.picture, name]
+        return f"{row.scores[name]:6.3f}{'*' if marked else ''}"
 
     lines = [["picture", "prompt", *rows[0].scores]]
     for row in rows:
         texts = _printable(row.picture), _shortened(_printable(row.prompt))
-        lines.append([*texts, *(told(row, critic) for critic in row.scores)])
+        lines.append([*texts, *(cell(row, name) for name in row.scores)])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -166,54 +165,51 @@ def as_table(rows: Sequence[Score]) -> str:
 
 
 def _rounded(found: dict[str, Tensor], picture: int, prompt: int) -> dict[str, float]:
-    return {critic: round(table[picture, prompt].item(), 6) for critic, table in found.items()}
+    return {name: round(table[picture, prompt].item(), 6) for name, table in found.items()}
 
 
 @torch.no_grad()
-def _embedded(critic: Perceptor, images: Sequence[Image.Image]) -> Tensor:
-    """The pictures' embeddings [N, E], at unit length, on the critic's device."""
+def _embedded(perceptor: Perceptor, images: Sequence[Image.Image]) -> Tensor:
+    """The pictures' embeddings [N, E], at unit length, on the perceptor's device."""
     embs = []
     for pixels in _batches(images):
-        x = torch.from_numpy(pixels).to(critic.device).permute(0, 3, 1, 2) / 255  # (n, 3, H, W)
-        embs.append(F.normalize(critic.encode_image(x), dim=1))
+        x = torch.from_numpy(pixels).to(perceptor.device).permute(0, 3, 1, 2) / 255  # (n, 3, H, W)
+        embs.append(F.normalize(perceptor.encode_image(x), dim=1))  # (n, E)
     return torch.cat(embs)
 
 
 def _batches(images: Sequence[Image.Image]) -> Iterator[np.ndarray]:
-    """Pictures of one size that follow each other, uint8 [n, H, W, 3]."""
+    """Consecutive pictures of equal size, uint8 [n, H, W, 3]."""
     for (width, height), same in itertools.groupby(images, key=lambda image: image.size):
         size = max(1, min(_BATCH, _MOST_PIXELS // (width * height)))
         while batch := list(itertools.islice(same, size)):
             yield np.stack([np.asarray(image.convert("RGB")) for image in batch])
 
 
-def _aims(critic: Perceptor, name: str, prompts: Sequence[str]) -> Tensor:
-    """For each prompt the mean of its goals by weight [P, E]; of one sentence a unit vector."""
+def _aims(perceptor: Perceptor, name: str, prompts: Sequence[str]) -> Tensor:
+    """For each prompt the weighted mean of its goals [P, E]; for one sentence a unit vector."""
     plans = {prompt: Settings(prompt=prompt) for prompt in prompts}
-    if told := unknown_in(critic, " ".join(map(sentences_of, plans.values()))):
-        warnings.warn(f"{name} never saw {told}: it scores the rest.", stacklevel=3)
+    if unknown := unknown_in(perceptor, " ".join(map(sentences_of, plans.values()))):
+        warnings.warn(f"{name} never saw {unknown}: it scores the rest.", stacklevel=3)
     aims = {}
     for prompt, plan in plans.items():
-        target = make_target(critic, plan)
-        wanted = Weights.at(1, plan, target, {0: 1.0}).wanted.to(critic.device)  # (G,)
+        target = make_target(perceptor, plan)
+        wanted = Weights.at(1, plan, target, {0: 1.0}).wanted.to(perceptor.device)  # (G,)
         aims[prompt] = wanted @ target.goals  # (E,)
     return torch.stack([aims[prompt] for prompt in prompts])
 
 
 def _opened(source: Source) -> Image.Image:
-    if isinstance(source, Image.Image):
-        over = source.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", over.size, "white"), over).convert("RGB")
-    return Image.fromarray(to_pixels(load_picture(_file_of(source)))[0])
+    return on_white(source) if isinstance(source, Image.Image) else read_picture(_file_of(source))
 
 
 def _file_of(source: str | Path) -> str:
-    """The picture of a run's folder; else what was given, which may be an address."""
+    """The picture in a run's folder; else the source itself, which may be a web address."""
     folder = Path(source).expanduser()
     if not folder.is_dir():
         return str(source)
     if not (folder / "picture.png").is_file():
-        raise ValueError(f"{source} is no run's folder: it has no picture.png.")
+        raise ValueError(f"{source} is not a run's folder: it has no picture.png.")
     return str(folder / "picture.png")
 
 
@@ -222,32 +218,21 @@ def _name(source: Source, number: int) -> str:
 
 
 def _own_prompt(source: Source, name: str) -> str:
-    """The prompt that a picture, or else the settings.json beside it, says it was painted with."""
-    said = ""
+    """The prompt in the provenance of a picture, or else in the settings.json beside it."""
+    text, folder = "", None
     if not isinstance(source, Image.Image):
         file = Path(_file_of(source)).expanduser()
-        said = said_by(file) or _beside(file)
-    if not said:
+        text, folder = provenance_of(file), file.parent
+    if not text and not (folder and (folder / "settings.json").is_file()):
         raise ValueError(f"{name} does not say what it was painted with: give a prompt.")
     try:
-        told = json.loads(said)
-        plan = Settings.from_dict(told["settings"] | {"updates": told["updates"]})
-    except (ValueError, TypeError, KeyError, RecursionError):
+        plan = Settings.from_provenance(text, "")[0] if text else RunFolder(folder).load_settings()
+    except ValueError:
         raise ValueError(f"{name} has settings that cannot be read: give a prompt.") from None
     changed = [update["prompt"] for update in plan.updates if "prompt" in update]
     prompt = changed[-1] if changed else plan.prompt
     check_prompt(prompt, f"The prompt of {name}")
     return prompt
-
-
-def _beside(picture: Path) -> str:
-    """The settings.json of a run's folder; empty where there is none that could be one."""
-    try:
-        with open(picture.with_name("settings.json"), "rb") as file:
-            data = file.read(_LARGEST + 1)
-    except OSError:
-        return ""
-    return data.decode(errors="replace") if len(data) <= _LARGEST else ""
 
 
 def _shortened(text: str) -> str:

@@ -14,14 +14,16 @@ from torch.nn import functional as F
 
 from vqclip_nb.accel.executor import Executor
 from vqclip_nb.accel.memory_saving import MemorySaving
+from vqclip_nb.core.images import to_pixels
 from vqclip_nb.core.loop import Inputs, Loop
 from vqclip_nb.core.targets import Story, make_target
 from vqclip_nb.films.options import Journey
-from vqclip_nb.films.progress import Watcher, iterated, key_run, prepared, said_of, watcher
+from vqclip_nb.films.progress import Watcher, watcher
 from vqclip_nb.films.resumable_writer import Reel, film_file
+from vqclip_nb.films.shared import iterated, key_run, prepared, said_of
 from vqclip_nb.models.loading import Models
 from vqclip_nb.settings import Settings
-from vqclip_nb.storage.images import remembered, to_pixels
+from vqclip_nb.storage.images import remembered
 
 _FOLLOWS = 0.1  # share of the generator's own picture in each frame; empirical
 _GROWS = 6.0  # how many times larger a draft becomes on its way through the picture; empirical

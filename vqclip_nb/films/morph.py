@@ -15,18 +15,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vqclip_nb.accel.executor import Executor
+from vqclip_nb.core.images import to_pixels
 from vqclip_nb.core.loop import Loop
 from vqclip_nb.core.targets import Story, Target, make_target
 from vqclip_nb.films.options import Morph
-from vqclip_nb.films.progress import Watcher, iterated, key_run, prepared, said_of, watcher
+from vqclip_nb.films.progress import Watcher, watcher
 from vqclip_nb.films.resumable_writer import Reel, film_file
+from vqclip_nb.films.shared import iterated, key_run, prepared, said_of
 from vqclip_nb.models.loading import Models
 from vqclip_nb.models.safe_load import read_tensors
+from vqclip_nb.pictures import portable
 from vqclip_nb.prompt_syntax import parse_story
 from vqclip_nb.run import Run
 from vqclip_nb.settings import Settings
-from vqclip_nb.storage.images import remembered, to_pixels
-from vqclip_nb.storage.metadata import portable
+from vqclip_nb.storage.images import remembered
 from vqclip_nb.storage.run_folder import RunFolder
 
 
@@ -124,7 +126,7 @@ class _Source:
         """What the film says of it: its sentence, or its name without folders."""
         if self.z is not None:
             return Path(self.name).name
-        return portable(settings.replace(prompt=self.name))["settings"]["prompt"]
+        return portable(settings.replace(prompt=self.name).to_dict())["settings"]["prompt"]
 
 
 def _refuse_wrong(keys: list[_Source], how: Morph) -> None:

@@ -1,90 +1,170 @@
-"""What the films that are painted, morphs and journeys, have in common."""
+"""What runs and films show while they work: bars in a terminal, pictures inline in a notebook."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-from collections.abc import Iterable
-from dataclasses import asdict
+import sys
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor
+from PIL import Image
+from tqdm.auto import tqdm
 
-from vqclip_nb.accel.executor import Executor
-from vqclip_nb.core.loop import Inputs
-from vqclip_nb.films.options import Options
-from vqclip_nb.films.resumable_writer import seed_of
-from vqclip_nb.models.loading import Models, load_for
-from vqclip_nb.run import Iterate, Run, drawable, versions
+from vqclip_nb.core.images import contact_sheet
+from vqclip_nb.models.loading import Models
+from vqclip_nb.pictures import as_png
+from vqclip_nb.run import Iterate, Result, Run
 from vqclip_nb.settings import Settings
-from vqclip_nb.storage.metadata import portable
-from vqclip_nb.storage.run_folder import RunFolder
+from vqclip_nb.storage.images import kept_picture
+
+_EVERY = 0.5  # seconds between two displayed frames
 
 
 class Watcher:
-    """Someone who looks on while a film is made; what is raised here interrupts it."""
+    """Observes a run or a film, and shows nothing; an exception raised here interrupts it."""
 
     def run(self, run: Run) -> Iterable[Iterate]:
-        """A key picture is painted, by iterating what this returns."""
+        """Called with a run that is about to be painted; iterating the result paints it."""
         return run
 
     def frame(self, number: int, total: int, frame: np.ndarray) -> None:
-        """A frame, uint8 [H, W, 3], was added: its number, from 1, and of how many."""
+        """Called after each frame, uint8 [H, W, 3], of a film: its number, from 1, and how many."""
+
+
+def generate(
+    prompt: str | Settings | None = None,
+    *,
+    models: str | Models | None = None,
+    out: str | Path = "runs",
+    show: bool = False,
+    offline: bool = False,
+    **fields: object,
+) -> Result:
+    """Paint a picture; the fields of `Settings` are keywords.
+
+    prompt: a sentence, or ready settings; `init_image` and `mask` may also be PIL's pictures or
+        arrays, which are kept in `out`/inputs
+    models: a loaded pair, a model's name or a checkpoint's path
+    out: where the run's new folder goes
+    show: in a notebook the picture inline at every show_step, in a terminal a progress bar
+    offline: fetch no model
+
+    Interrupting keeps and returns what was painted.
+    """
+    settings = prompt if isinstance(prompt, Settings) else Settings()
+    if isinstance(prompt, str):
+        fields["prompt"] = prompt
+    if isinstance(models, str):
+        fields["models"] = models
+    for name in ("init_image", "mask"):
+        if not isinstance(fields.get(name, ""), str):
+            fields[name] = kept_picture(fields[name], Path(out) / "inputs")
+    settings = settings.replace(**fields)
+    loaded = models if isinstance(models, Models) else None
+    run = Run(settings, models=loaded, out=out, offline=offline)
+    try:
+        for _ in watch(run) if show else run:
+            pass
+    except KeyboardInterrupt:
+        pass  # the run has saved itself
+    return run.result()
+
+
+def watch(run: Run) -> Iterator[Iterate]:
+    """Iterate a run and show it: inline in a notebook, as a progress bar in a terminal."""
+    return onlooker().run(run)
 
 
 def watcher(show: bool | Watcher) -> Watcher:
-    """Who looks on: nobody, the cell or terminal, or someone else."""
-    if show is True:
-        from vqclip_nb.widgets.display import onlooker
-
-        return onlooker()
-    return show or Watcher()
+    """The watcher for an argument `show`: True displays, False does not."""
+    return onlooker() if show is True else show or Watcher()
 
 
-def prepared(
-    settings: Settings, models: str | Models | None, file: Path, offline: bool
-) -> tuple[Settings, Models]:
-    """The pair, and the settings with what was left open: names, seed, a size that can be drawn."""
-    if isinstance(models, str):
-        settings = settings.replace(models=models)
-    if not isinstance(models, Models):
-        models = load_for(settings, offline=offline)
-    seed = seed_of(file) if settings.seed is None else settings.seed
-    shape = drawable(settings.im_shape, models.vqgan.factor)
-    known = {"models": models.name, "clip": models.clip, "precision": models.precision}
-    known |= {"im_shape": shape, "seed": seed, "batch_size": 1, "updates": ()}
-    return settings.replace(**known), models
+def onlooker() -> Watcher:
+    """The watcher that displays: inline in a notebook, with bars in a terminal."""
+    return _Inline() if in_notebook() else _Bars()
 
 
-def said_of(kind: dict, how: Options, settings: Settings, models: Models) -> str:
-    """What a film says of its making, as JSON; empty where it should say nothing."""
-    if not settings.metadata:
-        return ""
-    said = {"film": kind | asdict(how)} | portable(settings) | {"files": models.checksums}
-    return json.dumps(said | {"versions": versions()})
+def in_notebook() -> bool:
+    """Whether a notebook's kernel runs this."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return getattr(shell, "kernel", None) is not None
 
 
-def key_run(settings: Settings, models: Models, out: str | Path, watched: Watcher) -> Run:
-    """The run that paints a key picture, to its end: one that is in `out`, or a new one."""
-    wanted, found = settings.to_dict(), None
-    for state in sorted(Path(out).glob("*/state.safetensors")):
-        with contextlib.suppress(Exception):  # another folder can be broken in any way
-            if RunFolder(state.parent).load_state()[1]["plan"] == wanted:
-                found = state.parent
-    run = Run.resume(found, models=models) if found else Run(settings, models=models, out=out)
-    if run.i < run.settings.total_iter and not run.converged():
-        for _ in watched.run(run):
-            pass
-    return run
+def progress_bar(total: int, unit: str, *, initial: int = 0, show: bool = True) -> tqdm:
+    """A bar on standard error; in a notebook a widget."""
+    options = {"file": sys.stderr, "dynamic_ncols": True, "disable": not show}
+    return tqdm(total=total, initial=initial, unit=unit, **options)
 
 
-def iterated(executor: Executor, i: int, inputs: Inputs) -> Tensor:
-    """The pictures after an iteration; raises FloatingPointError where z could not be moved."""
-    output, pixels = executor.iterate(i, inputs)
-    if not output.stacked().isfinite().all():
-        raise FloatingPointError(
-            "The loss or its gradient became no number: lower learning_rate; "
-            "the film so far is kept."
-        )
-    return pixels
+def with_bar(run: Run) -> Iterator[Iterate]:
+    """Iterate a run with a bar that has it/s, time left, loss and similarity."""
+    with progress_bar(run.settings.total_iter, "it", initial=run.i) as bar:
+        for it in run:
+            bar.set_postfix_str(
+                f"loss {it.loss:.3f}, similarity {it.similarity:.3f}", refresh=False
+            )
+            bar.update()
+            yield it
+
+
+class _Bars(Watcher):
+    """A bar for each run, one for the frames."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm | None = None
+
+    def run(self, run: Run) -> Iterator[Iterate]:
+        return with_bar(run)
+
+    def frame(self, number: int, total: int, frame: np.ndarray) -> None:
+        if self._bar is None:
+            self._bar = progress_bar(total, "frame", initial=number - 1)
+        self._bar.update()
+        if number == total:
+            self._bar.close()
+
+
+class _Inline(Watcher):
+    """One display, updated in place: the picture at every shown step below a line of figures."""
+
+    def __init__(self) -> None:
+        from IPython.display import HTML, display
+
+        self._html = HTML
+        self._caption = display(HTML("Starting …"), display_id=True)
+        self._view = display(HTML(""), display_id=True)
+        self._shown_at = 0.0
+
+    def run(self, run: Run) -> Iterator[Iterate]:
+        self._view.update(_as_display(run.images()))
+        for it in run:
+            if it.shown:
+                self._view.update(_as_display(it.images()))
+            if it.shown or it.i % 5 == 0:
+                rate = it.i / it.seconds
+                left = (it.total - it.i) / rate
+                self._say(
+                    f"Iteration {it.i} of {it.total} · {rate:.1f} it/s · {left:.0f} s left · "
+                    f"loss {it.loss:.3f} · similarity {it.similarity:.3f}"
+                )
+            yield it
+
+    def frame(self, number: int, total: int, frame: np.ndarray) -> None:
+        if number == total or time.monotonic() - self._shown_at > _EVERY:
+            self._view.update(_as_display([Image.fromarray(frame)]))
+            self._say(f"Frame {number} of {total}")
+            self._shown_at = time.monotonic()
+
+    def _say(self, text: str) -> None:
+        self._caption.update(self._html(text))
+
+
+def _as_display(images: list[Image.Image]):
+    """A batch side by side, enlarged to a comfortable size, as an inline picture."""
+    from IPython.display import Image as InlineImage
+
+    sheet = contact_sheet(images, columns=len(images), gap=4 if len(images) > 1 else 0)
+    return InlineImage(as_png(sheet, None), width=max(sheet.width, min(512, 4 * sheet.width)))

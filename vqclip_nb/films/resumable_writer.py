@@ -1,7 +1,6 @@
-"""A film that is made a frame at a time, and that an interrupt does not lose.
+"""Films that are written frame by frame and survive an interrupt.
 
-Frames are encoded in segments beside the film, in NAME.parts, with a state to go on from. Borders
-of segments are at fixed frames, as an encoder makes other pictures of other segments.
+Segments of fixed length and the state to resume from are in a folder beside the film, NAME.parts.
 """
 
 from __future__ import annotations
@@ -21,8 +20,9 @@ from torch import Tensor
 
 from vqclip_nb.settings import drawn_seed
 from vqclip_nb.storage import interrupts
-from vqclip_nb.storage.ffmpeg import Segment, join_videos, read_video, write_video
-from vqclip_nb.storage.run_folder import write_file
+from vqclip_nb.storage.ffmpeg import read_video, write_video
+from vqclip_nb.storage.files import write_file
+from vqclip_nb.storage.segmented_film import SegmentedFilm
 
 _SEGMENT = 50  # frames
 _FORMATS = (".mp4", ".gif")
@@ -31,13 +31,13 @@ _FORMATS = (".mp4", ".gif")
 def film_file(file: str | Path) -> Path:
     """The path of a film that can be written; makes its folder.
 
-    Raises ValueError where the ending is none of a film's, or nothing can be written there.
+    Raises ValueError if the ending is not a film's, or nothing can be written there.
     """
     path = Path(file)
     if path.suffix not in _FORMATS:
-        raise ValueError(f"{path} is no film's name: give one that ends with .mp4 or .gif.")
+        raise ValueError(f"{path} is not a film's name: choose one that ends with .mp4 or .gif.")
     if path.is_dir():
-        raise ValueError(f"{path} is a folder: give the film another name.")
+        raise ValueError(f"{path} is a folder: choose another name for the film.")
     parts = _parts_of(path)
     try:
         parts.mkdir(parents=True, exist_ok=True)
@@ -45,14 +45,13 @@ def film_file(file: str | Path) -> Path:
             parts.rmdir()
     except OSError as error:
         raise ValueError(
-            f"{path} cannot be written ({error.strerror}): give a name in a folder that you may "
-            "write to."
+            f"{path} cannot be written ({error.strerror}): choose a folder that you may write to."
         ) from None
     return path
 
 
 def seed_of(file: Path) -> int:
-    """The seed that a film which was interrupted had drawn; else a new one."""
+    """The seed of the interrupted film that `file` names; a new one if there is none."""
     if _state_of(_parts_of(file)).is_file():
         _, header = _read(_parts_of(file))
         with contextlib.suppress(KeyError, TypeError):
@@ -61,22 +60,21 @@ def seed_of(file: Path) -> int:
 
 
 class Reel:
-    """A film in the making, filled in a `with` block, frame by frame, from number `frames` on.
+    """Writes a film in a `with` block, frame by frame, starting with frame number `frames`.
 
-    file: an .mp4 or .gif, as `film_file` gave it
-    fps: frames a second
-    plan: everything that decides the frames, of JSON's types; "settings" has a "seed"
-    comment: what the film says of itself
+    file: an .mp4 or .gif, checked by `film_file`
+    fps: frames per second
+    plan: everything that determines the frames, as JSON types; "settings" has a "seed"
+    comment: the film's metadata comment
 
-    At the end of the block the film is there and its parts are gone. Where the block is left
-    early, a film of the frames so far is there, and the parts to go on with: the next reel of the
-    same file and plan begins with the next frame, and its film has the frames of one never
-    interrupted. After a crash up to 50 frames are made again. An older film of that name is
-    replaced.
+    The block's end writes the film and deletes its parts. If the block is left early, the film
+    holds the frames so far and the parts stay: the next reel of the same file and plan resumes
+    with the next frame, and its film has the same frames as one that was never interrupted. After
+    a crash up to 50 frames are made again. An older film of that name is replaced.
 
-    Raises ValueError where the parts of a film with another plan are there, which are left alone.
+    Raises ValueError, and changes nothing, if the parts belong to a film with another plan.
 
-    frames: how many there are; state: the tensors that came with the last of them
+    frames: how many there are; state: the tensors passed with the last of them
     """
 
     def __init__(self, file: Path, *, fps: float, plan: dict, comment: str = "") -> None:
@@ -84,8 +82,8 @@ class Reel:
         self.plan = json.loads(json.dumps(plan))  # tuples as lists, as they will be read
         self.parts = _parts_of(file)
         self.frames, self.state = 0, {}
-        self._segment = Segment(self.parts, fps=fps)
-        self._go_on()
+        self._film = SegmentedFilm(self.parts, fps=fps)
+        self._resume()
 
     def __enter__(self) -> Reel:
         return self
@@ -94,7 +92,7 @@ class Reel:
         self, kind: type | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with interrupts.held():
-            self._segment.rest()
+            self._film.pause()
             if kind is None:
                 self._write_film()
                 shutil.rmtree(self.parts)
@@ -103,73 +101,62 @@ class Reel:
                 self._write_film()
 
     def add(self, frame: np.ndarray, state: dict[str, Tensor] | None = None) -> None:
-        """Take the next frame, uint8 [H, W, 3], and the tensors that the one after it needs."""
+        """Append a frame, uint8 [H, W, 3], with the tensors that the next one depends on."""
         with interrupts.held():
-            self._segment.add(np.array(frame))
+            self._film.add(np.array(frame))
             self.state = {
                 name: value.detach().cpu().clone() for name, value in (state or {}).items()
             }
             self.frames += 1
-            if len(self._segment.frames) == _SEGMENT:
-                self._segment.end(_named(self.frames))
+            if len(self._film.pending) == _SEGMENT:
+                self._film.end_segment(self.frames)
                 self._save()
 
-    def _go_on(self) -> None:
-        """Take up what an earlier reel left; else begin."""
+    def _resume(self) -> None:
+        """Continue with the parts of an interrupted film, if there are any."""
+        pending: list[np.ndarray] = []
         if _state_of(self.parts).is_file():
             tensors, header = _read(self.parts)
             self._refuse_another(header)
             if header["plan"] == self.plan:
                 self.frames = header["frames"]
-                self._segment.frames = list(tensors.pop("frames", torch.empty(0)).numpy())
+                pending = list(tensors.pop("frames", torch.empty(0)).numpy())
                 self.state = {name.removeprefix("state."): v for name, v in tensors.items()}
         elif self.parts.is_dir() and any(self.parts.iterdir()):
             raise ValueError(
-                f"{self.parts} is there and no film's: move it, or give the film another name."
+                f"{self.parts} exists and is not a film's: move it, or choose another name."
             )
         self.parts.mkdir(exist_ok=True)
-        for left in [*self.parts.glob("*.mp4"), *self.parts.glob("*.part*")]:
-            if not left.stem.isdigit() or int(left.stem) > self.frames:
-                left.unlink(missing_ok=True)  # made after the state was saved, or not whole
+        self._film.resume(self.frames, pending)
         self._save()
 
     def _refuse_another(self, header: dict) -> None:
         if header["frames"] and header["plan"] != self.plan:
             others = ", ".join(_differing(header["plan"], self.plan))
             raise ValueError(
-                f"{self.parts} holds {header['frames']} frames of a film with other {others}: "
-                "finish that one as it was begun, delete the folder, or give another name."
+                f"{self.parts} holds {header['frames']} frames of a film that differs in {others}: "
+                "finish that film, delete the folder, or choose another name."
             )
 
     def _save(self) -> None:
-        """Write the state, with the frames that are in no segment: one file, one rename."""
-        self._segment.settle()
+        """Write the state and the pending frames: one file, one rename."""
+        self._film.settle()
         tensors = {f"state.{name}": value.contiguous() for name, value in self.state.items()}
-        if self._segment.frames:
-            tensors["frames"] = torch.from_numpy(np.stack(self._segment.frames))
+        if self._film.pending:
+            tensors["frames"] = torch.from_numpy(np.stack(self._film.pending))
         header = json.dumps({"plan": self.plan, "frames": self.frames})
         write_file(_state_of(self.parts), save(tensors, {"state": header}))
 
     def _write_film(self) -> None:
-        """Join what there is to the film."""
-        whole = self.frames - len(self._segment.frames)
-        segments = [self.parts / _named(last) for last in range(_SEGMENT, whole + 1, _SEGMENT)]
-        if self._segment.frames:
-            segments.append(self.parts / "tail.mp4")
-            write_video(segments[-1], self._segment.frames, fps=self.fps)
-        film = self.parts / "film.mp4"
-        join_videos(film, segments, comment=self.comment)
+        """Write the film of the frames so far."""
+        film = self.parts / "film.mp4"  # ffmpeg lists its segments by paths in a simple alphabet
+        self._film.join(film, comment=self.comment)
         if self.file.suffix == ".gif":
             moving = film.with_suffix(".gif")
             write_video(moving, read_video(film), fps=self.fps, comment=self.comment)
             film.unlink()
             film = moving
         film.replace(self.file)
-
-
-def _named(last: int) -> str:
-    """The segment that ends with this frame."""
-    return f"{last:06d}.mp4"
 
 
 def _parts_of(file: Path) -> Path:
@@ -181,22 +168,22 @@ def _state_of(parts: Path) -> Path:
 
 
 def _read(parts: Path) -> tuple[dict[str, Tensor], dict]:
-    """The tensors and the header of the state; ValueError where it cannot be read."""
+    """The tensors and the header of the state; ValueError if it cannot be read."""
     try:
         with safe_open(_state_of(parts), "pt") as file:
             header = json.loads(file.metadata()["state"])
             frames, _ = header["frames"], header["plan"]
             if not isinstance(frames, int):
-                raise TypeError("its number of frames is none")
+                raise TypeError("'frames' is not a number")
             return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
-    except Exception as error:  # a file that is broken can be so in any way
+    except Exception as error:  # a broken file can raise anything
         raise ValueError(
-            f"{_state_of(parts)} cannot be read ({error}): delete {parts} to begin anew."
+            f"{_state_of(parts)} cannot be read ({error}): delete {parts} to start again."
         ) from error
 
 
 def _differing(one: dict, other: dict) -> Iterator[str]:
-    """The names, of inner dictionaries too, whose values are not the same."""
+    """The names, also in nested dictionaries, whose values differ."""
     for name in {**one, **other}:
         left, right = one.get(name), other.get(name)
         if isinstance(left, dict) and isinstance(right, dict):

@@ -1,13 +1,12 @@
-"""A run's film, cut anew: its length, its pace, a hold at the end, there and back, captions.
+"""Edits of a run's film: length, pace, a hold at the end, forward and back, captions.
 
-A run keeps one frame an iteration; a film is made from those, so no model is loaded.
+They use the frames of the run's timelapse, one per iteration, so no model is loaded.
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import tempfile
 import textwrap
 from collections.abc import Iterator
@@ -17,41 +16,41 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from vqclip_nb.films.options import Cut
+from vqclip_nb.pictures import provenance_of
 from vqclip_nb.storage.ffmpeg import read_video, write_video
-from vqclip_nb.storage.metadata import said_by
 from vqclip_nb.storage.run_folder import RunFolder
 
 
 def timelapse(folder: str | Path, file: str | Path | None = None, **cut: object) -> Path:
-    """Cut the film of a run anew; returns its path.
+    """Edit the film of a run; returns the path of the new film.
 
     folder: the run's folder
-    file: where the film goes, its ending being the format; by default in the run's folder
+    file: the new film, its ending decides the format; by default in the run's folder
     cut: the fields of `Cut`
 
-    Raises ValueError where the run has no frames yet, or a value is not allowed.
+    Raises ValueError if the run has no frames yet, or a value is not allowed.
     """
     if file is not None:
         cut["format"] = Path(file).suffix.removeprefix(".")
     chosen, run = Cut(**cut), RunFolder(Path(folder))
     file = Path(file) if file else run.path / f"film.{chosen.format}"
     if not run.timelapse.is_file():
-        run.save_timelapse(None)  # of a run that was cut off
+        run.save_timelapse(None)  # of a run that was interrupted
     if not run.timelapse.is_file():
         raise ValueError(f"{folder} has no frames: paint at least one iteration.")
     with _frames(run.timelapse) as frames:
         order = _order(frames, chosen)
         drawn = (frames[i] for i in order)
         if chosen.caption:
-            said = _captions(run, len(frames))
-            drawn = (_captioned(frames[i], *said[i]) for i in order)
-        write_video(file, drawn, fps=chosen.fps, comment=said_by(run.picture))
+            captions = _captions(run, len(frames))
+            drawn = (_captioned(frames[i], *captions[i]) for i in order)
+        write_video(file, drawn, fps=chosen.fps, comment=provenance_of(run.picture))
     return file
 
 
 @contextlib.contextmanager
 def _frames(film: Path) -> Iterator[np.ndarray]:
-    """All frames, uint8 [n, H, W, 3], in a file that is gone afterwards: memory stays flat."""
+    """All frames, uint8 [n, H, W, 3], in a temporary file, so that memory stays flat."""
     with tempfile.TemporaryFile() as raw:
         for frame in read_video(film):
             raw.write(frame.data)
@@ -60,7 +59,7 @@ def _frames(film: Path) -> Iterator[np.ndarray]:
 
 
 def _order(frames: np.ndarray, cut: Cut) -> list[int]:
-    """Which frame is shown when."""
+    """The numbers of the frames to show, in order."""
     last, number = len(frames) - 1, round(cut.seconds * cut.fps) or len(frames)
     along = np.linspace(0, 1, max(number, 2))
     if cut.pace == "change":
@@ -75,10 +74,10 @@ def _order(frames: np.ndarray, cut: Cut) -> list[int]:
 
 
 def _captions(run: RunFolder, number: int) -> list[tuple[str, str]]:
-    """For each frame the prompt at that time and what was measured."""
-    said = json.loads((run.path / "settings.json").read_text(encoding="utf-8"))
-    prompts = {1: said["settings"]["prompt"]}
-    prompts |= {u["iteration"]: u["prompt"] for u in run.load_updates() if "prompt" in u}
+    """For each frame the prompt at that time, and the iteration with its loss."""
+    plan = run.load_settings()
+    prompts = {1: plan.prompt}
+    prompts |= {u["iteration"]: u["prompt"] for u in plan.updates if "prompt" in u}
     losses = {row["iteration"]: row["loss"] for row in run.load_history(number)}
     captions, prompt = [], prompts[1]
     for i in range(1, number + 1):
@@ -88,7 +87,7 @@ def _captions(run: RunFolder, number: int) -> list[tuple[str, str]]:
 
 
 def _captioned(frame: np.ndarray, prompt: str, measured: str) -> np.ndarray:
-    """The frame with two strips of words below it."""
+    """The frame above a strip with the prompt and the figures."""
     height, width = frame.shape[:2]
     size = max(10, height // 24)
     font = ImageFont.load_default(size)

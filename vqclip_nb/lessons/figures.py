@@ -14,16 +14,11 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from vqclip_nb.core.images import as_images
 from vqclip_nb.models.vqgan import VQGAN
-from vqclip_nb.storage.images import to_pixels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-def as_images(x: Tensor) -> list[Image.Image]:
-    """Pictures [B, 3, H, W] in [0,1] as PIL's."""
-    return [Image.fromarray(item) for item in to_pixels(x)]
 
 
 def code_map(indices: Tensor, picture: Image.Image, *, columns: int = 16) -> Figure:

@@ -19,7 +19,7 @@ from pathlib import Path
 from filelock import FileLock
 from tqdm import tqdm
 
-from vqclip_nb.storage.run_folder import write_file
+from vqclip_nb.storage.files import write_file
 
 _TIMEOUT = (10.0, 30.0)  # seconds to connect, and between two pieces
 _RETRIES = 3  # of a connection that broke

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _DRIVE = Path("/content/drive")  # where Colab's users expect theirs
-_PATIENCE = 10.0  # seconds for an answer of a page that may have none
+_PATIENCE = 10.0  # seconds to wait for a page that may not answer
 
 
 def on_colab() -> bool:
@@ -20,21 +20,21 @@ def on_colab() -> bool:
 
 
 def on_kaggle() -> bool:
-    """Whether this kernel runs on Kaggle, whose image contains Colab's module too."""
+    """Whether this kernel runs on Kaggle, whose image also contains Colab's module."""
     return "KAGGLE_KERNEL_RUN_TYPE" in os.environ
 
 
 def drive_folder(name: str = "vqclip_nb") -> Path:
     """Mount Google Drive on Colab and return a folder in it, for `out`.
 
-    A run's files are in Drive as soon as they are written, and survive the machine.
+    Files appear in Drive as soon as they are written, and outlive the machine.
     Raises ValueError outside Colab, and if Drive is refused or does not answer.
     """
     try:
         from google.colab import drive
     except ImportError:
         raise ValueError(
-            "Google Drive can be connected on Colab only: set `out` to a folder that is synchronised."
+            "Google Drive can be connected on Colab only: set `out` to a synchronised folder."
         ) from None
     mine = _DRIVE / "MyDrive"
     if not mine.is_dir():
@@ -46,8 +46,8 @@ def drive_folder(name: str = "vqclip_nb") -> Path:
 
 
 def _mount(mount: Callable[[str], None]) -> None:
-    """Mount Drive, and turn every failure into one sentence."""
-    # Colab's own page sets this, and there a person may take their time; VS Code may never answer
+    """Mount Drive; turn every failure into a ValueError with one sentence."""
+    # Colab's own page sets this, and people there may take their time; VS Code may never answer
     seconds = None if "COLAB_NOTEBOOK_ID" in os.environ else _PATIENCE
     try:
         with _answered_within(seconds):

@@ -1,4 +1,4 @@
-"""Frames to mp4 or GIF with the ffmpeg that imageio-ffmpeg ships.
+"""Encode frames to mp4 or GIF with the ffmpeg that imageio-ffmpeg ships.
 
 An mp4 is H.264 in yuv420p, which every browser plays; a GIF has a palette for each frame.
 """
@@ -17,12 +17,12 @@ FPS = 30
 
 
 class Encoder:
-    """A video in the making, encoded by a process of its own while the next frames are made.
+    """Encodes a video in another process while the next frames are made.
 
-    path: its ending, .mp4 or .gif, decides the format; comment: what the file says of itself
+    path: its ending, .mp4 or .gif, decides the format; comment: the file's metadata comment
 
     yuv420p halves the colour's resolution, so an odd side is padded by one repeated row or column.
-    The file appears under its name only when it is whole, at `close`.
+    The file appears under its name only once it is complete, at `close`.
     """
 
     def __init__(self, path: Path, *, fps: float = FPS, comment: str = "") -> None:
@@ -32,7 +32,7 @@ class Encoder:
         self._process: subprocess.Popen | None = None
 
     def add(self, frame: np.ndarray) -> None:
-        """Take a frame, uint8 [H, W, 3], of the size of the ones before."""
+        """Encode a frame, uint8 [H, W, 3]; all have one size."""
         frame = np.pad(frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), "edge")
         if self._process is None:
             self._open(*frame.shape[1::-1])
@@ -43,13 +43,13 @@ class Encoder:
         self.count += 1
 
     def end(self, path: Path) -> None:
-        """No more frames come, and `close` gives the file this name."""
+        """Accept no more frames; `close` will give the file this name."""
         self.path = path
         with contextlib.suppress(OSError):
             self._process.stdin.close()
 
     def close(self) -> None:
-        """Finish the file; raises OSError, and leaves none, where it could not be written."""
+        """Finish the file; if it cannot be written, raise OSError and leave none."""
         self.end(self.path)
         if self._process.wait():
             self._fail()
@@ -57,12 +57,12 @@ class Encoder:
         self._part.replace(self.path)
 
     def _fail(self) -> None:
-        said = self._process.stderr.read().decode().strip()
+        reason = self._process.stderr.read().decode().strip()
         self.discard()
-        raise OSError(f"{self.path} could not be written: {said or 'ffmpeg ended early'}")
+        raise OSError(f"{self.path} could not be written: {reason or 'ffmpeg ended early'}")
 
     def discard(self) -> None:
-        """Leave no file, and no process."""
+        """Stop the process and delete the unfinished file."""
         if self._process is not None:
             self._process.kill()
             self.end(self.path)
@@ -80,16 +80,16 @@ class Encoder:
             [*command, str(self._part)],
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            process_group=0,  # Ctrl-C is for the painter, not for ffmpeg
+            process_group=0,  # Ctrl-C should interrupt the run, not ffmpeg
         )
 
 
 def write_video(
     path: Path, frames: Iterable[np.ndarray], *, fps: float = FPS, comment: str = ""
 ) -> int:
-    """Encode frames as an `Encoder` does; return how many there were.
+    """Encode frames with an `Encoder`; return their number.
 
-    Raises ValueError where there is no frame.
+    Raises ValueError if there are none.
     """
     encoder = Encoder(path, fps=fps, comment=comment)
     try:
@@ -104,54 +104,8 @@ def write_video(
     return encoder.count
 
 
-class Segment:
-    """The frames since a film's last segment: kept, and encoded as they come.
-
-    folder: where the segments lie; frames: those that are in none yet
-    """
-
-    def __init__(self, folder: Path, *, fps: float = FPS) -> None:
-        self.folder, self.fps = folder, fps
-        self.frames: list[np.ndarray] = []
-        self._encoder: Encoder | None = None
-        self._ended: tuple[Encoder, list[np.ndarray]] | None = None
-
-    def add(self, frame: np.ndarray) -> None:
-        """Take the next frame, uint8 [H, W, 3]."""
-        self.frames.append(frame)
-        self.settle()
-        new = [frame]
-        if self._encoder is None:
-            new, self._encoder = self.frames, Encoder(self.folder / "next.mp4", fps=self.fps)
-        for each in new:
-            self._encoder.add(each)
-
-    def end(self, name: str) -> None:
-        """The next frame begins another; this one becomes the file of that name, see `settle`."""
-        self._encoder.end(self.folder / name)
-        self._ended = self._encoder, self.frames
-        self.frames, self._encoder = [], None
-
-    def settle(self) -> None:
-        """Wait for the file of a segment that has ended; OSError where it cannot be written."""
-        if self._ended is not None:
-            (encoder, frames), self._ended = self._ended, None
-            try:
-                encoder.close()
-            except OSError:
-                self.frames = [*frames, *self.frames]
-                raise
-
-    def rest(self) -> None:
-        """Stop encoding; `add` begins it again with all the frames."""
-        self.settle()
-        if self._encoder is not None:
-            self._encoder.discard()
-            self._encoder = None
-
-
 def read_video(path: Path) -> Iterator[np.ndarray]:
-    """The frames of a video, uint8 [H, W, 3], one after the other."""
+    """Yield the frames of a video, uint8 [H, W, 3]."""
     reader = imageio_ffmpeg.read_frames(str(path))
     width, height = next(reader)["size"]
     for frame in reader:
@@ -159,7 +113,7 @@ def read_video(path: Path) -> Iterator[np.ndarray]:
 
 
 def shrink(video: Path, to: Path, size: int) -> None:
-    """A copy of a film for a page: at most 256 pixels wide, in about `size` bytes."""
+    """Write a small copy of a film: at most 256 pixels wide, about `size` bytes."""
     _, seconds = imageio_ffmpeg.count_frames_and_secs(str(video))
     rate = str(int(8 * size / max(seconds, 1.0)))  # bits a second
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", "-i", str(video), "-an"]
@@ -167,13 +121,13 @@ def shrink(video: Path, to: Path, size: int) -> None:
     command += ["-b:v", rate, "-maxrate", rate, "-bufsize", rate, "-movflags", "+faststart"]
     done = subprocess.run([*command, str(to)], capture_output=True, text=True)
     if done.returncode:
-        raise OSError(f"{video} could not be made smaller: {done.stderr.strip()}")
+        raise OSError(f"{video} could not be shrunk: {done.stderr.strip()}")
 
 
 def join_videos(path: Path, segments: list[Path], *, comment: str = "") -> None:
-    """Put videos of equal size behind each other without encoding them again.
+    """Concatenate videos of equal size without encoding them again.
 
-    comment: what the file says of itself
+    comment: the file's metadata comment
     """
     listing = path.with_name(f"{path.stem}.txt")
     part = path.with_name(f"{path.stem}.part{path.suffix}")
@@ -191,8 +145,8 @@ def join_videos(path: Path, segments: list[Path], *, comment: str = "") -> None:
     part.replace(path)
 
 
-# without B-frames, segments join without a gap in time; with a short look ahead, the last frames
-# of a segment are soon done: whoever paints waits for them
+# Without B-frames, segments join without a gap in time. A short lookahead finishes the last frames
+# of a segment quickly, and the run waits for those.
 _H264 = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", "18", "-preset", "veryfast"]
 _H264 += ["-bf", "0", "-rc-lookahead", "3", "-threads", "1"]
 _H264 += ["-movflags", "+faststart"]

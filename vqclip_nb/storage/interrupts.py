@@ -1,4 +1,4 @@
-"""Interrupts that wait: Ctrl-C and a notebook's stop button never cut a step or a file in two."""
+"""Delay interrupts, so that Ctrl-C or a notebook's stop button never splits a step or a file."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Let an interrupt that arrives in the block come through at its end.
+    """Delay an interrupt that arrives in the block until its end.
 
-    Python delivers interrupts to the main thread; elsewhere there is nothing to hold.
+    Python delivers interrupts to the main thread only; in other threads this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

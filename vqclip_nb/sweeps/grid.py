@@ -1,6 +1,6 @@
-"""What a sweep paints: every combination of some settings' values, or what a file says of them.
+"""What a sweep paints: every combination of some settings' values, from a call or a file.
 
-Nothing heavy is imported here: a wrong file is told before torch is loaded.
+Does not import torch, so that a wrong file is reported at once.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from vqclip_nb.settings import PRESETS, Settings, drawn_seed, specs
 
 
 @dataclass(frozen=True)
-class Plan:
+class PlannedRun:
     """One run of a sweep.
 
-    values: what sets it apart, names and values of the grid
-    name: of its folder; the same settings have the same name in every sweep
+    values: the names and values of the grid that distinguish it
+    name: of its folder; equal settings have the same name in every sweep
     """
 
     settings: Settings
@@ -32,63 +32,67 @@ class Plan:
 
 def combinations(
     grid: Mapping[str, Sequence], settings: Settings, seed: int | None = None
-) -> list[Plan]:
+) -> list[PlannedRun]:
     """Every combination of the grid's values; the last field varies fastest.
 
-    grid: fields of `Settings`, or `preset`, each with the values that it should take
-    settings: all other fields; a preset changes those that are as by default
-    seed: of all that have none; by default one is drawn
+    grid: maps fields of `Settings`, or `preset`, to their values
+    settings: all other fields; a preset changes only those that have their default
+    seed: for all runs without one; by default it is drawn
 
-    Raises ValueError where a combination is not allowed.
+    Raises ValueError if a combination is not allowed.
     """
     for name, values in grid.items():
         if name != "preset" and name not in specs():
-            raise ValueError(f"{name!r} is no setting: a grid has fields of settings, or preset.")
+            raise ValueError(
+                f"{name!r} is not a setting: a grid has fields of settings, or preset."
+            )
         if isinstance(values, str) or not isinstance(values, Sequence) or not values:
             raise ValueError(f"The grid's {name} is {values!r}: give a list of values.")
     if not grid:
-        raise ValueError("The grid is empty: give a field and its values, e.g. prompt and two.")
+        raise ValueError(
+            "The grid is empty: give at least one field and its values, e.g. two prompts."
+        )
     seed = drawn_seed() if seed is None else seed
     plans = {}
     for values in itertools.product(*grid.values()):
         plan = _plan(dict(zip(grid, values, strict=True)), settings, seed)
-        plans.setdefault(plan.name, plan)  # what is asked for twice is painted once
+        plans.setdefault(plan.name, plan)  # the same combination is painted once
     return list(plans.values())
 
 
 def read_sweep(file: Path) -> tuple[dict[str, list], dict[str, object]]:
-    """The grid of a file, and the other settings that it says.
+    """The grid in a file, and the settings of all its runs.
 
-    file: `.toml` with the tables [grid] and [settings]; or text with one prompt a line, where
-        lines that begin with # do not count
+    file: `.toml` with the tables [grid] and [settings]; or text with one prompt a line, in which
+        lines that begin with # are comments
 
-    Raises ValueError with one sentence where it is neither.
+    Raises ValueError with one sentence if it is neither.
     """
     try:
         text = file.read_text(encoding="utf-8")
-        said = tomllib.loads(text) if file.suffix == ".toml" else None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        tables = tomllib.loads(text) if file.suffix == ".toml" else None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ValueError(f"{file} cannot be read: {error}.") from None
-    if said is None:
+    if tables is None:
         lines = [line.strip() for line in text.splitlines()]
         prompts = [line for line in lines if line and not line.startswith("#")]
         if not prompts:
-            raise ValueError(f"{file} holds no prompt: write one a line.")
+            raise ValueError(f"{file} has no prompt: write one a line.")
         return {"prompt": prompts}, {}
-    tables = {name: said.pop(name, {}) for name in ("grid", "settings")}
-    if said or not all(isinstance(table, dict) for table in tables.values()):
+    grid, settings = tables.pop("grid", {}), tables.pop("settings", {})
+    if tables or not (isinstance(grid, dict) and isinstance(settings, dict)):
         raise ValueError(f"{file} should have two tables, [grid] and [settings], and no more.")
-    return tables["grid"], tables["settings"]
+    return grid, settings
 
 
 def in_words(values: Mapping[str, object]) -> str:
-    """What sets a run apart, without its prompt."""
+    """The values that distinguish a run, without its prompt, in words."""
     return ", ".join(
         f"no {k}" if v == "" else f"{k} {v}" for k, v in values.items() if k != "prompt"
     )
 
 
-def _plan(values: dict[str, object], settings: Settings, seed: int) -> Plan:
+def _plan(values: dict[str, object], settings: Settings, seed: int) -> PlannedRun:
     changes = dict(values)
     if "preset" in changes:
         preset = changes.pop("preset")
@@ -100,15 +104,14 @@ def _plan(values: dict[str, object], settings: Settings, seed: int) -> Plan:
     planned = settings.replace(**changes)
     if planned.seed is None:
         planned = planned.replace(seed=seed)
-    return Plan(planned, values, _name(planned, values))
+    return PlannedRun(planned, values, _name(planned, values))
 
 
 def _name(settings: Settings, values: dict[str, object]) -> str:
     """Words of the prompt and a checksum of the settings.
 
-    The threads count only where the grid has them: a sweep that moves to another machine goes on.
+    Threads count only if the grid has them, so that a sweep can continue on another machine.
     """
-    said = json.dumps(settings.to_dict() | {"threads": values.get("threads")}, sort_keys=True)
-    return "-".join(
-        filter(None, [slug(settings.prompt), hashlib.sha256(said.encode()).hexdigest()[:12]])
-    )
+    text = json.dumps(settings.to_dict() | {"threads": values.get("threads")}, sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return "-".join(filter(None, [slug(settings.prompt), digest]))

@@ -1,7 +1,7 @@
-"""Runs on several processes or machines, by Ray: one task a run.
+"""Paint runs in several processes or machines with Ray, one task a run.
 
-Ray keeps the processes, finds GPUs and tries again what a lost process was at; the run that it
-painted goes on from its folder.
+Ray manages the processes, assigns GPUs and retries the task of a lost process; its run resumes
+from its folder.
 """
 
 from __future__ import annotations
@@ -14,25 +14,27 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from vqclip_nb.sweeps.grid import Plan
-from vqclip_nb.sweeps.sweep import Done, Loaded, told_of
+from vqclip_nb.sweeps.grid import PlannedRun
+from vqclip_nb.sweeps.painting import Done, ModelCache, paint
 
-_STORE = 100 * 2**20  # bytes of memory that tasks share: they share next to nothing
-_TRIES = 5  # of a run whose process is lost
+_STORE = 100 * 2**20  # bytes of memory shared by the tasks: they share almost nothing
+_RETRIES = 5  # of a run whose process is lost
 
 
 def paint_on_workers(
-    plans: list[Plan],
+    plans: list[PlannedRun],
     out: Path,
     workers: int,
     address: str | None,
     gpus: float | None,
     offline: bool,
-    tell: Done,
+    done: Done,
 ) -> None:
-    """Paint runs, `workers` at a time; the arguments are those of `sweep`.
+    """Paint runs, `workers` at a time; the other arguments are those of `sweep`.
 
-    Raises ValueError where Ray is not installed, or no cluster answers.
+    done: called after each run
+
+    Raises ValueError if Ray is not installed, or no cluster answers.
     """
     if not plans:
         return
@@ -43,40 +45,40 @@ def paint_on_workers(
         if gpus is None:
             gpus = min(1.0, ray.cluster_resources().get("GPU", 0) / workers)
         task = ray.remote(_painted).options(
-            num_cpus=threads, num_gpus=gpus, max_retries=_TRIES, retry_exceptions=False
+            num_cpus=threads, num_gpus=gpus, max_retries=_RETRIES, retry_exceptions=False
         )
-        waiting, running, told = deque(plans), {}, set()
+        waiting, running, warned = deque(plans), {}, set()
         try:
             while waiting or running:
                 while waiting and len(running) < workers:
                     plan = waiting.popleft()
                     running[task.remote(plan, str(out.resolve()), offline)] = plan
-                (done,), _ = ray.wait(list(running), num_returns=1)
-                failure, warned = _result(ray, done)
-                for message in dict.fromkeys(warned).keys() - told:
+                (finished,), _ = ray.wait(list(running), num_returns=1)
+                failure, messages = _result(ray, finished)
+                for message in dict.fromkeys(messages).keys() - warned:
                     warnings.warn(message, stacklevel=4)
-                told |= set(warned)
-                tell(running.pop(done), failure)
+                warned |= set(messages)
+                done(running.pop(finished), failure)
         except KeyboardInterrupt:
             for each in running:
-                ray.cancel(each)  # an interrupt there, where the run saves itself
+                ray.cancel(each)  # interrupts the worker, where the run saves itself
             ray.wait(list(running), num_returns=len(running), timeout=60)
             raise
 
 
-def _painted(plan: Plan, out: str, offline: bool) -> tuple[str, list[str]]:
-    """In a worker: paint a run; how it failed, if it did, and what it warned of."""
+def _painted(plan: PlannedRun, out: str, offline: bool) -> tuple[str, list[str]]:
+    """In a worker: paint a run; returns why it failed, or "", and its warnings."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        failure = told_of(plan, Path(out), _loaded(offline))
+        failure = paint(plan, Path(out), _models(offline))
     own = str(Path(__file__).parents[1])
     return failure, [str(each.message) for each in caught if each.filename.startswith(own)]
 
 
 @cache
-def _loaded(offline: bool) -> Loaded:
-    """What this worker has loaded."""
-    return Loaded(offline)
+def _models(offline: bool) -> ModelCache:
+    """This worker's models."""
+    return ModelCache(offline)
 
 
 def _warn_of_crowd(workers: int, threads: int) -> None:
@@ -93,13 +95,13 @@ def _result(ray, task) -> tuple[str, list[str]]:
     try:
         return ray.get(task)
     except ray.exceptions.RayError as error:
-        return f"its worker was lost {_TRIES + 1} times ({type(error).__name__})", []
+        return f"its worker was lost {_RETRIES + 1} times ({type(error).__name__})", []
 
 
 @contextmanager
 def _cluster(cpus: int, address: str | None) -> Iterator:
-    """Ray, connected to a cluster or to one of this machine's own that ends with the block."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told of what is painted
+    """Ray, connected to a cluster, or to a local one that ends with the block."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # send no usage statistics
     try:
         import ray
     except ImportError:

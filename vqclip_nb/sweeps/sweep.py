@@ -1,41 +1,42 @@
-"""Many runs: every combination of some settings' values, and sheets of all pictures."""
+"""Paint every combination of some settings' values, and sheets of all pictures."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import math
-import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from PIL import Image
-from tqdm.auto import tqdm
 
-from vqclip_nb.models.loading import Models, check_names, load_for
-from vqclip_nb.run import Run
+from vqclip_nb.core.images import contact_sheet
+from vqclip_nb.evaluation.scores import check_prompt, cosines
+from vqclip_nb.films.progress import progress_bar
+from vqclip_nb.models.judge import load_judge
+from vqclip_nb.models.loading import check_names
+from vqclip_nb.pictures import portable
 from vqclip_nb.settings import Settings, drawn_seed
-from vqclip_nb.storage.metadata import portable
-from vqclip_nb.storage.run_folder import RunFolder, write_file
-from vqclip_nb.sweeps.grid import Plan, combinations, in_words
-from vqclip_nb.sweeps.html_page import Entry, write_page
-from vqclip_nb.widgets.display import contact_sheet
+from vqclip_nb.storage.files import write_file
+from vqclip_nb.storage.run_folder import RunFolder
+from vqclip_nb.sweeps.grid import PlannedRun, combinations, in_words
+from vqclip_nb.sweeps.html_page import Figure, write_page
+from vqclip_nb.sweeps.painting import Done, ModelCache, is_done, paint
+from vqclip_nb.sweeps.ray_backend import paint_on_workers
 
-_PAGE = 1000  # pictures on a page: a browser opens some more, and nobody looks at them
-_WIDEST = 8192  # pixels of a sheet, about
+_PAGE = 1000  # pictures on a page
+_WIDEST = 8192  # pixels of a sheet, roughly
 SCORES = ("critic", "judge")
-
-Done = Callable[[Plan, str], None]  # a plan is done, and how it failed, if it did
 
 
 @dataclass(frozen=True)
 class Painted:
-    """A run of a sweep that is done; what it left is read when it is asked for.
+    """A finished run of a sweep; its files are read on access.
 
-    values: what sets it apart, names and values of the grid
+    values: the names and values of the grid that distinguish it
     """
 
     settings: Settings
@@ -79,23 +80,24 @@ def sweep(
 ) -> list[Painted]:
     """Paint every combination of the grid's values; write `out/sheet.png` and `out/sheet.html`.
 
-    grid: field of `Settings`, or `preset`, to the values it should take; the last varies fastest
-    settings: all other fields, see `combinations`; where there is no seed, one is drawn that all
+    grid: maps a field of `Settings`, or `preset`, to its values; the last field varies fastest
+    settings: all other fields, see `combinations`; without a seed, one is drawn that all runs
         share, also those of a later call with this `out`
-    workers: how many runs are painted at once; more than one need Ray, the extra [sweep]
-    address: of a Ray cluster, whose machines share the folder `out`
-    gpus: of each run, by Ray's count, also parts of one; by default all are shared out
-    out: each run has a folder in it, named after its settings. What is there already is not
-        painted again: a finished run is taken as it is, another gone on with
+    workers: how many runs are painted at once; more than one needs Ray, the extra [sweep]
+    address: a Ray cluster, whose machines share the folder `out`
+    gpus: GPUs of each run, fractions allowed; by default all are divided among the workers
+    out: holds a folder for each run, named after its settings; a finished run that is there is
+        used as it is, an unfinished one is resumed
     columns: pictures in a row of sheet.png, which is in the grid's order
-    score: by which sheet.html is sorted, `critic`, the run's last similarity, or `judge`
-    show: a bar
+    score: sorts sheet.html: `critic`, the run's last similarity, or `judge`
+    offline: fetch no model
+    show: display a progress bar
 
     The pictures do not depend on the number of workers: each run has the same CPU threads, those
-    of `settings` or else of this process. A run that fails is told of by a warning, and the others
-    go on. An interrupt returns what is done; the same call goes on.
+    of `settings` or else of this process. A run that fails raises a warning, and the others
+    continue. An interrupt returns the finished runs; the same call continues the sweep.
 
-    Raises ValueError before painting where a combination is not allowed.
+    Raises ValueError before painting if a combination is not allowed.
     """
     settings, out, threads = settings or Settings(), Path(out), torch.get_num_threads()
     _refuse_wrong(workers, score)
@@ -105,20 +107,18 @@ def sweep(
         check_names(name, clip)
     _keep_seed(out, seed)
     left, failed = [plan for plan in plans if not is_done(out / plan.name)], {}
-    with _bar(len(plans), len(plans) - len(left), show) as bar:
+    with progress_bar(len(plans), "run", initial=len(plans) - len(left), show=show) as bar:
 
-        def tell(plan: Plan, failure: str) -> None:
+        def done(plan: PlannedRun, failure: str) -> None:
             bar.update()
             if failure:
                 failed[plan.name] = failure
 
-        with contextlib.suppress(KeyboardInterrupt):  # what was painted is there
+        with contextlib.suppress(KeyboardInterrupt):  # the finished runs are kept
             if workers > 1 or address:
-                from vqclip_nb.sweeps.ray_backend import paint_on_workers
-
-                paint_on_workers(left, out, workers, address, gpus, offline, tell)
+                paint_on_workers(left, out, workers, address, gpus, offline, done)
             else:
-                _paint_here(left, out, offline, tell)
+                _paint_here(left, out, offline, done)
     painted = [plan for plan in plans if is_done(out / plan.name)]
     if painted:
         _write_sheets(painted, out, columns, score)
@@ -133,88 +133,36 @@ def _refuse_wrong(workers: int, score: str) -> None:
         raise ValueError(f"workers is {workers!r}: allowed are whole numbers from 1.")
 
 
-def is_done(folder: Path) -> bool:
-    """Whether a run is there that has nothing left to paint, with its film."""
-    run = RunFolder(folder)
-    return run.timelapse.is_file() and run.load_header().get("done", False)
-
-
-def paint(plan: Plan, out: Path, models: Models) -> None:
-    """Paint a run to its end, from its beginning or from where it stopped."""
-    folder = out / plan.name
-    if folder.exists():
-        run = Run.resume(folder, models=models)
-    else:
-        run = Run(plan.settings, models=models, out=out, name=plan.name)
-    for _ in run:
-        pass
-
-
-def told_of(plan: Plan, out: Path, models: Callable[[Settings], Models]) -> str:
-    """Paint a run; what went wrong, in a sentence, or nothing."""
-    try:
-        paint(plan, out, models(plan.settings))
-    except (ValueError, FloatingPointError, MemoryError, OSError) as error:
-        return str(error) or type(error).__name__
-    return ""
-
-
-class Loaded:
-    """The pair that was used last: many runs with one pair load it once."""
-
-    def __init__(self, offline: bool) -> None:
-        self.offline = offline
-        self._models: Models | None = None
-
-    def __call__(self, settings: Settings) -> Models:
-        if self._models is None or not self._models.fit(settings):
-            self._models = load_for(settings, offline=self.offline)
-        return self._models
-
-
 def _seed_of(out: Path) -> int:
-    """The seed that an earlier sweep in this folder drew, else a new one."""
+    """The seed that an earlier sweep in this folder drew, or a new one."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         return int(json.loads((out / "sweep.json").read_text(encoding="utf-8"))["seed"])
     return drawn_seed()
 
 
 def _keep_seed(out: Path, seed: int) -> None:
-    """Raises ValueError where nothing can be written."""
+    """Record the seed; ValueError if nothing can be written to `out`."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         write_file(out / "sweep.json", json.dumps({"seed": seed}).encode())
     except OSError as error:
         raise ValueError(
-            f"out is {str(out)!r}, where nothing can be written ({error}): allowed is a folder "
-            "that you may write to."
+            f"out is {str(out)!r}, where nothing can be written ({error}): choose a folder that "
+            "you may write to."
         ) from None
 
 
-def _paint_here(plans: Iterable[Plan], out: Path, offline: bool, tell: Done) -> None:
-    models, threads = Loaded(offline), torch.get_num_threads()
+def _paint_here(plans: Iterable[PlannedRun], out: Path, offline: bool, done: Done) -> None:
+    models, threads = ModelCache(offline), torch.get_num_threads()
     try:
         for plan in plans:
-            tell(plan, told_of(plan, out, models))
+            done(plan, paint(plan, out, models))
     finally:
-        torch.set_num_threads(threads)  # a run leaves its own behind
+        torch.set_num_threads(threads)  # each run sets its own
 
 
-@contextlib.contextmanager
-def _bar(total: int, done: int, show: bool) -> Iterator[tqdm]:
-    with tqdm(
-        total=total,
-        initial=done,
-        unit="run",
-        file=sys.stderr,
-        dynamic_ncols=True,
-        disable=not show,
-    ) as bar:
-        yield bar
-
-
-def _write_sheets(plans: list[Plan], out: Path, columns: int | None, score: str) -> None:
-    """All pictures as one, in the grid's order; and as a page, the best first."""
+def _write_sheets(plans: list[PlannedRun], out: Path, columns: int | None, score: str) -> None:
+    """All pictures as one PNG, in the grid's order, and as a page, the best first."""
     columns = columns or max(6, math.isqrt(len(plans) - 1) + 1)
     widest, images = max(16, _WIDEST // columns), []
     for plan in plans:
@@ -230,29 +178,29 @@ def _write_sheets(plans: list[Plan], out: Path, columns: int | None, score: str)
         scores = [_similarity(out / plan.name) for plan in plans]
     else:
         scores = _judged([plan.settings.prompt for plan in plans], images)
-    entries = list(map(_entry, plans, images, scores))
-    entries.sort(key=lambda entry: math.inf if entry.score is None else -entry.score)
-    shown = entries[:_PAGE]
+    figures = list(map(_figure, plans, images, scores))
+    figures.sort(key=lambda figure: math.inf if figure.score is None else -figure.score)
+    shown = figures[:_PAGE]
     more = "" if len(shown) == len(plans) else f", the best {_PAGE} of {len(plans)}"
     write_page(out / "sheet.html", shown, f"Sweep, by the {score}'s score{more}")
 
 
-def _entry(plan: Plan, image: Image.Image, score: float | None) -> Entry:
-    said = portable(plan.settings)["settings"]
-    return Entry(image, in_words(plan.values), said["prompt"], said, score=score)
+def _figure(plan: PlannedRun, image: Image.Image, score: float | None) -> Figure:
+    settings = portable(plan.settings.to_dict())["settings"]
+    return Figure(image, in_words(plan.values), settings["prompt"], settings, score=score)
 
 
 def _similarity(folder: Path) -> float:
-    """What the critics said at the end."""
+    """The similarity after the last iteration."""
     rows = (folder / "history.csv").read_text(encoding="utf-8").splitlines()
     return float(dict(zip(rows[0].split(","), rows[-1].split(","), strict=True))["similarity"])
 
 
 def _judged(prompts: list[str], images: list[Image.Image]) -> list[float | None]:
-    """What the judge finds of each picture's own prompt, a story's last phrase; none of pictures."""
-    from vqclip_nb.evaluation.scores import check_prompt, cosines
-    from vqclip_nb.models.judge import load_judge
+    """The judge's score of each picture for its prompt, of a story the last phrase.
 
+    None for a prompt that cannot be scored, as one that is a picture.
+    """
     judge, scores = load_judge(), [None] * len(prompts)
     of_one: dict[str, list[int]] = {}
     for number, prompt in enumerate(prompts):

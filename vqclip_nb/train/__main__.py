@@ -15,7 +15,7 @@ from vqclip_nb.models.checkpoints import load_network
 from vqclip_nb.models.loading import load_models, pick_device
 from vqclip_nb.models.safe_load import read_tensors
 from vqclip_nb.models.vqgan import VQGAN
-from vqclip_nb.storage.run_folder import write_file
+from vqclip_nb.storage.files import write_file
 from vqclip_nb.train.finetune import Plan, finetune, painting_command
 from vqclip_nb.train.generator import GeneratorTrainer, write_vqgan, write_weights
 

@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from vqclip_nb.core.images import as_images, contact_sheet
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.loading import Models
 from vqclip_nb.settings import PRESETS, Settings
 from vqclip_nb.train.artwork import Artwork
 from vqclip_nb.train.captions import JUDGE, PAIR, word
-from vqclip_nb.train.gallery import Gallery, as_images, first
+from vqclip_nb.train.gallery import Gallery, first
 from vqclip_nb.train.scenes import Composer
-from vqclip_nb.widgets.display import contact_sheet
 
 # One change each of the preset `studio`.
 INGREDIENTS: dict[str, dict] = {

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vqclip_nb.models.vqgan import VQGAN
-from vqclip_nb.storage.run_folder import write_file
+from vqclip_nb.storage.files import write_file
 from vqclip_nb.train.artwork import Artwork
 from vqclip_nb.train.captions import Description, Thing, Wording, vocabulary
 from vqclip_nb.train.lexicon import Lexicon

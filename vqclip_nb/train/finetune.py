@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from vqclip_nb.models.loading import check_names, load_models
 from vqclip_nb.models.registry import entry
 from vqclip_nb.models.vqgan import VQGAN, Network
-from vqclip_nb.storage.run_folder import write_file
+from vqclip_nb.storage.files import write_file
 from vqclip_nb.train.generator import VQGANTrainer, write_vqgan
 from vqclip_nb.train.pictures import Pictures, read_pictures
 from vqclip_nb.train.session import Session

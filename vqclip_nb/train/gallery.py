@@ -18,7 +18,6 @@ from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.loading import Models
 from vqclip_nb.run import Run
 from vqclip_nb.settings import Settings
-from vqclip_nb.storage.images import to_pixels
 from vqclip_nb.train.towers import same_captions
 
 
@@ -65,8 +64,3 @@ def first(perceptor: Perceptor, x: Tensor, captions: list[str], among: int = 1) 
     best = (pictures_of(perceptor, x) @ texts_of(perceptor, captions).T).topk(among, 1).indices
     same = same_captions(captions, captions) > 0
     return same.gather(1, best).any(1).float().mean().item()
-
-
-def as_images(x: Tensor) -> list[Image.Image]:
-    """Pictures [n, 3, H, W] as PIL's."""
-    return [Image.fromarray(pixels) for pixels in to_pixels(x)]

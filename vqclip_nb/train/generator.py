@@ -20,7 +20,7 @@ from taming.modules.discriminator.model import weights_init
 from torch import Tensor, nn
 
 from vqclip_nb.models.vqgan import Network
-from vqclip_nb.storage.run_folder import write_file
+from vqclip_nb.storage.files import write_file
 from vqclip_nb.train.artwork import Artwork
 from vqclip_nb.train.scenes import Composer
 from vqclip_nb.train.session import Session

@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vqclip_nb.lessons.drawings import COLUMNS, COUNT, NAMES, SEEN, SIDE, UNSEEN
-from vqclip_nb.storage.metadata import as_png
-from vqclip_nb.storage.run_folder import write_file
+from vqclip_nb.pictures import as_png
+from vqclip_nb.storage.files import write_file
 from vqclip_nb.train.artwork import Artwork
 
 _PLAIN = 1.0  # what `Artwork.weights` gives to things with a plain name

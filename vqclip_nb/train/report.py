@@ -16,16 +16,16 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from vqclip_nb.core.images import as_images, contact_sheet
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.loading import Models
 from vqclip_nb.run import Run
 from vqclip_nb.settings import Settings
 from vqclip_nb.train.artwork import Artwork
 from vqclip_nb.train.captions import JUDGE, PAIR, Description, Thing, Wording, word
-from vqclip_nb.train.gallery import Gallery, as_images, first, pictures_of, texts_of
+from vqclip_nb.train.gallery import Gallery, first, pictures_of, texts_of
 from vqclip_nb.train.scenes import Composer, Plan
 from vqclip_nb.train.styles import STYLES
-from vqclip_nb.widgets.display import contact_sheet
 
 _SIZE = 128  # pixels a side
 

@@ -1,4 +1,4 @@
-"""A gallery of a sweep's pictures, from which one is taken up in the Studio."""
+"""A gallery of a sweep's pictures, which loads the settings of one into the Studio."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from vqclip_nb.sweeps.sweep import Painted
 from vqclip_nb.widgets.html_media import still
 from vqclip_nb.widgets.studio import Studio
 
-_PAGE = 24  # pictures that are shown at once
+_PAGE = 24  # pictures shown at once
 _SIDE = 160  # pixels of each
 
 
 class Gallery:
-    """Shows pictures with what sets them apart; show it by putting it last in a cell.
+    """Shows pictures with the values that distinguish them; put it last in a cell to display it.
 
     painted: what `sweep` returned
-    studio: below each picture is a button that loads its settings into this panel's form
+    studio: if given, a button below each picture loads its settings into this panel's form
     """
 
     def __init__(self, painted: Sequence[Painted], studio: Studio | None = None) -> None:
@@ -52,7 +52,7 @@ class Gallery:
         return button
 
     def _show(self) -> None:
-        """The pictures of this page."""
+        """Show the pictures of this page."""
         shown = self.painted[self._first : self._first + _PAGE]
         last = self._first + len(shown)
         self._where.value = f"{self._first + 1} to {last} of {len(self.painted)}"
@@ -63,8 +63,8 @@ class Gallery:
         self._cells.children = [self._cell(each) for each in shown]
 
     def _cell(self, painted: Painted) -> widgets.VBox:
-        said = html.escape(in_words(painted.values))
-        words = f"<b>{html.escape(painted.settings.prompt)}</b><br>{said}"
+        values = html.escape(in_words(painted.values))
+        words = f"<b>{html.escape(painted.settings.prompt)}</b><br>{values}"
         image = painted.images[0]
         image.thumbnail((2 * _SIDE, 2 * _SIDE), Image.Resampling.LANCZOS)
         shown = widgets.HTML(still(image, painted.settings.prompt, _SIDE) + f"<div>{words}</div>")
@@ -77,7 +77,7 @@ class Gallery:
         button = widgets.Button(
             description="Load into Studio",
             icon="upload",
-            tooltip="Take up its settings, to change and paint them again",
+            tooltip="Load its settings into the form, to change them and paint again",
             layout=widgets.Layout(width=f"{_SIDE}px"),
         )
         button.on_click(lambda _: self.studio.load(settings))

@@ -1,14 +1,13 @@
 """Films, pictures and files as HTML that keeps saved notebooks small.
 
-A notebook saves what its widgets show. So pictures are compressed, and films and zips are linked by
-their address on the notebook server; where there is none, by a small copy or a path.
+A notebook saves what its widgets show. So pictures are compressed, and films and zips are links to
+the notebook server; without a server, a film is embedded as a small copy, a zip shown as a path.
 """
 
 from __future__ import annotations
 
 import base64
 import html
-import io
 import json
 import os
 import tempfile
@@ -18,18 +17,19 @@ from urllib.parse import quote
 
 from PIL import Image
 
+from vqclip_nb.pictures import data_url
 from vqclip_nb.storage.colab import on_colab, on_kaggle
 from vqclip_nb.storage.ffmpeg import shrink
 
 _KINDS = {".mp4": "video/mp4", ".gif": "image/gif"}
-_PICTURE, _THUMBNAIL, _FILM = 30_000, 1_200, 35_000  # bytes; more is compressed
+_PICTURE, _THUMBNAIL, _FILM = 30_000, 1_200, 35_000  # bytes; larger ones are compressed
 _WIDEST = 512  # pixels of a picture in a page
 
 
 def play(*films: str | Path, captions: Sequence[str] = (), width: int = 384):
-    """Films side by side, each with its caption and a link that saves it; whole, in the output.
+    """Films side by side, embedded unchanged, each with its caption and a link to save it.
 
-    captions: what each shows; by default the names of the files; width: pixels of each
+    captions: by default the names of the files; width: pixels of each
     """
     from IPython.display import HTML
 
@@ -43,7 +43,7 @@ def play(*films: str | Path, captions: Sequence[str] = (), width: int = 384):
 
 
 def figure(film: Path, caption: str, width: int = 384) -> str:
-    """A film that plays in a panel: by its address, or as a small copy."""
+    """A film for a panel: linked if a server serves it, else embedded as a small copy."""
     address = served(film)
     if address is not None:
         return _figure(film, address, caption, width)
@@ -58,7 +58,7 @@ def figure(film: Path, caption: str, width: int = 384) -> str:
 
 
 def link(file: Path) -> str:
-    """A link that downloads a file; without a server its path."""
+    """A link that downloads a file; without a server, its path."""
     address, name = served(file), html.escape(file.name, quote=True)
     if address is None:
         return f"{html.escape(str(file))} is ready."
@@ -67,10 +67,10 @@ def link(file: Path) -> str:
 
 
 def served(file: Path) -> str | None:
-    """The address of a file on the notebook server that started this kernel; None without one.
+    """The URL of a file on the notebook server that started this kernel; None without one.
 
-    Jupyter writes each server's root folder and base address to a file named after its process.
-    The address ends with the time of the last change, so that a page never shows an older version.
+    Jupyter writes each server's root folder and base URL to a file named after its process. The
+    URL ends with the time of the last change, so that a page never shows an older version.
     """
     server = os.environ.get("JPY_PARENT_PID")
     if not server or on_colab() or on_kaggle():  # their pages come from other servers
@@ -78,41 +78,33 @@ def served(file: Path) -> str | None:
     from jupyter_core.paths import jupyter_runtime_dir
 
     for name, root in (("jpserver", "root_dir"), ("nbserver", "notebook_dir")):
-        note = Path(jupyter_runtime_dir(), f"{name}-{server}.json")
+        info = Path(jupyter_runtime_dir(), f"{name}-{server}.json")
         try:
-            said = json.loads(note.read_text(encoding="utf-8"))
-            path = file.resolve().relative_to(Path(said[root]).resolve())
+            known = json.loads(info.read_text(encoding="utf-8"))
+            path = file.resolve().relative_to(Path(known[root]).resolve())
             version = file.stat().st_mtime_ns
         except (OSError, ValueError, KeyError):
             continue
-        if not any(part.startswith(".") for part in path.parts):  # hidden ones are not served
-            return f"{said['base_url']}files/{quote(path.as_posix())}?version={version}"
+        if not any(
+            part.startswith(".") for part in path.parts
+        ):  # Jupyter does not serve hidden files
+            return f"{known['base_url']}files/{quote(path.as_posix())}?version={version}"
     return None
 
 
 def still(image: Image.Image, alt: str, width: int | None = None) -> str:
-    """A picture as HTML, enlarged to a comfortable size; beside others, `width` pixels wide."""
+    """A compressed picture as HTML, `width` pixels wide; by default enlarged to a comfortable size."""
     width = width or max(image.width, min(448, 4 * image.width))
-    return (  # the box gives the size: pages limit a picture to its own
+    small, most = image.convert("RGB"), min(max(width**2 // 6, _THUMBNAIL), _PICTURE)
+    small.thumbnail((min(width, _WIDEST),) * 2)
+    return (  # a page limits an image to its own size, a box not
         f'<div style="display:inline-block;width:{width}px;max-width:100%">'
-        f'<img alt="{html.escape(alt)}" style="width:100%" src="{_picture(image, width)}"></div>'
+        f'<img alt="{html.escape(alt)}" style="width:100%" src="{data_url(small, most)}"></div>'
     )
 
 
-def _picture(image: Image.Image, width: int) -> str:
-    """A picture as an address: as it is, or compressed to a few bytes for each pixel it is shown on."""
-    image, most = image.convert("RGB"), min(max(width**2 // 6, _THUMBNAIL), _PICTURE)
-    image.thumbnail((min(width, _WIDEST),) * 2)
-    for options in ({"format": "png"}, *({"format": "jpeg", "quality": q} for q in (90, 75, 50))):
-        file = io.BytesIO()
-        image.save(file, **options)
-        if len(file.getvalue()) <= most:
-            break
-    return f"data:image/{options['format']};base64,{base64.b64encode(file.getvalue()).decode()}"
-
-
 def _figure(film: Path, address: str, caption: str, width: int) -> str:
-    """A film that plays, its caption and a link that saves it."""
+    """A film with its caption and a link to save it."""
     name = html.escape(film.name, quote=True)
     save = f'<a download="{name}" href="{html.escape(address, quote=True)}">save {name}</a>'
     words = f"<figcaption>{html.escape(caption)} · {save}</figcaption>"
@@ -122,7 +114,7 @@ def _figure(film: Path, address: str, caption: str, width: int) -> str:
 
 
 def _player(address: str, kind: str, label: str, width: int) -> str:
-    """A film, .mp4 or .gif, as HTML; label: what it shows, for who does not see it."""
+    """A film, .mp4 or .gif, as HTML; label: the text for screen readers."""
     label, address = (html.escape(text, quote=True) for text in (label, address))
     if kind == ".gif":
         return f'<img width="{width}" alt="{label}" src="{address}">'
@@ -133,5 +125,5 @@ def _player(address: str, kind: str, label: str, width: int) -> str:
 
 
 def _data(data: bytes, kind: str) -> str:
-    """A film itself as an address."""
+    """A film as a data: URL."""
     return f"data:{_KINDS[kind]};base64,{base64.b64encode(data).decode()}"

@@ -23,13 +23,14 @@ import ipywidgets as widgets
 import numpy as np
 
 from vqclip_nb.films.options import Cut
-from vqclip_nb.films.progress import Watcher
+from vqclip_nb.films.progress import Watcher, in_notebook
 from vqclip_nb.films.timelapse import timelapse
 from vqclip_nb.models.loading import Models, is_embedded, load_for
 from vqclip_nb.run import Iterate, Result, Run
 from vqclip_nb.settings import Settings, specs
-from vqclip_nb.storage.run_folder import RunFolder, write_file
-from vqclip_nb.widgets.display import in_notebook, zipped
+from vqclip_nb.storage.files import write_file
+from vqclip_nb.storage.run_folder import RunFolder
+from vqclip_nb.widgets.display import zipped
 from vqclip_nb.widgets.panel import Panel
 from vqclip_nb.widgets.studio_films import film_file, make_film
 
