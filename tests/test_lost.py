@@ -105,7 +105,7 @@ def test_a_refused_change_changes_nothing(quick, tiny):
     ],
 )
 def test_a_log_that_cannot_be_replayed_is_refused(updates):
-    with pytest.raises(ValueError, match=r"live change|cannot change while|w1 is 'much'"):
+    with pytest.raises(ValueError, match=r"live change|cannot change while|w1 must be"):
         vq.Settings(updates=updates)
 
 
@@ -215,7 +215,7 @@ def test_settings_that_no_picture_of_ours_has_get_a_sentence(said, tmp_path):
     info.add_itxt("vqclip_nb", said)
     Image.new("RGB", (8, 8)).save(tmp_path / "other.png", pnginfo=info)
     with pytest.raises(
-        ValueError, match=r"cannot be read\.|is no setting|live change|updates is 3"
+        ValueError, match=r"cannot be read\.|is not a setting|live change|updates must be"
     ):
         vq.Settings.from_png(tmp_path / "other.png")
 

@@ -21,7 +21,7 @@ from PIL import Image
 from test_browser import browser  # noqa: F401
 
 import vqclip_nb as vq
-from vqclip_nb.__main__ import main
+from vqclip_nb.cli import main
 from vqclip_nb.sweeps import sweep as sweep_module
 from vqclip_nb.sweeps.grid import combinations, in_words, read_sweep
 from vqclip_nb.sweeps.html_page import Entry, write_page
@@ -78,7 +78,7 @@ def test_the_same_settings_have_the_same_name_in_every_grid():
         ({"colour": ["red"]}, "'colour' is no setting"),
         ({"prompt": "a cat"}, "grid's prompt is 'a cat': give a list"),
         ({"seed": []}, r"grid's seed is \[\]"),
-        ({"w1": [1, 99]}, "w1 is 99: allowed is a number from -10 to 10"),
+        ({"w1": [1, 99]}, "w1 must be a number from -10 to 10, got 99"),
         ({"preset": ["nice"]}, "preset is 'nice': allowed is one of studio"),
         ({"models": ["tiny", "nope"]}, "models is 'nope'"),
     ],
@@ -217,7 +217,7 @@ def test_the_command_line_says_how_the_rest_is_painted(tmp_path, capsys):
         ("prompt = 3", "should have two tables"),
         ("[grid", "cannot be read"),
         ("[settings]\ncutn = 4", "grid is empty"),
-        ('[grid]\nprompt = ["a"]\n[settings]\nlight = 1', "'light' is no setting"),
+        ('[grid]\nprompt = ["a"]\n[settings]\nlight = 1', "'light' is not a setting"),
     ],
 )
 def test_a_wrong_file_gets_one_sentence(text, said, tmp_path, capsys):

@@ -31,7 +31,6 @@ from vqclip_nb.settings import Settings, specs
 from vqclip_nb.storage.run_folder import RunFolder, write_file
 from vqclip_nb.widgets.display import in_notebook, zipped
 from vqclip_nb.widgets.panel import Panel
-from vqclip_nb.widgets.studio_films import film_file, make_film
 
 _EVERY = 0.5  # seconds between two pictures of one show step
 _PAINTS = ("start", "more", "fork", "film")  # what needs the loop; of films those that are painted
@@ -299,9 +298,9 @@ class Studio:
                 settings, form = self.panel.form.settings(), self.panel.film
                 self._known = settings.to_dict()
                 self._enable()
-                film = film_file(form, settings, self.out)
+                film = form.file(settings, self.out)
                 models = self._loaded(settings)
-                make_film(form, film, settings, models, self.out, _Onlooker(self))
+                form.make(film, settings, models, self.out, _Onlooker(self))
             except _Stopped:
                 if film.exists():
                     self.panel.show_film(film)
