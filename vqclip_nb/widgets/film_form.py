@@ -1,4 +1,4 @@
-"""A form for films, of a run, morphs and journeys, and the making of what it describes."""
+"""A form for films: of a run, morphs and journeys."""
 
 from __future__ import annotations
 
@@ -10,11 +10,7 @@ from pathlib import Path
 
 import ipywidgets as widgets
 
-from vqclip_nb.films.journey import journey
-from vqclip_nb.films.morph import morph
 from vqclip_nb.films.options import Cut, Journey, Morph, Options
-from vqclip_nb.films.progress import Watcher
-from vqclip_nb.models.loading import Models
 from vqclip_nb.prompt_syntax import slug
 from vqclip_nb.settings import Settings, specs
 from vqclip_nb.widgets.fields import described, help_text, looks, notes, value_of, widget_for
@@ -76,20 +72,9 @@ class FilmForm:
             if not file.exists() or file.with_name(f"{name}.parts").exists():
                 return file
 
-    def make(
-        self, file: Path, settings: Settings, models: Models, out: Path, watcher: Watcher
-    ) -> None:
-        """Make the morph or journey that the form describes.
-
-        file: see `file`; settings: of the painting; out: the folder for the runs of key pictures
-        """
-        options, text = self.options(), self._text(settings)
-        more = {"models": models, "out": out, "show": watcher, **asdict(options)}
-        if isinstance(options, Morph):
-            sources = [part.strip() for part in text.split("^") if part.strip()]
-            morph(sources, file, settings, **more)
-        else:
-            journey(settings, file, **more)
+    def phrases(self, settings: Settings) -> list[str]:
+        """The sources of a morph."""
+        return [part.strip() for part in self._text(settings).split("^") if part.strip()]
 
     def _text(self, settings: Settings) -> str:
         """The sources of a morph if there are any, otherwise the prompt."""

@@ -22,6 +22,8 @@ from pathlib import Path
 import ipywidgets as widgets
 import numpy as np
 
+from vqclip_nb.films.journey import journey
+from vqclip_nb.films.morph import morph
 from vqclip_nb.films.options import Cut
 from vqclip_nb.films.progress import Watcher
 from vqclip_nb.films.timelapse import timelapse
@@ -299,8 +301,12 @@ class Studio:
                 self._known = settings.to_dict()
                 self._enable()
                 film = form.file(settings, self.out)
-                models = self._loaded(settings)
-                form.make(film, settings, models, self.out, _Onlooker(self))
+                more = {"models": self._loaded(settings), "out": self.out, "show": _Onlooker(self)}
+                more |= asdict(form.options())
+                if form.kind.value == "morph":
+                    morph(form.phrases(settings), film, settings, **more)
+                else:
+                    journey(settings, film, **more)
             except _Stopped:
                 if film.exists():
                     self.panel.show_film(film)
