@@ -172,7 +172,7 @@ def test_a_word_that_a_critic_never_saw_is_told(drawn, tiny, judge):
         (["plain.png"], "plain.png does not say what it was painted with: give a prompt."),
         (["broken.png"], "broken.png has settings that cannot be read: give a prompt."),
         (["story.png"], "The prompt of story.png is 'a cat ^ a dog': allowed"),
-        (["plain.png", "--prompt", ""], "prompt is ''"),
+        (["plain.png", "--prompt", ""], "prompt must say what to paint"),
         (["plain.png", "--prompt", "a cat ^ a dog"], "prompt is 'a cat ^ a dog': allowed"),
         (["plain.png", "--prompt", "a cat | http://x.y/b.png"], "no story (^), picture or noise"),
         (["plain.png", "--prompt", "noise#3"], "no story (^), picture or noise"),

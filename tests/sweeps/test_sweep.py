@@ -208,7 +208,7 @@ def test_the_command_line_says_how_the_rest_is_painted(tmp_path, capsys):
         assert main(["sweep", str(tmp_path / "a.toml"), "--out", str(tmp_path / "out")]) == 2
     told = capsys.readouterr().err
     assert "1 of 1 runs failed: nowhere.png cannot be read" in told
-    assert "the same command paints the rest" in told
+    assert "run the same command again to continue" in told
 
 
 @pytest.mark.parametrize(
