@@ -6,14 +6,14 @@ from vqclip_nb.prompt_syntax import parse_story
 from vqclip_nb.settings import Settings, specs
 
 
-def allowed_values(name: str) -> st.SearchStrategy:
-    """Values of a number, a switch or a choice among the settings, drawn from its spec."""
-    spec, default = specs()[name], getattr(Settings(), name)
-    if spec.choices:
+def allowed_values(name: str, fields_of: type = Settings) -> st.SearchStrategy:
+    """Values of a number, a switch or a choice, drawn from its spec."""
+    spec = specs(fields_of)[name]
+    if spec.kind == "choice":
         return st.sampled_from(spec.choices)
-    if isinstance(default, bool):
+    if spec.kind == "switch":
         return st.booleans()
-    if isinstance(default, int):
+    if spec.kind == "whole number":
         return st.integers(int(spec.minimum), int(spec.maximum))
     return st.floats(spec.minimum, spec.maximum)
 

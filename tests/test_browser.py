@@ -242,7 +242,7 @@ def _pause_and_go_on(person) -> None:
 
 def _refuse(person) -> None:
     """A prompt that is none is refused beside its field; the run goes on with the one before."""
-    refused = person.page.get_by_text("✗ prompt is ''")
+    refused = person.page.get_by_text("✗ prompt must say what to paint")
     person.write("prompt", "")
     person.until(lambda: refused.count() == 1)
     assert person.button("Start").is_disabled()

@@ -89,7 +89,9 @@ def test_a_refused_change_changes_nothing(quick, tiny):
     next(iter(run))
     before = run.plan, run.settings
     for change in ({"prompt": ""}, {"prompt": "nowhere.png"}, {"cutn": 8}, {"speed": 3}):
-        with pytest.raises(ValueError, match=r"prompt is|nowhere\.png|cutn cannot|'speed' is no"):
+        with pytest.raises(
+            ValueError, match=r"prompt must|nowhere\.png|cutn cannot|'speed' is not"
+        ):
             run.update(**change)
     assert (run.plan, run.settings) == before
 
@@ -105,7 +107,7 @@ def test_a_refused_change_changes_nothing(quick, tiny):
     ],
 )
 def test_a_log_that_cannot_be_replayed_is_refused(updates):
-    with pytest.raises(ValueError, match=r"live change|cannot change while|w1 is 'much'"):
+    with pytest.raises(ValueError, match=r"live change|cannot change while|w1 must be"):
         vq.Settings(updates=updates)
 
 

@@ -19,7 +19,7 @@ import pytest
 import torch
 
 import vqclip_nb as vq
-from vqclip_nb.__main__ import main
+from vqclip_nb.cli import main
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / ".ci"))
@@ -700,4 +700,4 @@ def test_the_package_paints_what_the_proof_asks_for(tiny, tmp_path, monkeypatch,
 def test_the_package_knows_the_benchmark_that_the_proof_asks_for(against, capsys):
     words = proof.bench_words(256, against)
     assert main([*words, "--iterations", "0"]) == 2  # nothing else is wrong
-    assert capsys.readouterr().err == "vqclip: iterations is 0: allowed is 1 or more.\n"
+    assert capsys.readouterr().err == "vqclip: iterations must be 1 or more, got 0.\n"

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from PIL import Image
 from random_settings import any_settings
 
-from vqclip_nb.__main__ import _paint_parser, _settings
+from vqclip_nb.cli import flags, paint
 from vqclip_nb.pictures import as_png, portable
 from vqclip_nb.settings import Settings, specs
 from vqclip_nb.widgets.settings_form import Form
@@ -15,13 +15,14 @@ def _flags(values: dict) -> list[str]:
     words = []
     for name, value in values.items():
         flag = "--" + name.replace("_", "-")
+        kind = specs()[name].kind
         if name == "prompt" or value is None:
             continue
-        if isinstance(value, bool):
+        if kind == "switch":
             words.append(flag if value else f"--no-{flag[2:]}")
-        elif name == "im_shape":
+        elif kind == "shape":
             words += [flag, *map(str, value)]
-        elif name == "clip":
+        elif kind == "names":
             words += [f"{flag}={each}" for each in value]
         else:
             words.append(f"{flag}={value}")
@@ -31,8 +32,8 @@ def _flags(values: dict) -> list[str]:
 @settings(deadline=None)
 @given(any_settings)
 def test_the_command_line_gives_the_same_settings(values):
-    options = vars(_paint_parser().parse_args(_flags(values)))
-    assert _settings(options) == Settings(**values)
+    options = vars(paint.parser().parse_args(_flags(values)))
+    assert flags.settings(options) == Settings(**values)
 
 
 @settings(deadline=None)

@@ -1,8 +1,8 @@
-"""What a person writes as a prompt, taken apart: a story of phrases, prompts, weights and stops.
+"""Parse prompts: phrases of a story, weights and stops.
 
-phrase ^ phrase            a story: one after the other while it is painted
-prompt | prompt            several at once
-text:weight:stop           how much it counts, and the loss at which it counts no more
+phrase ^ phrase            a story: the phrases follow each other during the run
+prompt | prompt            several prompts at once
+text:weight:stop           its weight, and the loss below which it has no gradient
 cat.png, https://…/cat.png a picture to resemble
 noise#7                    a random direction, from seed 7
 """
@@ -22,7 +22,7 @@ _NOISE = re.compile(r"noise#(\d{1,18})$", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Prompt:
-    """One prompt: its text, weight, and the loss below which its gradient stops."""
+    """One prompt: its text, its weight, and the loss below which it has no gradient."""
 
     text: str
     weight: float = 1.0
@@ -43,66 +43,66 @@ class Prompt:
 
 
 def is_url(text: str) -> bool:
-    """Whether a text is a web address."""
+    """Whether a text is an http or https address."""
     return text.lower().startswith(("http://", "https://"))
 
 
 def parse_story(text: str) -> list[list[Prompt]]:
-    """The prompts of each phrase; blank prompts and phrases are left out.
+    """The prompts of each phrase of a story; skips blank prompts and phrases.
 
-    Raises ValueError where a weight is not finite.
+    Raises ValueError if a weight is not finite.
     """
     phrases = [parse_prompts(phrase) for phrase in text.split("^")]
     return [phrase for phrase in phrases if phrase]
 
 
 def parse_prompts(text: str) -> list[Prompt]:
-    """The prompts between the bars of one phrase; blank ones are left out."""
+    """The prompts of one phrase, which bars separate; skips blank ones."""
     return [parse_prompt(part.strip()) for part in text.split("|") if part.strip()]
 
 
 def parse_prompt(text: str) -> Prompt:
-    """Text, weight and stop, as a person means them.
+    """Split a prompt into text, weight and stop.
 
     A colon between two whole numbers belongs to the text ("ratio 16:9"), unless the number after
-    it has a sign or a decimal point ("Area 51:0.5"). So does the port of a web address.
+    it has a sign or a decimal point ("Area 51:0.5"). The port of a web address also belongs to it.
     """
     for colon in re.finditer(":", text):
         found = _WEIGHTS.match(text, colon.start())
         before = text[: colon.start()]
-        if found is None or not before.strip() or _belongs(before, found[1]):
+        if found is None or not before.strip() or _is_text(before, found[1]):
             continue
         weight, stop = float(found[1]), float(found[2] or "-inf")
         if not math.isfinite(weight):
-            raise ValueError(f"The weight in {text!r} is {weight}: allowed is a finite number.")
+            raise ValueError(f"The weight in {text!r} must be a finite number, got {weight}.")
         return Prompt(before.strip(), weight, stop)
     return Prompt(text)
 
 
 def parse_augments(text: str) -> list[tuple[str, float]]:
-    """Names and strengths of augmentations, "affine:15 erase:0.3", in their order.
+    """Names and strengths of augmentations such as "affine:15 erase:0.3", in order.
 
-    Raises ValueError for a name or a strength that there is not.
+    Raises ValueError for an unknown name or a strength below 0.
     """
     wanted = []
     for part in text.split():
         name, _, strength = part.partition(":")
         if name not in AUGMENTS or not re.fullmatch(_NUMBER, strength) or float(strength) < 0:
-            allowed = ", ".join(AUGMENTS)
             raise ValueError(
-                f"augment has {part!r}: allowed is name:strength, with a name of {allowed}."
+                "augment must list name:strength, with a strength of 0 or more and a name from "
+                f"{', '.join(AUGMENTS)}, got {part!r}."
             )
         wanted.append((name, float(strength)))
     return wanted
 
 
-def _belongs(before: str, number: str) -> bool:
-    """Whether the number after a colon is part of the text before it."""
+def _is_text(before: str, number: str) -> bool:
+    """Whether the number after a colon is part of the text, as in "16:9", and not a weight."""
     if not number.isdigit():
         return False
     return before[-1].isdigit() or re.search(r"://[^/]*$", before) is not None
 
 
 def slug(text: str) -> str:
-    """Its words as part of a file's name: small letters, digits and -, at most 40."""
+    """The text as part of a file name: lower-case letters, digits and hyphens, at most 40."""
     return "-".join(re.findall(r"[a-z0-9]+", text.lower()))[:40].strip("-")

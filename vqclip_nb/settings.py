@@ -1,19 +1,19 @@
-"""Every parameter of a run, once: default, range, unit, help, and whether it can change live.
+"""The settings of a run, and the field system from which forms, flags and documentation are made.
 
-The form, the command line, the documentation and the picture's metadata are all made from here.
-Names are those of the seed notebooks and of the field.
+Each field is declared once, by `field`; `specs` lists what is known about the fields of a class.
+Names are those of the public VQGAN+CLIP notebooks.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
-import math
 import numbers
 import random
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,16 @@ from vqclip_nb.prompt_syntax import parse_augments, parse_prompts, parse_story
 
 @dataclass(frozen=True)
 class Spec:
-    """What a form, a help text and a check need to know of one field."""
+    """What a form, a flag, a help text and a check need to know about one field.
+
+    help: one or two sentences
+    minimum, maximum: the range of a number, or of each side of a shape
+    live: can change while a run paints
+    graph_safe: a recorded CUDA graph stays valid when the value changes, because the value reaches
+        an iteration as a tensor or not at all
+    section: the folded part of the form that shows the field; empty: the part that is always open
+    name, kind, default: filled in by `specs`; for kinds see `_KINDS`
+    """
 
     help: str
     minimum: float | None = None
@@ -31,181 +40,241 @@ class Spec:
     unit: str = ""
     choices: tuple[str, ...] = ()
     live: bool = False
+    graph_safe: bool = False
+    section: str = ""
+    name: str = ""
+    kind: str = ""
+    default: Any = None
+
+    @property
+    def limits(self) -> str:
+        """The choices or the range in words; empty if there are none."""
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        return "" if self.minimum is None else f"from {self.minimum:g} to {self.maximum:.10g}"
 
     @property
     def allowed(self) -> str:
         """The allowed values in words."""
-        if self.choices:
-            return "one of " + ", ".join(self.choices)
-        if self.minimum is not None and self.maximum is not None:
-            return f"from {self.minimum:g} to {self.maximum:.10g}"
-        return f"{self.minimum:g} or more" if self.minimum is not None else "any text"
+        return _RULES[self.kind][0].format(limits=self.limits)
+
+    def check(self, value: Any) -> Any:
+        """The value as the field stores it; ValueError with one sentence if it is not allowed."""
+        try:
+            return _RULES[self.kind][1](self, value)
+        except (TypeError, ValueError):
+            raise ValueError(f"{self.name} must be {self.allowed}, got {value!r}.") from None
 
 
-def _field(default: Any, help: str, *limits: float, **more: Any) -> Any:
-    minimum, maximum = (*limits, None, None)[:2]
-    spec = Spec(help, minimum, maximum, **more)
-    return field(default=default, metadata={"spec": spec})
+def field(default: Any, help: str, *limits: float, **more: Any) -> Any:
+    """A dataclass field with a `Spec`; its annotation decides the kind.
+
+    limits: minimum and maximum, for kinds that have a range
+    """
+    return dataclasses.field(default=default, metadata={"spec": Spec(help, *limits, **more)})
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Base of dataclasses that check their fields when made.
+
+    Raises ValueError with one sentence that names the field, what is allowed and the value.
+    """
+
+    def __post_init__(self) -> None:
+        for name, spec in specs(type(self)).items():
+            object.__setattr__(self, name, spec.check(getattr(self, name)))
+
+
+_LIVE = {"live": True, "graph_safe": True}
+_crops = functools.partial(field, section="More about prompts and crops")
+_loss = functools.partial(field, section="Optimizer and loss")
+_model = functools.partial(field, section="Picture and model")
+_METHODS = ("studio", "original", "updated", "nrupdated", "updatedpooling", "latest", "padded")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """The parameters of a run; checked when made, equal when equal, never changed in place.
+class Settings(Checked):
+    """The parameters of a run, in the order in which a form shows them; immutable."""
 
-    Raises ValueError with one sentence that names the field, the value and what is allowed.
-    """
-
-    prompt: str = _field("a red apple", "What to paint: sentences, pictures, a story.", live=True)
-    extras: str = _field("", "Style or mood blended into the prompt, e.g. 'night sky'.", live=True)
-    exclude: str = _field("", "What to keep out of the picture.", live=True)
-    w1: float = _field(1.0, "Weight of the prompt in the blend.", -10, 10, live=True)
-    w2: float = _field(1.0, "Weight of the extras in the blend.", -10, 10, live=True)
-    exclude_weight: float = _field(0.5, "How hard to push away from exclude.", 0, 10, live=True)
-    noise_factor: float = _field(0.1, "Noise on the crops that CLIP judges.", 0, 2, live=True)
-    learning_rate: float = _field(0.1, "Step size on the latent.", 0.0001, 10, live=True)
-    wd: float = _field(0.0, "Weight decay of the optimizer on the latent.", 0, 1, live=True)
-    total_iter: int = _field(150, "How long to paint.", 1, 100_000, unit="iterations", live=True)
-    show_step: int = _field(
-        25, "How often to show and keep a picture.", 1, 100_000, unit="iterations"
+    prompt: str = field(
+        "a red apple", "What to paint: sentences, pictures or a story ('dawn ^ dusk').", **_LIVE
     )
-    batch_size: int = _field(1, "Pictures painted side by side.", 1, 64, unit="pictures")
-    im_shape: tuple[int, int] = _field(
+    extras: str = field("", "Style or mood blended into the prompt, e.g. 'night sky'.", **_LIVE)
+    exclude: str = field("", "What to keep out of the picture.", **_LIVE)
+    w1: float = field(1.0, "Weight of the prompt in the blend with the extras.", -10, 10, **_LIVE)
+    w2: float = field(1.0, "Weight of the extras in the blend.", -10, 10, **_LIVE)
+    noise_factor: float = field(
+        0.1, "Largest standard deviation of the noise on each crop.", 0, 2, **_LIVE
+    )
+    learning_rate: float = field(0.1, "Step size of the optimizer.", 0.0001, 10, **_LIVE)
+    wd: float = field(0.0, "Weight decay of the optimizer.", 0, 1, live=True)
+    total_iter: int = field(150, "Length of the run.", 1, 100_000, unit="iterations", **_LIVE)
+    show_step: int = field(
+        25, "Interval at which a picture is shown and saved.", 1, 100_000, unit="iterations"
+    )
+    im_shape: tuple[int, int] = field(
         (128, 128), "Width and height of the picture.", 32, 4096, unit="pixels"
     )
-    seed: int | None = _field(
-        None, "Same seed, same picture; empty draws one and records it.", 0, 2**32 - 1
+    seed: int | None = field(
+        None, "Same seed, same picture; without one, a new seed is drawn.", 0, 2**32 - 1
     )
-    story_step: int = _field(
-        0, "Iterations of each phrase of a story; 0: all of one length.", 0, 100_000
+
+    exclude_weight: float = _crops(0.5, "Strength of the push away from exclude.", 0, 10, **_LIVE)
+    story_step: int = _crops(
+        0, "Length of each phrase of a story; 0: equal shares.", 0, 100_000, unit="iterations"
     )
-    story_fade: int = _field(0, "Iterations over which a phrase fades in.", 0, 10_000, live=True)
-    cutn: int = _field(16, "Crops that CLIP judges in each iteration.", 1, 512, unit="crops")
-    cut_method: str = _field(
+    story_fade: int = _crops(
+        0, "Time over which each phrase of a story fades in.", 0, 10_000, unit="iterations", **_LIVE
+    )
+    distance: str = _crops(
+        "great_circle",
+        "Distance between CLIP embeddings: half the squared angle, or negative cosine.",
+        choices=("great_circle", "cosine"),
+    )
+    cutn: int = _crops(16, "Crops that CLIP sees in each iteration.", 1, 512, unit="crops")
+    cut_method: str = _crops(
         "studio",
-        "How crops are cut; all but studio are the public notebooks'.",
-        choices=(
-            "studio",
-            "original",
-            "updated",
-            "nrupdated",
-            "updatedpooling",
-            "latest",
-            "padded",
-        ),
+        "How crops are made; all but studio come from public notebooks.",
+        choices=_METHODS,
     )
-    cut_pow: float = _field(
-        1.0, "Above 1 the crops of original, updated, nrupdated are smaller.", 0.1, 10
+    cut_pow: float = _crops(
+        1.0, "Above 1: smaller crops with original, updated and nrupdated.", 0.1, 10
     )
-    augment: str = _field(
+    augment: str = _crops(
         "",
-        "More changes of the crops, e.g. 'perspective:0.5 jitter:0.1 erase:0.3 flip:1 affine:15'.",
+        "More augmentations of the crops, as name:strength, e.g. "
+        "'perspective:0.5 jitter:0.1 erase:0.3 flip:1 affine:15'.",
     )
-    distance: str = _field(
-        "great_circle", "How CLIP's embeddings are compared.", choices=("great_circle", "cosine")
-    )
-    start: str = _field(
-        "codes",
-        "What a painting begins with.",
-        choices=("codes", "sine", "pixels", "gradients"),
-    )
-    init_image: str = _field("", "A picture, or a run's latents, to begin with: path or url.")
-    mask: str = _field("", "A picture: white is painted, black stays as in init_image.")
-    tile: bool = _field(False, "Paint a tile whose edges fit each other.")
-    quantizer: str = _field(
-        "straight_through",
-        "How the latent becomes codes.",
-        choices=("straight_through", "softmax", "gumbel", "none"),
-    )
-    temperature: float = _field(
-        1.0, "Of softmax and gumbel; lower is harder.", 0.01, 100, live=True
-    )
-    clamp: bool = _field(True, "Keep the latent where the codebook is.")
-    ema: float = _field(0.0, "Decay of the latent's moving average, which is shown.", 0, 0.9999)
-    coarse: float = _field(0.0, "Share of the iterations painted at half the size.", 0, 0.9)
-    optimizer: str = _field(
+
+    optimizer: str = _loss(
         "AdamW",
-        "The optimizer, one of torch's.",
+        "Optimizer from torch.optim.",
         choices=("Adam", "AdamW", "NAdam", "RAdam", "Adamax", "RMSprop", "Adagrad", "SGD"),
     )
-    beta1: float = _field(0.9, "Memory of the gradient; SGD's momentum.", 0, 0.999)
-    beta2: float = _field(0.999, "Memory of the squared gradient.", 0, 0.9999)
-    schedule: str = _field(
+    beta1: float = _loss(0.9, "Adam beta1 (momentum for SGD).", 0, 0.999)
+    beta2: float = _loss(0.999, "Adam beta2 (alpha for RMSprop).", 0, 0.9999)
+    schedule: str = _loss(
         "constant",
-        "How the learning rate changes.",
+        "Learning rate schedule: cosine falls to 1 %, warm_up rises during the first tenth of the "
+        "run, drop falls to 10 % for the last quarter.",
         choices=("constant", "cosine", "warm_up", "drop"),
+        **_LIVE,
+    )
+    auto_stop: int = _loss(
+        0,
+        "Stop after this long without progress; 0: never.",
+        0,
+        100_000,
+        unit="iterations",
+        **_LIVE,
+    )
+    draft_weight: float = _loss(
+        1.0, "Weight of the distance to the model's draft, if any; 0: CLIP alone.", 0, 100, **_LIVE
+    )
+    vq_weight: float = _loss(
+        0.0, "Weight of the commitment loss (distance of the latent to its codes).", 0, 100, **_LIVE
+    )
+    gan_weight: float = _loss(
+        0.0, "Weight of the realism score of the checkpoint's discriminator.", 0, 100, **_LIVE
+    )
+    tv_weight: float = _loss(
+        0.0, "Weight of total variation; smooths the picture.", 0, 1000, **_LIVE
+    )
+    init_weight: float = _loss(
+        0.0, "Weight of the distance to the initial latent.", 0, 1000, **_LIVE
+    )
+    zero_weight: float = _loss(
+        0.0, "Weight of the latent's mean square, fading as in nerdyrodent's notebook.", 0, 1000
+    )
+    ema: float = _loss(
+        0.0, "Decay of a moving average of the latent, shown instead of it; 0: off.", 0, 0.9999
+    )
+    coarse: float = _loss(0.0, "Fraction of the run, at its start, painted at half size.", 0, 0.9)
+
+    batch_size: int = _model(1, "Pictures painted at the same time.", 1, 64, unit="pictures")
+    start: str = _model(
+        "codes",
+        "Initial latent: random codes, sine of noise, or an encoded picture of fine (pixels) or "
+        "coarse (gradients) noise.",
+        choices=("codes", "sine", "pixels", "gradients"),
+    )
+    init_image: str = _model("", "Picture, or a run's latents, to start from: path or URL.")
+    mask: str = _model("", "Picture: white areas are painted, black ones stay as in init_image.")
+    tile: bool = _model(False, "Make the edges match, so that the picture tiles seamlessly.")
+    quantizer: str = _model(
+        "straight_through",
+        "How the latent becomes codes: nearest code, weighted mean, sampled code, or not at all.",
+        choices=("straight_through", "softmax", "gumbel", "none"),
+    )
+    temperature: float = _model(
+        1.0,
+        "Temperature of softmax and gumbel; lower is closer to the nearest code.",
+        0.01,
+        100,
         live=True,
     )
-    auto_stop: int = _field(
-        0, "Stop after so many iterations without improvement; 0: never.", 0, 100_000, live=True
+    clamp: bool = _model(True, "Clamp each channel of the latent to the codebook's range.")
+    models: str = _model("tiny", "Generator: name of a model or path of a checkpoint.")
+    clip: tuple[str, ...] = _model((), "CLIP models: names or paths; empty: the generator's own.")
+    device: str = _model(
+        "auto",
+        "Device to compute on; auto prefers CUDA, then MPS, then the CPU.",
+        choices=("auto", "cpu", "cuda", "mps"),
     )
-    vq_weight: float = _field(0.0, "Pull of the latent to its codes.", 0, 100, live=True)
-    gan_weight: float = _field(
-        0.0, "Pull to what the checkpoint's own discriminator finds real.", 0, 100, live=True
+    precision: str = _model(
+        "auto",
+        "Number format; auto: half precision on a GPU.",
+        choices=("auto", "fp32", "bf16", "fp16"),
     )
-    tv_weight: float = _field(0.0, "Pull to smooth pictures.", 0, 1000, live=True)
-    init_weight: float = _field(0.0, "Pull to the latent at the start.", 0, 1000, live=True)
-    zero_weight: float = _field(0.0, "Pull to zero that fades, as in nerdyrodent.", 0, 1000)
-    draft_weight: float = _field(
-        1.0, "Pull to the draft of a pair that has one; 0: CLIP alone.", 0, 100, live=True
+    threads: int = _model(
+        0, "CPU threads, at most one per core; 0: leave as is.", 0, 1024, unit="threads"
     )
-    models: str = _field("tiny", "Generator: a model's name or a checkpoint's path.")
-    clip: tuple[str, ...] = _field((), "Critics: names or paths; empty takes the model's own.")
-    device: str = _field("auto", "Where to compute.", choices=("auto", "cpu", "cuda", "mps"))
-    precision: str = _field(
-        "auto", "How to compute; auto: half on a GPU.", choices=("auto", "fp32", "bf16", "fp16")
-    )
-    threads: int = _field(
-        0,
-        "CPU threads of this process from then on, up to its cores; 0: as they are.",
-        0,
-        1024,
-        unit="threads",
-    )
-    metadata: bool = _field(True, "Write the settings into pictures and films.")
-    # the log of live changes: {"iteration": the first that is painted so, field: value, …}
+    metadata: bool = _model(True, "Embed the settings in pictures and films.")
+
+    # the log of live changes: {"iteration": the first one painted with it, field: value, …}
     updates: tuple[dict, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, check in _CHECKS.items():
-            object.__setattr__(self, name, check(name, getattr(self, name)))
+        super().__post_init__()
         if not parse_story(self.prompt):
-            raise ValueError(f"prompt is {self.prompt!r}: write what to paint, e.g. 'a red apple'.")
+            raise ValueError(
+                f"prompt must say what to paint, e.g. 'a red apple', got {self.prompt!r}."
+            )
         for others in (self.extras, self.exclude):
             parse_prompts(others)
         parse_augments(self.augment)
         if self.mask and not self.init_image:
-            raise ValueError("mask needs a picture to keep parts of: give init_image too.")
+            raise ValueError("mask needs a picture whose black areas stay: set init_image too.")
         if self.w1 == 0 and (self.w2 == 0 or not self.extras):
-            raise ValueError(
-                "w1 is 0 and w2 has no extras to weigh: give w1, or w2 and extras, a weight."
-            )
-        if self.updates:
-            object.__setattr__(self, "updates", tuple(self._checked_updates()))
+            raise ValueError("w1 is 0, so there is nothing to paint: set w1, or extras and w2.")
+        object.__setattr__(self, "updates", tuple(self._checked_updates()))
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Settings:
         """The preset `name` with `changes`; see `PRESETS`."""
         if name not in PRESETS:
-            raise ValueError(f"preset is {name!r}: allowed is one of {', '.join(PRESETS)}.")
+            raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {name!r}.")
         return cls.from_dict({**PRESETS[name], **changes})
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Settings:
-        """Settings from names and values, refusing names that are not fields."""
-        unknown = [name for name in values if name not in _CHECKS]
-        if unknown:
-            raise ValueError(f"{unknown[0]!r} is no setting: allowed are {', '.join(_CHECKS)}.")
+        """Settings from names and values; ValueError for names that are not fields."""
+        known = [*specs(), "updates"]
+        for name in values:
+            if name not in known:
+                raise ValueError(f"{name!r} is not a setting: choose from {', '.join(known)}.")
         return cls(**values)
 
     @classmethod
     def from_json(cls, text: str) -> Settings:
-        """Settings from what `to_json` wrote."""
+        """Settings from the text that `to_json` returned."""
         try:
             values = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise ValueError(f"These settings are not JSON: {error}.") from None
+            raise ValueError(f"The settings are not valid JSON: {error}.") from None
         if not isinstance(values, dict):
-            raise ValueError('These settings are no JSON object: expected {"prompt": …}.')
+            raise ValueError('The settings must be a JSON object, e.g. {"prompt": "a red apple"}.')
         return cls.from_dict(values)
 
     @classmethod
@@ -248,7 +317,7 @@ class Settings:
         return cls.from_dict(with_copies(settings.to_dict(), record["inputs"], Path(path)))
 
     def at(self, iteration: int) -> Settings:
-        """What an iteration, counted from 1, is painted with: live changes made, without a log."""
+        """The settings of one iteration, counted from 1: live changes applied, the log empty."""
         values = self.to_dict() | {"updates": ()}
         for update in self.updates:
             if update["iteration"] <= iteration:
@@ -257,34 +326,39 @@ class Settings:
         return type(self).from_dict(values)
 
     def updated(self, iteration: int, **changes: Any) -> Settings:
-        """The settings with one more entry in the log.
+        """A copy with one more entry in the log of live changes.
 
         Raises ValueError for a field that cannot change while painting.
         """
         return self.replace(updates=[*self.updates, {"iteration": iteration, **changes}])
 
     def _checked_updates(self) -> Iterator[dict]:
-        """The log, its values as their fields have them."""
-        values, latest = self.to_dict() | {"updates": ()}, 1
+        """The entries of the log with each value as its field stores it."""
+        if not isinstance(self.updates, list | tuple):
+            raise ValueError(f"updates must be a list of live changes, got {self.updates!r}.")
+        values, latest = self.to_dict() | {"updates": ()} if self.updates else {}, 1
         for update in self.updates:
-            names = [name for name in update if name != "iteration"]
-            if type(update.get("iteration")) is not int or update["iteration"] < latest:
+            if not isinstance(update, dict):
+                raise ValueError(f"updates must be a list of live changes, got {update!r} in it.")
+            changes = {name: value for name, value in update.items() if name != "iteration"}
+            iteration = update.get("iteration")
+            if type(iteration) is not int or iteration < latest:
                 raise ValueError(
-                    f"The live change {update!r} has no iteration, or one before the last change."
+                    f"The live change {update!r} must have an iteration, {latest} or later."
                 )
-            for name in names:
+            for name in changes:
                 if name in specs() and not specs()[name].live:
                     raise ValueError(f"{name} cannot change while painting: start a new run.")
-            latest = update["iteration"]
-            values = type(self).from_dict(values | {name: update[name] for name in names}).to_dict()
-            yield {"iteration": latest} | {name: values[name] for name in names}
+            latest = iteration
+            values = type(self).from_dict(values | changes).to_dict()
+            yield {"iteration": latest} | {name: values[name] for name in changes}
 
     def replace(self, **changes: Any) -> Settings:
         """A copy with some fields changed."""
         return type(self).from_dict({**self.to_dict(), **changes})
 
     def to_dict(self) -> dict[str, Any]:
-        """Names and values, made of plain JSON types."""
+        """Names and values as plain JSON types."""
         values = dataclasses.asdict(self)
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
@@ -293,10 +367,28 @@ class Settings:
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
 
 
-def specs() -> dict[str, Spec]:
-    """The `Spec` of every field, in the order in which a form should show them."""
-    fields = dataclasses.fields(Settings)
-    return {f.name: f.metadata["spec"] for f in fields if "spec" in f.metadata}
+@functools.cache
+def specs(fields_of: type = Settings) -> dict[str, Spec]:
+    """The `Spec` of every field of a dataclass, by name, in the order in which a form shows them."""
+    return {
+        each.name: dataclasses.replace(
+            spec,
+            name=each.name,
+            kind="choice" if spec.choices else _KINDS[each.type],
+            default=each.default,
+        )
+        for each in dataclasses.fields(fields_of)
+        if (spec := each.metadata.get("spec"))
+    }
+
+
+def sections() -> dict[str, tuple[str, ...]]:
+    """The fields of each section of the settings' form; the open one is named ""."""
+    titles = dict.fromkeys(spec.section for spec in specs().values())
+    return {
+        title: tuple(name for name, spec in specs().items() if spec.section == title)
+        for title in titles
+    }
 
 
 def change_in_words(update: dict) -> str:
@@ -306,82 +398,80 @@ def change_in_words(update: dict) -> str:
 
 
 def drawn_seed() -> int:
-    """A new seed."""
+    """A new random seed."""
     return random.SystemRandom().randrange(2**32)
 
 
-def _refuse(name: str, value: Any, allowed: str) -> ValueError:
-    return ValueError(f"{name} is {value!r}: allowed is {allowed}.")
-
-
-def _number(name: str, value: Any) -> float:
-    spec = specs()[name]
+def _number(spec: Spec, value: Any) -> float:
     real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not real or not math.isfinite(value) or not spec.minimum <= value <= spec.maximum:
-        raise _refuse(name, value, f"a number {spec.allowed}")
+    if not real or not spec.minimum <= value <= spec.maximum:  # false for nan
+        raise ValueError
     return float(value)
 
 
-def _whole(name: str, value: Any) -> int:
-    spec = specs()[name]
-    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not number or value != value or abs(value) == math.inf or int(value) != value:
-        raise _refuse(name, value, f"a whole number {spec.allowed}")
-    if not spec.minimum <= value <= spec.maximum:
-        raise _refuse(name, value, f"a whole number {spec.allowed}")
+def _whole(spec: Spec, value: Any) -> int:
+    if not _number(spec, value).is_integer():
+        raise ValueError
     return int(value)
 
 
-def _seed(name: str, value: Any) -> int | None:
-    return None if value is None else _whole(name, value)
+def _seed(spec: Spec, value: Any) -> int | None:
+    return None if value is None else _whole(spec, value)
 
 
-def _switch(name: str, value: Any) -> bool:
+def _switch(spec: Spec, value: Any) -> bool:
     if not isinstance(value, bool):
-        raise _refuse(name, value, "True or False")
+        raise ValueError
     return value
 
 
-def _text(name: str, value: Any) -> str:
-    choices = specs()[name].choices
-    if not isinstance(value, str):
-        raise _refuse(name, value, "text")
-    if choices and value not in choices:
-        raise _refuse(name, value, specs()[name].allowed)
+def _text(spec: Spec, value: Any) -> str:
+    if not isinstance(value, str) or (spec.choices and value not in spec.choices):
+        raise ValueError
     return value
 
 
-def _shape(name: str, value: Any) -> tuple[int, int]:
-    rule = "width and height, e.g. (128, 128); a third value must be 3"
-    if isinstance(value, (str, bytes)) or not hasattr(value, "__len__"):
-        raise _refuse(name, value, rule)
-    values = list(value)
-    if len(values) not in (2, 3) or values[2:] not in ([], [3]):
-        raise _refuse(name, value, rule)
-    return _whole(name, values[0]), _whole(name, values[1])
+def _shape(spec: Spec, value: Any) -> tuple[int, int]:
+    if isinstance(value, str | bytes):
+        raise ValueError
+    width, height, *channels = value
+    if channels not in ([], [3]):
+        raise ValueError
+    return _whole(spec, width), _whole(spec, height)
 
 
-def _names(name: str, value: Any) -> tuple[str, ...]:
+def _names(spec: Spec, value: Any) -> tuple[str, ...]:
     values = (value,) if isinstance(value, str) else value
-    if not isinstance(values, (list, tuple)) or not all(isinstance(v, str) and v for v in values):
-        raise _refuse(name, value, "a list of names or paths")
+    if not isinstance(values, list | tuple) or not all(isinstance(v, str) and v for v in values):
+        raise ValueError
     return tuple(values)
 
 
-def _log(name: str, value: Any) -> tuple[dict, ...]:
-    if not isinstance(value, (list, tuple)) or not all(isinstance(each, dict) for each in value):
-        raise _refuse(name, value, "a list of live changes")
-    return tuple(value)
+_KINDS = {  # by annotation; text with choices is of the kind "choice"
+    "bool": "switch",
+    "str": "text",
+    "float": "number",
+    "int": "whole number",
+    "int | None": "seed",
+    "tuple[int, int]": "shape",
+    "tuple[str, ...]": "names",
+}
+_RULES = {  # by kind: the allowed values in words, and the check
+    "switch": ("True or False", _switch),
+    "text": ("text", _text),
+    "choice": ("{limits}", _text),
+    "number": ("a number {limits}", _number),
+    "whole number": ("a whole number {limits}", _whole),
+    "seed": ("a whole number {limits}, or None", _seed),
+    "shape": ("(width, height) or (width, height, 3) with sides {limits}", _shape),
+    "names": ("a list of names or paths", _names),
+}
 
-
-_KINDS = {"bool": _switch, "str": _text, "float": _number, "int": _whole, "int | None": _seed}
-_KINDS |= {"tuple[int, int]": _shape, "tuple[str, ...]": _names, "tuple[dict, ...]": _log}
-_CHECKS = {f.name: _KINDS[f.type] for f in dataclasses.fields(Settings)}
-
-_PEERS: dict[str, Any] = {"draft_weight": 0.0, "cut_pow": 1.0}  # what none of the peers has
+# No public loop has a draft.
+_PEERS: dict[str, Any] = {"draft_weight": 0.0, "cut_pow": 1.0}
 PRESETS: dict[str, dict[str, Any]] = {
     "studio": {},
-    # The mathematics of the public loops; sizes and lengths are left to the user.
+    # The maths of the public loops; picture size and length of the run are left to the user.
     "classic": _PEERS
     | {"learning_rate": 0.5, "wd": 0.15, "noise_factor": 0.22, "w1": 1.0, "w2": 0.1}
     | {"cutn": 32, "cut_method": "padded", "distance": "cosine", "start": "sine"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from vqclip_nb.__main__ import main
+from vqclip_nb.cli import COMMANDS, main
 from vqclip_nb.settings import Settings, specs
 
 QUICK = ["--total-iter", "4", "--show-step", "2", "--im-shape", "64", "64", "--cutn", "2"]
@@ -34,27 +34,52 @@ def test_without_json_people_read_the_same(tmp_path, capsys):
     assert "it/s" in said.err
 
 
-@pytest.mark.parametrize("name", [name for name in specs() if name != "prompt"])
-def test_every_field_is_a_flag_that_helps(name, capsys):
+def test_every_field_is_a_flag_with_its_help(capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["--help"])
-    said = " ".join(capsys.readouterr().out.split())
+    said = "".join(capsys.readouterr().out.split())  # argparse wraps lines, also at hyphens
     assert stopped.value.code == 0
-    assert "--" + name.replace("_", "-") in said
-    assert specs()[name].help in said
+    for name, spec in specs().items():
+        if name != "prompt":
+            assert f"--{name.replace('_', '-')}" in said
+            assert "".join(spec.help.split()) in said
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([command, "--help"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out.startswith("usage: vqclip")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["a cat", "--nonsense"]])
+def test_help_version_and_a_wrong_flag_load_nothing_heavy(words):
+    command = [sys.executable, "-X", "importtime", "-m", "vqclip_nb", *words]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == (2 if "--nonsense" in words else 0)
+    loaded = {line.split("|")[-1].strip() for line in done.stderr.splitlines() if "|" in line}
+    assert "vqclip_nb.settings" in loaded
+    assert not {"torch", "IPython", "ipywidgets", "matplotlib"} & loaded
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([""], "prompt is ''"),
-        (["a cat", "--total-iter", "0"], "total_iter is 0"),
-        (["a cat", "--total-iter", "-3"], "total_iter is -3"),
-        (["a cat", "--total-iter", "many"], "total_iter is 'many'"),
-        (["a cat", "--w1", "nan"], "w1 is nan"),
-        (["a cat", "--im-shape", "64"], "im_shape is [64]"),
+        ([""], "prompt must say what to paint"),
+        (
+            ["a cat", "--total-iter", "0"],
+            "total_iter must be a whole number from 1 to 100000, got 0",
+        ),
+        (["a cat", "--total-iter", "-3"], "got -3"),
+        (["a cat", "--total-iter", "many"], "got 'many'"),
+        (["a cat", "--w1", "nan"], "w1 must be a number from -10 to 10, got nan"),
+        (["a cat", "--im-shape", "64"], "sides from 32 to 4096, got [64]"),
         (["a cat", "--models", "nope"], "models is 'nope': allowed is tiny"),
-        (["a cat", "--preset", "nope"], "preset is 'nope': allowed is one of studio"),
+        (
+            ["a cat", "--preset", "nope"],
+            "preset must be one of studio, classic, crowson, nerdyrodent, got 'nope'",
+        ),
         (["a cat", "--out", "/dev/null/x"], "out is '/dev/null/x'"),
         (["sweep", "/nowhere.txt"], "/nowhere.txt"),
     ],
@@ -73,7 +98,7 @@ def test_a_process_prints_no_traceback_and_loads_no_torch_for_bad_input():
         text=True,
     )
     assert done.returncode == 2
-    assert "w2 is inf: allowed is a number from -10 to 10." in done.stderr
+    assert "w2 must be a number from -10 to 10, got inf." in done.stderr
     assert "Traceback" not in done.stderr
     assert "torch" not in done.stderr
 

@@ -8,7 +8,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import vqclip_nb as vq
-from vqclip_nb.__main__ import main
+from vqclip_nb.cli import main
 from vqclip_nb.evaluation import benchmark, public_loops
 
 CPU = torch.device("cpu")
@@ -81,7 +81,7 @@ def test_the_command_prints_a_table_and_json(capsys):
         (["--models", "nowhere"], "nowhere"),
         (["--untrained"], "models is 'tiny'"),
         (["--untrained", "--models", "sflckr", "--clip", "tiny"], "clip is 'tiny'"),
-        (["--iterations", "0"], "iterations is 0"),
+        (["--iterations", "0"], "iterations must be 1 or more, got 0"),
     ],
 )
 def test_what_cannot_be_measured_is_told_in_a_sentence(wrong, told, capsys):

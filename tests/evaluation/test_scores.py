@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torchvision.transforms.functional import to_tensor
 
 import vqclip_nb as vq
-from vqclip_nb.__main__ import main
+from vqclip_nb.cli import main
 from vqclip_nb.core.images import as_images
 from vqclip_nb.core.latents import stream
 from vqclip_nb.evaluation import scores
@@ -172,12 +172,15 @@ def test_a_word_that_a_critic_never_saw_is_told(drawn, tiny, judge):
         (["plain.png"], "plain.png does not say what it was painted with: give a prompt."),
         (["broken.png"], "broken.png has settings that cannot be read: give a prompt."),
         (["story.png"], "The prompt of story.png is 'a cat ^ a dog': allowed"),
-        (["plain.png", "--prompt", ""], "prompt is ''"),
+        (["plain.png", "--prompt", ""], "prompt must say what to paint"),
         (["plain.png", "--prompt", "a cat ^ a dog"], "prompt is 'a cat ^ a dog': allowed"),
         (["plain.png", "--prompt", "a cat | http://x.y/b.png"], "no story (^), picture or noise"),
         (["plain.png", "--prompt", "noise#3"], "no story (^), picture or noise"),
-        (["plain.png", "--prompt", "a cat:1e999"], "allowed is a finite number"),
-        (["plain.png", "--device", "abacus"], "device is 'abacus'"),
+        (["plain.png", "--prompt", "a cat:1e999"], "must be a finite number, got inf"),
+        (
+            ["plain.png", "--device", "abacus"],
+            "device must be one of auto, cpu, cuda, mps, got 'abacus'",
+        ),
     ],
 )
 def test_bad_input_gets_one_sentence_before_any_model(
@@ -212,5 +215,5 @@ def test_a_wrong_flag_is_told_before_torch_is_imported():
         [sys.executable, "-X", "importtime", *command], capture_output=True, text=True
     )
     assert done.returncode == 2
-    assert "precision is 'fp7': allowed is" in done.stderr
+    assert "precision must be one of auto, fp32, bf16, fp16, got 'fp7'" in done.stderr
     assert "torch" not in done.stderr

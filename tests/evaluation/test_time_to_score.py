@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 import vqclip_nb as vq
-from vqclip_nb.__main__ import main
+from vqclip_nb.cli import main
 from vqclip_nb.evaluation import public_loops
 from vqclip_nb.evaluation.time_to_score import Lap, as_table, race
 
@@ -74,13 +74,25 @@ def test_the_command_prints_a_table_and_json(capsys):
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        (["--race", "a cat"], "give --against"),
+        (["--race", "a cat"], "add --against NAME"),
         (["--race", "a cat", "--against", "studio"], "against is 'studio'"),
         (["--race", "a cat", "--against", "crowson", "--preset", "nobody"], "nobody"),
-        (["--race", "a cat", "--against", "crowson", "--size", "64", "128"], "size is [64, 128]"),
-        (["--race", "a cat", "--against", "crowson", "--cutn", "2", "4"], "cutn is [2, 4]"),
-        (["--race", "a cat", "--against", "crowson", "--cutn", "0"], "cutn is 0"),
-        (["--race", "a cat", "--against", "crowson", "--iterations", "0"], "iterations is 0"),
+        (
+            ["--race", "a cat", "--against", "crowson", "--size", "64", "128"],
+            "size must be one value in a race, got [64, 128]",
+        ),
+        (
+            ["--race", "a cat", "--against", "crowson", "--cutn", "2", "4"],
+            "cutn must be one value in a race",
+        ),
+        (
+            ["--race", "a cat", "--against", "crowson", "--cutn", "0"],
+            "cutn must be a whole number from 1 to 512, got 0",
+        ),
+        (
+            ["--race", "a cat", "--against", "crowson", "--iterations", "0"],
+            "iterations must be 1 or more, got 0",
+        ),
         (["--race", "a cat", "", "--against", "crowson"], "race has ''"),
         (["--race", "a cat | a dog:0.5", "--against", "crowson"], "a dog:0.5"),
     ],

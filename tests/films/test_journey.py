@@ -10,7 +10,7 @@ import torch
 from film_frames import probe, torn
 
 import vqclip_nb as vq
-from vqclip_nb.__main__ import main
+from vqclip_nb.cli import main
 from vqclip_nb.films.journey import moved
 from vqclip_nb.films.options import Journey
 from vqclip_nb.films.resumable_writer import seed_of
@@ -91,10 +91,10 @@ def test_the_command_line_makes_a_film(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["a cat", "--frames", "0"], "frames is 0: allowed is 1 to 100000"),
-        (["a cat", "--zoom", "3"], "zoom is 3: allowed is 0.8 to 1.25"),
+        (["a cat", "--frames", "0"], "frames must be a whole number from 1 to 100000, got 0"),
+        (["a cat", "--zoom", "3"], "zoom must be a number from 0.8 to 1.25, got 3"),
         (["a cat", "--models", "nope"], "models is 'nope': allowed is tiny"),
-        ([" ^ "], "prompt is ' ^ ': write what to paint"),
+        ([" ^ "], "prompt must say what to paint"),
         (
             ["a cat", "--mask", "m.png", "--init-image", "i.png"],
             "mask keeps parts of a picture in place: a journey moves",

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch.nn import functional as F
 
 import vqclip_nb as vq
-from vqclip_nb.__main__ import main
+from vqclip_nb.cli import main
 from vqclip_nb.films.morph import blended, slerp
 from vqclip_nb.films.options import Morph
 from vqclip_nb.films.resumable_writer import seed_of
@@ -146,9 +146,15 @@ def test_the_command_line_makes_a_film(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["a cat", "a dog", "--fps", "900"], "fps is 900: allowed is 1 to 60"),
-        (["a cat", "a dog", "--blend", "cubic"], "blend is 'cubic': allowed is spherical or"),
-        (["a cat", "a dog", "--iterations", "2.5"], "iterations is 2.5: allowed are whole"),
+        (["a cat", "a dog", "--fps", "900"], "fps must be a number from 1 to 60, got 900"),
+        (
+            ["a cat", "a dog", "--blend", "cubic"],
+            "blend must be one of spherical, linear, sine, got 'cubic'",
+        ),
+        (
+            ["a cat", "a dog", "--iterations", "2.5"],
+            "iterations must be a whole number from 1 to 100, got 2.5",
+        ),
         (["a cat"], "needs two sources or more: there is 1"),
         (["a cat", "a dog ^ a bird"], "give each phrase of a story as a sentence of its own"),
         (["a cat", "gone.safetensors"], "gone.safetensors is not a file"),

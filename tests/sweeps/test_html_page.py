@@ -15,7 +15,7 @@ from PIL import Image
 from test_browser import browser  # noqa: F401
 
 import vqclip_nb as vq
-from vqclip_nb.__main__ import main
+from vqclip_nb.cli import main
 from vqclip_nb.pictures import as_png, portable
 from vqclip_nb.sweeps.html_page import Figure, collect, write_page
 from vqclip_nb.widgets.display import zipped
@@ -272,7 +272,7 @@ def test_pages_with_scores_begin_with_the_highest(tmp_path):
     [
         (["nowhere"], "nowhere is not a folder"),
         (["."], "No run was found in ."),
-        ([".", "--out", "class.png"], "out is 'class.png': give a name that ends with .html."),
+        ([".", "--out", "class.png"], "out must end with .html, got 'class.png'."),
     ],
 )
 def test_bad_input_gets_one_sentence(arguments, sentence, tmp_path, monkeypatch, capsys):

@@ -21,7 +21,7 @@ from PIL import Image
 from test_browser import browser  # noqa: F401
 
 import vqclip_nb as vq
-from vqclip_nb.__main__ import main
+from vqclip_nb.cli import main
 from vqclip_nb.storage.run_folder import RunFolder
 from vqclip_nb.sweeps import painting
 from vqclip_nb.sweeps.grid import combinations, in_words, read_sweep
@@ -79,7 +79,7 @@ def test_the_same_settings_have_the_same_name_in_every_grid():
         ({"colour": ["red"]}, "'colour' is not a setting"),
         ({"prompt": "a cat"}, "grid's prompt is 'a cat': give a list"),
         ({"seed": []}, r"grid's seed is \[\]"),
-        ({"w1": [1, 99]}, "w1 is 99: allowed is a number from -10 to 10"),
+        ({"w1": [1, 99]}, "w1 must be a number from -10 to 10, got 99"),
         ({"preset": ["nice"]}, "preset is 'nice': allowed is one of studio"),
         ({"models": ["tiny", "nope"]}, "models is 'nope'"),
     ],
@@ -210,7 +210,7 @@ def test_the_command_line_says_how_the_rest_is_painted(tmp_path, capsys):
         assert main(["sweep", str(tmp_path / "a.toml"), "--out", str(tmp_path / "out")]) == 2
     told = capsys.readouterr().err
     assert "1 of 1 runs failed: nowhere.png cannot be read" in told
-    assert "the same command paints the rest" in told
+    assert "run the same command again to continue" in told
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_the_command_line_says_how_the_rest_is_painted(tmp_path, capsys):
         ("prompt = 3", "should have two tables"),
         ("[grid", "cannot be read"),
         ("[settings]\ncutn = 4", "grid is empty"),
-        ('[grid]\nprompt = ["a"]\n[settings]\nlight = 1', "'light' is no setting"),
+        ('[grid]\nprompt = ["a"]\n[settings]\nlight = 1', "'light' is not a setting"),
     ],
 )
 def test_a_wrong_file_gets_one_sentence(text, said, tmp_path, capsys):

@@ -91,12 +91,14 @@ def test_what_is_typed_into_the_form_is_what_is_painted():
 def test_a_seed_that_is_no_number_is_refused_by_the_settings_sentence():
     form = vq.Form()
     form.fields["seed"].value = "lucky"
-    with pytest.raises(ValueError, match="seed is 'lucky': allowed is a whole number"):
+    with pytest.raises(
+        ValueError, match="seed must be a whole number from 0 to 4294967295, or None, got 'lucky'"
+    ):
         form.settings()
 
 
 def test_the_form_tells_of_unknown_words_as_they_are_typed(tiny):
-    form = vq.Form(vq.Settings(prompt="a cat"), critic=tiny.perceptors[0])
+    form = vq.Form(vq.Settings(prompt="a cat"), perceptor=tiny.perceptors[0])
     assert form.hint.value == ""
     form.fields["extras"].value = "with an aple <b>"
     assert "apple" in form.hint.value

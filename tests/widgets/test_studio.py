@@ -235,7 +235,10 @@ def test_a_bad_value_turns_red_says_why_and_stops_start(studio):
     _set(studio, "seed", "often")
     field, note = studio.panel.form.rows["seed"].children
     assert "#c00" in (field.layout.border or field.layout.border_top)
-    assert "seed is &#x27;often&#x27;: allowed is a whole number" in note.value
+    assert (
+        "seed must be a whole number from 0 to 4294967295, or None, got &#x27;often&#x27;"
+        in note.value
+    )
     assert studio.panel.buttons["start"].disabled
     _set(studio, "seed", "5")
     assert "Same seed, same picture" in note.value

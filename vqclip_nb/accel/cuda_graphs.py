@@ -16,12 +16,8 @@ from torch import Tensor
 from vqclip_nb.accel.tensor_trees import form, leaves, mapped
 from vqclip_nb.core.loop import Inputs, Loop, StepOutput
 from vqclip_nb.models.loading import release_memory
-from vqclip_nb.settings import Settings
+from vqclip_nb.settings import Settings, specs
 
-# fields whose values reach an iteration as tensors, or not at all: a recording survives a change
-_GRAPH_SAFE = ("prompt", "extras", "exclude", "w1", "w2", "exclude_weight", "noise_factor")
-_GRAPH_SAFE += ("learning_rate", "schedule", "total_iter", "story_fade", "auto_stop")
-_GRAPH_SAFE += ("vq_weight", "gan_weight", "tv_weight", "init_weight", "draft_weight")
 _T = TypeVar("_T")
 
 
@@ -116,6 +112,5 @@ def _stop_allocating(pool: tuple[int, int]) -> None:
 
 def _fixed(settings: Settings) -> Settings:
     """The settings without those that a recording survives; it needs all others unchanged."""
-    defaults = Settings()
-    safe = {name: getattr(defaults, name) for name in _GRAPH_SAFE}
+    safe = {name: spec.default for name, spec in specs().items() if spec.graph_safe}
     return settings.replace(**safe, updates=())

@@ -19,6 +19,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from vqclip_nb.evaluation import public_loops
+from vqclip_nb.evaluation.tables import markdown
 from vqclip_nb.models.half_precision import PRECISIONS
 from vqclip_nb.models.loading import Models
 from vqclip_nb.run import Run
@@ -129,7 +130,7 @@ def as_table(rows: Sequence[Row], against: str | None = None) -> str:
     head = ["model", "precision", "size", "crops", "it/s", "× networks", "memory", "of matmul"]
     if against:
         head += [f"{against} it/s", "faster", "its memory"]
-    lines = [head, ["---"] * len(head)]
+    lines = []
     for row in rows:
         cells = [row.models, row.precision, f"{row.width}×{row.height}", str(row.cutn)]
         cells += [
@@ -142,7 +143,7 @@ def as_table(rows: Sequence[Row], against: str | None = None) -> str:
             cells += [f"{1 / row.plain:.2f}", f"{row.plain / row.seconds:.2f}×"]
             cells += [_bytes(row.plain_memory)]
         lines.append(cells)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return markdown(head, lines)
 
 
 def _networks(models: Models, settings: Settings) -> Callable[[], None]:

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from vqclip_nb.core.losses import Weights
 from vqclip_nb.core.targets import make_target, sentences_of, unknown_in
+from vqclip_nb.evaluation.tables import aligned
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.judge import load_judge
 from vqclip_nb.models.loading import Models, load_models
@@ -157,11 +158,7 @@ def as_table(rows: Sequence[Score]) -> str:
     for row in rows:
         texts = _printable(row.picture), _shortened(_printable(row.prompt))
         lines.append([*texts, *(cell(row, name) for name in row.scores)])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
+    return aligned(lines)
 
 
 def _rounded(found: dict[str, Tensor], picture: int, prompt: int) -> dict[str, float]:

@@ -23,6 +23,7 @@ from torchvision.transforms.functional import to_tensor
 
 from vqclip_nb.evaluation import public_loops
 from vqclip_nb.evaluation.benchmark import settle
+from vqclip_nb.evaluation.tables import markdown
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.judge import load_judge
 from vqclip_nb.models.loading import Models, load_for
@@ -102,7 +103,7 @@ def as_table(laps: Sequence[Lap], against: str) -> str:
     """The laps as a table in Markdown; its last line has the median and the worst ratio."""
     plain = f"{against}, {laps[0].plain_iterations} iterations"
     head = ["sentence", "judge's score", plain, "ours", "ours / its"]
-    lines = [head, ["---"] * len(head)]
+    lines = []
     for lap in laps:
         reached = f"not in {lap.ours_iterations} iterations, {lap.ours_score:.3f} at best"
         if lap.ours_seconds is not None:
@@ -112,7 +113,7 @@ def as_table(laps: Sequence[Lap], against: str) -> str:
     ratios = [lap.ratio for lap in laps]
     both = f"{_told(statistics.median(ratios))}, {_told(max(ratios))}"
     lines.append(["median, worst", "", "", "", both])
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return markdown(head, lines)
 
 
 def _check_sentence(text: str) -> None:

@@ -1,82 +1,60 @@
-"""What each kind of film can be told: defaults, help and what is allowed, once for every form.
+"""The options of each kind of film, in the field system of `settings`.
 
-Nothing heavy is imported here: a wrong value is told before torch is loaded.
+Imports no torch, so that a wrong value is reported before torch is imported.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass
 
+from vqclip_nb.settings import Checked, field
 from vqclip_nb.storage.ffmpeg import FPS
 
 
-def option(default: Any, told: str, allowed: tuple) -> Any:
-    """A field of `Options`: its default, its help, the values or the range that are allowed."""
-    return field(default=default, metadata={"help": told, "allowed": allowed})
+@dataclass(frozen=True)
+class Cut(Checked):
+    """How the film of a run is cut."""
+
+    seconds: float = field(
+        0.0, "Length without the hold; 0: one frame per iteration.", 0, 3600, unit="seconds"
+    )
+    fps: float = field(FPS, "Frame rate.", 1, 60, unit="frames/s")
+    hold: float = field(0.0, "How long the last picture stays.", 0, 60, unit="seconds")
+    pace: str = field(
+        "iterations",
+        "Frames at equal steps of iterations, or of change in the picture.",
+        choices=("iterations", "change"),
+    )
+    ping_pong: bool = field(False, "Play forwards, then backwards, to loop without a jump.")
+    caption: bool = field(False, "Show prompt, iteration and loss below the picture.")
+    format: str = field("mp4", "File format.", choices=("mp4", "gif"))
 
 
 @dataclass(frozen=True)
-class Options:
-    """Checked fields; ValueError with one sentence where a value is not allowed."""
+class Morph(Checked):
+    """How key pictures turn into each other."""
 
-    def __post_init__(self) -> None:
-        for each in fields(self):
-            value, allowed = getattr(self, each.name), each.metadata["allowed"]
-            if each.type in ("float", "int"):
-                rule = f"{allowed[0]} to {allowed[1]}"
-                number = isinstance(value, (int, float)) and not isinstance(value, bool)
-                if not number or not allowed[0] <= value <= allowed[1]:
-                    raise ValueError(f"{each.name} is {value!r}: allowed is {rule}.")
-                if each.type == "int" and int(value) != value:
-                    raise ValueError(
-                        f"{each.name} is {value!r}: allowed are whole numbers, {rule}."
-                    )
-                object.__setattr__(self, each.name, int(value) if each.type == "int" else value)
-            elif value not in allowed:
-                rule = " or ".join(map(str, allowed))
-                raise ValueError(f"{each.name} is {value!r}: allowed is {rule}.")
-
-
-@dataclass(frozen=True)
-class Cut(Options):
-    """How a film is cut; ValueError with one sentence where a value is not allowed."""
-
-    seconds: float = option(0.0, "Length without the hold; 0: one frame an iteration.", (0, 3600))
-    fps: float = option(FPS, "Frames a second.", (1, 60))
-    hold: float = option(0.0, "Seconds for which the last picture stays.", (0, 60))
-    pace: str = option(
-        "iterations", "Equal steps of iterations, or of change.", ("iterations", "change")
+    seconds: float = field(4.0, "Length of each transition.", 0.1, 600, unit="seconds")
+    fps: float = field(FPS, "Frame rate.", 1, 60, unit="frames/s")
+    blend: str = field(
+        "spherical",
+        "Interpolation: spherical keeps the contrast; sine is linear with a pause at both ends.",
+        choices=("spherical", "linear", "sine"),
     )
-    ping_pong: bool = option(False, "There and back, to loop without a jump.", (False, True))
-    caption: bool = option(False, "Prompt, iteration and loss below the picture.", (False, True))
-    format: str = option("mp4", "The kind of file.", ("mp4", "gif"))
-
-
-_BLENDS = ("spherical", "linear", "sine")
-
-
-@dataclass(frozen=True)
-class Morph(Options):
-    """How pictures pass into each other; ValueError where a value is not allowed."""
-
-    seconds: float = option(4.0, "Length of each passage.", (0.1, 600))
-    fps: float = option(FPS, "Frames a second.", (1, 60))
-    blend: str = option(
-        "spherical", "Along which way, and sine: with a pause at its ends.", _BLENDS
+    hold: float = field(0.0, "How long each key picture stays.", 0, 60, unit="seconds")
+    cyclic: bool = field(False, "Add a transition from the last picture to the first, to loop.")
+    through: str = field(
+        "latents",
+        "What is interpolated: latents, or the targets of CLIP, with painting in each frame.",
+        choices=("latents", "targets"),
     )
-    hold: float = option(0.0, "Seconds for which each key picture stays.", (0, 60))
-    cyclic: bool = option(False, "The last passes into the first, to loop.", (False, True))
-    through: str = option(
-        "latents", "What is blended: latents, or CLIP's targets, painted.", ("latents", "targets")
-    )
-    iterations: int = option(3, "Iterations of painting a frame, through targets.", (1, 100))
+    iterations: int = field(3, "Painting per frame, through targets.", 1, 100, unit="iterations")
 
     def course(self, keys: int) -> list[tuple[int, float]]:
-        """For each frame the key picture it comes from and how far it is to the next, 0 to 1.
+        """For each frame the key picture it starts from, and the share of the way to the next one.
 
-        The first key has one frame, each passage seconds x fps up to and with its end, each hold
-        hold x fps more. A loop lacks the last frame, which is the first one again.
+        The first key has one frame, each transition seconds x fps frames up to and including its
+        end, each hold hold x fps more. A loop omits the last frame, which equals the first.
         """
         steps, still = max(1, round(self.seconds * self.fps)), round(self.hold * self.fps)
         frames = [(0, 0.0)] * (1 + still)
@@ -87,13 +65,16 @@ class Morph(Options):
 
 
 @dataclass(frozen=True)
-class Journey(Options):
-    """How the view moves; ValueError where a value is not allowed."""
+class Journey(Checked):
+    """How the view moves through a prompt."""
 
-    frames: int = option(300, "Number of frames.", (1, 100_000))
-    fps: float = option(FPS, "Frames a second.", (1, 60))
-    zoom: float = option(1.02, "How much closer the view comes in each frame.", (0.8, 1.25))
-    pan_x: float = option(0.0, "Pixels that the view moves right in each frame.", (-256, 256))
-    pan_y: float = option(0.0, "Pixels that the view moves down in each frame.", (-256, 256))
-    rotate: float = option(0.0, "Degrees that the picture turns in each frame.", (-45, 45))
-    iterations: int = option(2, "Iterations of painting a frame.", (1, 100))
+    frames: int = field(300, "Length of the film.", 1, 100_000, unit="frames")
+    fps: float = field(FPS, "Frame rate.", 1, 60, unit="frames/s")
+    zoom: float = field(1.02, "Magnification per frame; above 1 the view moves in.", 0.8, 1.25)
+    pan_x: float = field(0.0, "Movement to the right per frame.", -256, 256, unit="pixels")
+    pan_y: float = field(0.0, "Movement down per frame.", -256, 256, unit="pixels")
+    rotate: float = field(0.0, "Rotation of the picture per frame.", -45, 45, unit="degrees")
+    iterations: int = field(2, "Painting per frame.", 1, 100, unit="iterations")
+
+
+Options = Cut | Morph | Journey

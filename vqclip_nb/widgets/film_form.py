@@ -1,39 +1,51 @@
-"""A widget form for films: of the run, morphs and journeys, each made from its options."""
+"""A form for films: of a run, morphs and journeys."""
 
 from __future__ import annotations
 
-from dataclasses import Field, fields
+import hashlib
+import itertools
+import json
+from dataclasses import asdict
+from pathlib import Path
 
 import ipywidgets as widgets
 
 from vqclip_nb.films.options import Cut, Journey, Morph, Options
-from vqclip_nb.widgets.settings_form import help_text, notes
+from vqclip_nb.prompt_syntax import slug
+from vqclip_nb.settings import Settings, specs
+from vqclip_nb.widgets.fields import described, help_text, looks, notes, value_of, widget_for
 
-KINDS = {"of the run": Cut, "morph": Morph, "journey": Journey}
-TOLD = {
-    "of the run": "The film of what is shown above, cut anew; nothing is painted.",
-    "morph": "Pictures that pass into each other: each phrase of the prompt, with ^ between, or "
-    "what is written here instead; also folders of runs.",
-    "journey": "A flight through the prompt; phrases with ^ between fade into each other.",
+_KINDS = {"of the run": Cut, "morph": Morph, "journey": Journey}
+_HELP = {
+    "of the run": "A film of the run shown above, from its recorded frames.",
+    "morph": "Pictures that turn into each other: the phrases of the prompt, separated by ^, or "
+    "these sources, which can also be folders of runs.",
+    "journey": "A flight through the prompt; phrases separated by ^ fade into each other.",
 }
 
 
 class FilmForm:
-    """A menu of the kinds of film, and below it the chosen kind's fields, each with its help.
+    """A menu of the kinds of film, and below it the fields of the chosen kind.
 
-    kind: the menu; boxes: of each kind, its fields by name; sources: what a morph is made of,
-    where it is not the prompt
+    kind: the menu; boxes: for each kind its fields by name
+    sources: what a morph is made of; empty: the phrases of the prompt
     """
 
     def __init__(self) -> None:
-        self.kind = widgets.Dropdown(description="film", options=list(KINDS), **_looks())
+        self.kind = widgets.Dropdown(description="film", options=list(_KINDS), **looks())
         self.sources = widgets.Text(
-            description="sources", placeholder="a cat ^ a dog, or runs/… ^ runs/…", **_looks()
+            description="sources", placeholder="a cat ^ a dog, or runs/… ^ runs/…", **looks()
         )
-        self.boxes = {kind: _fields_of(options) for kind, options in KINDS.items()}
-        self._told = widgets.HTML()
-        self._beside, self._row = notes(), widgets.Layout()
-        self._rows = {kind: self._laid_out(kind) for kind in KINDS}
+        self._help, beside, row = widgets.HTML(), notes(), widgets.Layout()
+        self.boxes, self._rows = {}, {}
+        for kind, options in _KINDS.items():
+            known = specs(options) | {"format": specs(Cut)["format"]}
+            self.boxes[kind] = {n: widget_for(spec, spec.default) for n, spec in known.items()}
+            self._rows[kind] = [
+                widgets.HBox([self.boxes[kind][n], beside(described(spec))], layout=row)
+                for n, spec in known.items()
+            ]
+        self._rows["morph"].insert(0, self.sources)
         self.widget = widgets.VBox()
         self.kind.observe(lambda _: self._show(), "value")
         self._show()
@@ -44,44 +56,31 @@ class FilmForm:
         return self.boxes[self.kind.value]
 
     def options(self) -> Options:
-        """What the form says, as `Cut`, `Morph` or `Journey`."""
-        kind = KINDS[self.kind.value]
-        return kind(**{each.name: self.fields[each.name].value for each in fields(kind)})
+        """The values of the form as `Cut`, `Morph` or `Journey`."""
+        kind = _KINDS[self.kind.value]
+        return kind(**{n: value_of(spec, self.fields[n]) for n, spec in specs(kind).items()})
 
-    def _laid_out(self, kind: str) -> list[widgets.Widget]:
-        told = {each.name: each.metadata["help"] for each in fields(KINDS[kind])}
-        told["format"] = next(e.metadata["help"] for e in fields(Cut) if e.name == "format")
-        rows = [
-            widgets.HBox([field, self._beside(help_text(told[name]))], layout=self._row)
-            for name, field in self.boxes[kind].items()
-        ]
-        return [self.sources, *rows] if kind == "morph" else rows
+    def file(self, settings: Settings, out: Path) -> Path:
+        """A new name in `out`/films, or that of the same film if it was interrupted."""
+        kind, ending, text = self.kind.value, self.fields["format"].value, self._text(settings)
+        plan = json.dumps([text, asdict(self.options()), settings.to_dict()], sort_keys=True)
+        digest = hashlib.sha256(plan.encode()).hexdigest()[:8]
+        stem = "-".join(filter(None, [kind, slug(text), digest]))
+        for number in itertools.count(1):
+            name = f"{stem}.{ending}" if number == 1 else f"{stem}-{number}.{ending}"
+            file = out / "films" / name
+            if not file.exists() or file.with_name(f"{name}.parts").exists():
+                return file
+
+    def phrases(self, settings: Settings) -> list[str]:
+        """The sources of a morph."""
+        return [part.strip() for part in self._text(settings).split("^") if part.strip()]
+
+    def _text(self, settings: Settings) -> str:
+        """The sources of a morph if there are any, otherwise the prompt."""
+        named = self.sources.value.strip() if self.kind.value == "morph" else ""
+        return named or settings.prompt
 
     def _show(self) -> None:
-        self._told.value = help_text(TOLD[self.kind.value])
-        self.widget.children = [self.kind, self._told, *self._rows[self.kind.value]]
-
-
-def _fields_of(kind: type) -> dict[str, widgets.Widget]:
-    """A field for each option, and one for the kind of file."""
-    known = {each.name: each for each in fields(Cut)} | {each.name: each for each in fields(kind)}
-    names = dict.fromkeys([each.name for each in fields(kind)] + ["format"])
-    return {name: _widget(known[name]) for name in names}
-
-
-def _widget(field: Field) -> widgets.Widget:
-    allowed = field.metadata["allowed"]
-    common = {"description": field.name, "value": field.default, **_looks()}
-    if isinstance(field.default, bool):
-        return widgets.Checkbox(**common)
-    if isinstance(field.default, str):
-        return widgets.Dropdown(options=allowed, **common)
-    low, high = allowed
-    if isinstance(field.default, int) and field.type == "int":
-        return widgets.BoundedIntText(min=low, max=high, **common)
-    step = 0.01 if high - low < 1 else 0.5
-    return widgets.BoundedFloatText(min=low, max=high, step=step, **common)
-
-
-def _looks() -> dict:
-    return {"style": {"description_width": "12em"}, "layout": widgets.Layout(width="26em")}
+        self._help.value = help_text(_HELP[self.kind.value])
+        self.widget.children = [self.kind, self._help, *self._rows[self.kind.value]]

@@ -14,7 +14,7 @@ from PIL import Image
 from vqclip_nb.core.images import contact_sheet
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.run import Run
-from vqclip_nb.settings import PRESETS, Settings, change_in_words
+from vqclip_nb.settings import PRESETS, Settings, change_in_words, sections
 from vqclip_nb.storage.colab import download, on_colab
 from vqclip_nb.storage.run_folder import RunFolder
 from vqclip_nb.train.styles import STYLES
@@ -23,49 +23,7 @@ from vqclip_nb.widgets.html_media import figure, link, still
 from vqclip_nb.widgets.plots import curve_svg
 from vqclip_nb.widgets.settings_form import FRONT, Form
 
-SECTIONS = {  # what is folded
-    "More about prompts and crops": [
-        "exclude_weight",
-        "story_step",
-        "story_fade",
-        "distance",
-        "cutn",
-        "cut_method",
-        "cut_pow",
-        "augment",
-    ],
-    "Optimiser and loss": [
-        "optimizer",
-        "beta1",
-        "beta2",
-        "schedule",
-        "auto_stop",
-        "draft_weight",
-        "vq_weight",
-        "gan_weight",
-        "tv_weight",
-        "init_weight",
-        "zero_weight",
-        "ema",
-        "coarse",
-    ],
-    "Picture and model": [
-        "batch_size",
-        "start",
-        "init_image",
-        "mask",
-        "tile",
-        "quantizer",
-        "temperature",
-        "clamp",
-        "models",
-        "clip",
-        "device",
-        "precision",
-        "threads",
-        "metadata",
-    ],
-}
+SECTIONS = {title: names for title, names in sections().items() if title}  # folded
 QUALITY = {
     "draft": {"total_iter": 75, "show_step": 15, "cutn": 8},
     "normal": {"total_iter": 150, "show_step": 25, "cutn": 16},
@@ -214,7 +172,7 @@ class Panel:
 
     def know_words(self, critic: Perceptor) -> None:
         """Suggest the words of a critic that has a list of them, and tell of those not in it."""
-        self.form.critic = critic
+        self.form.perceptor = critic
         plain = {word for word in critic.known_words() if word.isalpha() and word.islower()}
         # without plurals: the whole list is saved with the notebook
         single = {word for word in plain if word[-1] != "s" or word[:-1] not in plain}

@@ -22,6 +22,8 @@ from pathlib import Path
 import ipywidgets as widgets
 import numpy as np
 
+from vqclip_nb.films.journey import journey
+from vqclip_nb.films.morph import morph
 from vqclip_nb.films.options import Cut
 from vqclip_nb.films.progress import Watcher, in_notebook
 from vqclip_nb.films.timelapse import timelapse
@@ -32,7 +34,6 @@ from vqclip_nb.storage.files import write_file
 from vqclip_nb.storage.run_folder import RunFolder
 from vqclip_nb.widgets.display import zipped
 from vqclip_nb.widgets.panel import Panel
-from vqclip_nb.widgets.studio_films import film_file, make_film
 
 _EVERY = 0.5  # seconds between two pictures of one show step
 _PAINTS = ("start", "more", "fork", "film")  # what needs the loop; of films those that are painted
@@ -300,9 +301,13 @@ class Studio:
                 settings, form = self.panel.form.settings(), self.panel.film
                 self._known = settings.to_dict()
                 self._enable()
-                film = film_file(form, settings, self.out)
-                models = self._loaded(settings)
-                make_film(form, film, settings, models, self.out, _Onlooker(self))
+                film = form.file(settings, self.out)
+                more = {"models": self._loaded(settings), "out": self.out, "show": _Onlooker(self)}
+                more |= asdict(form.options())
+                if form.kind.value == "morph":
+                    morph(form.phrases(settings), film, settings, **more)
+                else:
+                    journey(settings, film, **more)
             except _Stopped:
                 if film.exists():
                     self.panel.show_film(film)

@@ -1,0 +1,41 @@
+"""vqclip page FOLDER: put the pictures of a class on one HTML page."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+
+
+def parser() -> ArgumentParser:
+    made = ArgumentParser(
+        prog="vqclip page",
+        description="Put the pictures of a class on one HTML page, each with its sentence and "
+        "settings.",
+        epilog="Each picture is labelled with the first folder, or zip, below FOLDER: "
+        "class/anna/runs/… is anna's.",
+    )
+    add = made.add_argument
+    add("folders", type=Path, nargs="+", metavar="FOLDER", help="contains runs, or zips of runs")
+    add("--out", type=Path, default=Path("class.html"), help="the page (default: %(default)s)")
+    add("--title", default="Our pictures", help="heading of the page (default: %(default)s)")
+    return made
+
+
+def run(options: dict) -> int:
+    out = options["out"]
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"out must end with .html, got {str(out)!r}.")
+    from vqclip_nb.sweeps.html_page import collect, write_page
+
+    entries, problems = collect(options["folders"])
+    for problem in problems:
+        print(f"vqclip: {problem}", file=sys.stderr)
+    if not entries:
+        named = ", ".join(map(str, options["folders"]))
+        raise ValueError(f"No run was found in {named}: give the folder that contains the runs.")
+    write_page(out, entries, options["title"])
+    people = len({entry.title for entry in entries})
+    pictures = f"{len(entries)} picture{'s' * (len(entries) > 1)}"
+    print(f"page  {out}, {pictures} of {people} {'people' if people > 1 else 'person'}")
+    return 0

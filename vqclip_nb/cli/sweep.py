@@ -1,0 +1,64 @@
+"""vqclip sweep FILE: paint every combination of settings in a file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+
+from vqclip_nb.cli import flags
+
+
+def parser() -> ArgumentParser:
+    made = ArgumentParser(
+        prog="vqclip sweep",
+        description="Paint every combination of settings in a file, and contact sheets of all "
+        "pictures.",
+        epilog="FILE.toml has a table [grid], with lists of values for prompt, seed, preset or any "
+        "other setting, and a table [settings] with values for all runs. Any other file has one "
+        "prompt per line. After an interrupt, run the same command again to continue.",
+    )
+    add = made.add_argument
+    add("file", type=Path, metavar="FILE", help="a .toml file, or a text file of prompts")
+    add("--columns", type=int, help="pictures per row of sheet.png (default: 6)")
+    add(
+        "--workers",
+        type=int,
+        default=1,
+        help="runs at the same time; more than 1 needs Ray (default: %(default)s)",
+    )
+    add("--address", help="address of a Ray cluster whose machines share the folder")
+    add("--gpus", type=float, help="GPUs per run, fractions allowed, with workers")
+    add(
+        "--score",
+        default="critic",
+        help="order of sheet.html, critic or judge (default: %(default)s)",
+    )
+    flags.add_settings(made)
+    return made
+
+
+def run(options: dict) -> int:
+    from vqclip_nb.sweeps.grid import combinations, read_sweep
+
+    grid, others = read_sweep(options["file"])
+    options["preset"] = others.pop("preset", options["preset"])
+    settings = flags.settings(options, **others)
+    planned = combinations(grid, settings)  # reports a wrong value before torch is imported
+    from vqclip_nb.sweeps.sweep import sweep
+
+    names = ("workers", "address", "gpus", "out", "columns", "score", "offline")
+    painted = sweep(grid, settings, show=True, **{name: options[name] for name in names})
+    out = Path(options["out"])
+    facts = {"sheet": str(out / "sheet.png"), "page": str(out / "sheet.html")}
+    facts["pictures"] = [str(each.folder / "picture.png") for each in painted]
+    if options["json"]:
+        print(json.dumps(facts, indent=2))
+    else:
+        print(f"painted     {len(painted)} of {len(planned)}")
+        print(f"sheet       {facts['sheet']}\npage        {facts['page']}")
+    if len(painted) == len(planned):
+        return 0
+    print("vqclip: Some runs are missing; run the same command again to continue.", file=sys.stderr)
+    return 2
