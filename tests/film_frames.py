@@ -25,6 +25,14 @@ def probe(path) -> dict:
     return {"codec": stream[1], "format": stream[2], "fps": float(stream[5]), "frames": frames}
 
 
+def metadata(path) -> str:
+    """The metadata of a film, in ffmpeg's own format."""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(path)]
+    return subprocess.run(
+        [*command, "-f", "ffmetadata", "-"], capture_output=True, text=True, check=True
+    ).stdout
+
+
 class Stopped(Watcher):
     """Interrupts a film after frame `at`."""
 

@@ -5,7 +5,6 @@ import json
 import os
 import random
 import re
-import shutil
 import time
 import zipfile
 from pathlib import Path
@@ -17,32 +16,6 @@ from front_ends import Classic, JupyterLab, opened
 from shorter import shortened
 
 import vqclip_nb as vq
-
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-ARGUMENTS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-ARGUMENTS += ["--disable-dev-shm-usage", "--autoplay-policy=no-user-gesture-required"]
-
-
-@pytest.fixture
-def page(browser):
-    page = browser.new_page(viewport={"width": 1500, "height": 1300})
-    yield page
-    page.close()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        if os.environ.get("CI"):
-            pytest.fail("chromium is missing: .ci/run installs it.")
-        pytest.skip("chromium is not installed: on Debian, apt-get install chromium.")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import time
 
 import pytest
 import torch
+from quick_runs import settings_of
 from torch.utils.flop_counter import FlopCounterMode
 
 import vqclip_nb as vq
@@ -16,7 +17,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def plan(quick) -> vq.Settings:
-    return vq.Settings(**{k: v for k, v in quick.items() if k != "out"})
+    return settings_of(quick)
 
 
 def test_the_median_of_each_way_is_its_own():

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from test_browser import browser  # noqa: F401
+from quick_runs import settings_of
 
 import vqclip_nb as vq
 from vqclip_nb.__main__ import main
@@ -31,8 +31,7 @@ PROMPTS = ["a red apple", "a lemon"]
 
 @pytest.fixture
 def settings(quick) -> vq.Settings:
-    fields = {name: value for name, value in quick.items() if name != "out"}
-    return vq.Settings(**fields).replace(total_iter=4, show_step=2, cutn=2)
+    return settings_of(quick, total_iter=4, show_step=2, cutn=2)
 
 
 def _pictures(painted) -> list[np.ndarray]:
@@ -275,7 +274,7 @@ def test_ten_thousand_runs_are_planned_in_seconds():
 
 
 @pytest.mark.slow
-def test_a_page_of_five_hundred_pictures_opens_in_two_seconds(browser, tmp_path):  # noqa: F811
+def test_a_page_of_five_hundred_pictures_opens_in_two_seconds(browser, tmp_path):
     noise = np.random.default_rng(1)
     pictures = [noise.integers(0, 255, (16, 16, 3), np.uint8) for _ in range(500)]
     entries = [
