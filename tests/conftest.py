@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import clip.model
+import hypothesis
 import pytest
 import torch
 import yaml
@@ -21,6 +22,8 @@ from vqclip_nb.train.artwork import Artwork
 from vqclip_nb.train.captions import COLOURS
 
 torch.set_num_threads(2)
+hypothesis.settings.register_profile("no clock", deadline=None)
+hypothesis.settings.load_profile("no clock")
 
 
 @pytest.fixture(autouse=True)

@@ -254,22 +254,21 @@ def test_a_gallery_loads_into_the_studio(settings, tmp_path):
 
 
 PLAN = """
-import resource, time, vqclip_nb as vq
+import resource, vqclip_nb as vq
 from vqclip_nb.sweeps.grid import combinations
-before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 grid = {"prompt": [f"a red apple {i}" for i in range(100)], "seed": list(range(100))}
 plans = combinations(grid, vq.Settings(extras="neon"))
 after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(len(plans), time.perf_counter() - began, (after - before) / 1024)
+print(len(plans), (after - before) / 1024)
 """
 
 
 @pytest.mark.slow
-def test_ten_thousand_runs_are_planned_in_seconds():
+def test_ten_thousand_runs_are_planned_in_little_memory():
     said = subprocess.run([sys.executable, "-c", PLAN], capture_output=True, check=True, text=True)
-    number, seconds, megabytes = map(float, said.stdout.split())
+    number, megabytes = map(float, said.stdout.split())
     assert number == 10_000
-    assert seconds < 10
     assert megabytes < 200
 
 
