@@ -67,6 +67,13 @@ def test_the_top_of_the_package_is_short_and_every_folder_says_what_it_is_for():
         assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8")))
 
 
+def test_every_public_name_is_there_and_another_is_refused_with_a_sentence():
+    assert all(hasattr(vq, name) for name in vq.__all__)
+    assert {"Studio", "generate", "__version__"} <= set(dir(vq))
+    with pytest.raises(AttributeError, match="vqclip_nb has no 'paint': it has Form, Gallery"):
+        vq.paint()
+
+
 # All questions of what an import brings, in one process: each would wait a second for torch.
 STAGES = {
     "package": ["vqclip_nb", "vqclip_nb.core"],

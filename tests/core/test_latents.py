@@ -262,7 +262,7 @@ def _is_whole(result: vq.Result | None, refusal: str) -> bool:
 
 @pytest.mark.filterwarnings("ignore:im_shape", "ignore:tiny never saw", "ignore:clip never saw")
 @given(values=RANDOM)
-@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
 def test_any_settings_paint_or_are_refused_with_a_sentence(values, tiny, tmp_path):
     assert _is_whole(*_painted(tiny, tmp_path, values))
 
