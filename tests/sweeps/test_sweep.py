@@ -273,7 +273,7 @@ def test_ten_thousand_runs_are_planned_in_little_memory():
 
 
 @pytest.mark.slow
-def test_a_page_of_five_hundred_pictures_opens_in_two_seconds(browser, tmp_path):
+def test_a_page_of_five_hundred_pictures_opens_with_those_in_view(browser, tmp_path):
     noise = np.random.default_rng(1)
     pictures = [noise.integers(0, 255, (16, 16, 3), np.uint8) for _ in range(500)]
     entries = [
@@ -282,10 +282,9 @@ def test_a_page_of_five_hundred_pictures_opens_in_two_seconds(browser, tmp_path)
     ]
     write_page(tmp_path / "page.html", entries, "Sweep")
     page = browser.new_page()
-    began = time.perf_counter()
     page.goto((tmp_path / "page.html").as_uri(), wait_until="load")
     page.wait_for_function("document.images[0].complete && document.images[0].naturalWidth")
-    assert time.perf_counter() - began < 2
+    assert page.evaluate("[...document.images].filter(i => i.complete).length") < 250
     assert page.locator("figure").count() == 500
     page.close()
 
