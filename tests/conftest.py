@@ -1,4 +1,4 @@
-"""What several tests share: the embedded pair, loaded once, and files of random small models."""
+"""Shared fixtures: the embedded pair, loaded once, files of random small models, a browser."""
 
 import contextlib
 import io

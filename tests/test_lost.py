@@ -216,7 +216,7 @@ def test_what_is_no_picture_gets_a_sentence(tmp_path):
         vq.Settings.from_png(tmp_path / "none.png")
 
 
-def test_a_stranger_cannot_name_a_file_outside_of_the_run(quick, tiny, tmp_path):
+def test_a_picture_cannot_name_a_file_outside_of_the_run(quick, tiny, tmp_path):
     secret = tmp_path / "secret.png"
     Image.new("RGB", (8, 8)).save(secret)
     from PIL.PngImagePlugin import PngInfo

@@ -1,4 +1,4 @@
-"""The project as a stranger meets it: what it asks for, what it carries, what it says."""
+"""The project from outside: requirements, size, top level, README, command."""
 
 import re
 import subprocess

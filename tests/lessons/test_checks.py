@@ -1,4 +1,4 @@
-"""The lessons run, their exercises tell right from wrong, and their solutions are right."""
+"""The lessons run, their checks distinguish right from wrong answers, and solutions pass."""
 
 import re
 from pathlib import Path
