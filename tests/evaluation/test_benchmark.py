@@ -68,6 +68,7 @@ def test_a_public_loop_leaves_the_models_as_they_were(plan, tiny):
 
 def test_the_command_prints_a_table_and_json(capsys, monkeypatch):
     monkeypatch.setattr(benchmark, "matmul_rate", lambda device: 1e9)  # eight large products
+    monkeypatch.setattr(benchmark, "_WARM", 1)
     some = ["bench", "--size", "64", "--cutn", "2", "4", "--iterations", "2", "--device", "cpu"]
     assert main([*some, "--against", "crowson"]) == 0
     table = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
