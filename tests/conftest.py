@@ -1,12 +1,16 @@
-"""What several tests share: the embedded pair, loaded once, and files of random small models."""
+"""Shared fixtures: the embedded pair, loaded once, files of random small models, a browser."""
 
 import contextlib
+import gc
 import io
+import os
+import shutil
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 import clip.model
+import hypothesis
 import pytest
 import torch
 import yaml
@@ -19,6 +23,8 @@ from vqclip_nb.train.artwork import Artwork
 from vqclip_nb.train.captions import COLOURS
 
 torch.set_num_threads(2)
+hypothesis.settings.register_profile("no clock", deadline=None)
+hypothesis.settings.load_profile("no clock")
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +43,11 @@ def _same_threads():
 
 @pytest.fixture(scope="session")
 def tiny() -> vq.Models:
-    return vq.load_models("tiny", device="cpu")
+    models = vq.load_models("tiny", device="cpu")
+    # a run ends with a garbage collection; without what is there for good it takes no 0.2 s
+    gc.collect()
+    gc.freeze()
+    return models
 
 
 @pytest.fixture
@@ -47,6 +57,33 @@ def quick(tmp_path) -> dict:
         "out": tmp_path / "runs",
         "device": "cpu",
     }
+
+
+CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+CHROMIUM += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+CHROMIUM += ["--disable-dev-shm-usage", "--autoplay-policy=no-user-gesture-required"]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        if os.environ.get("CI"):
+            pytest.fail("chromium is missing: .ci/run installs it.")
+        pytest.skip("chromium is not installed: on Debian, apt-get install chromium.")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser):
+    page = browser.new_page(viewport={"width": 1500, "height": 1300})
+    yield page
+    page.close()
 
 
 @pytest.fixture(scope="session")

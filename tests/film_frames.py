@@ -1,4 +1,4 @@
-"""Films read back, with the ffmpeg that made them."""
+"""Films, decoded with the ffmpeg that encoded them."""
 
 import re
 import subprocess
@@ -11,7 +11,7 @@ from vqclip_nb.films.progress import Watcher
 
 
 def probe(path) -> dict:
-    """What ffmpeg itself says of a file, and its frames."""
+    """Codec, pixel format, frame rate and frames [N, H, W, 3] of a film."""
     tool = imageio_ffmpeg.get_ffmpeg_exe()
     said = subprocess.run([tool, "-i", str(path)], capture_output=True, text=True).stderr
     stream = re.search(r"Video: (\w+).*?(yuv\w+).*? (\d+)x(\d+).*? ([\d.]+) fps", said, re.DOTALL)
@@ -23,6 +23,14 @@ def probe(path) -> dict:
     ).stdout
     frames = np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3)
     return {"codec": stream[1], "format": stream[2], "fps": float(stream[5]), "frames": frames}
+
+
+def metadata(path) -> str:
+    """The metadata of a film, in ffmpeg's own format."""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(path)]
+    return subprocess.run(
+        [*command, "-f", "ffmetadata", "-"], capture_output=True, text=True, check=True
+    ).stdout
 
 
 class Stopped(Watcher):
@@ -39,7 +47,7 @@ class Stopped(Watcher):
 
 
 def torn(make, film, at: int, total: int) -> int:
-    """Makes a film that is interrupted after frame `at`; how many frames it plays then."""
+    """Interrupt a film after frame `at`; return the number of frames of what is on disk."""
     with pytest.raises(KeyboardInterrupt):
         make(film, show=Stopped(at, total))
     return len(probe(film)["frames"])

@@ -84,7 +84,7 @@ class JupyterLab:
         page.goto(f"{address}/lab/tree/{name}?token={token}")
         page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=90_000)
         status = page.locator("#jp-main-statusbar")
-        _until(lambda: _connected(address, token) and "| Idle" in status.inner_text(), 90)
+        until(lambda: _connected(address, token) and "| Idle" in status.inner_text(), 90)
 
     def run_all(self, page: Page) -> None:
         page.get_by_role("menuitem", name="Run", exact=True).click()
@@ -129,7 +129,7 @@ class Classic:
             ready = "window.Jupyter?.WidgetManager?._managers?.length"
             page.wait_for_function(ready, timeout=90_000)
             try:
-                _until(lambda: _connected(address, token), 20)
+                until(lambda: _connected(address, token), 20)
             except AssertionError:  # that server may miss its kernel's first words
                 assert attempt < 3
                 page.reload()
@@ -195,14 +195,14 @@ def _served(front: JupyterLab | Classic, folder: Path) -> Iterator[tuple[str, st
         return False
 
     try:
-        _until(answers, 60)
+        until(answers, 60)
         yield address, token
     finally:
         server.terminate()
         server.wait(30)
 
 
-def _until(true: Callable[[], bool], seconds: float) -> None:
+def until(true: Callable[[], bool], seconds: float) -> None:
     ends = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < ends

@@ -1,4 +1,4 @@
-"""Notebooks that paint for less long: that they run can be seen of shorter films and pictures."""
+"""Shortens notebooks for the tests: fewer iterations and shorter films show that they run."""
 
 import nbformat
 
@@ -14,7 +14,7 @@ SHORTER = {
 
 
 def shortened(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The notebook, changed."""
+    """The notebook with its long runs shortened, changed in place."""
     for cell in notebook.cells:
         for long, short in SHORTER.items():
             cell.source = cell.source.replace(long, short)

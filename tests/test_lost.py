@@ -12,30 +12,21 @@ import sys
 import time
 from pathlib import Path
 
-import imageio_ffmpeg
 import numpy as np
 import pytest
 import torch
+from film_frames import metadata, probe
 from PIL import Image
+from quick_runs import finished, run_of
 
 import vqclip_nb as vq
 from vqclip_nb.accel.memory_saving import LEVELS, MemorySaving, is_out_of_memory
 from vqclip_nb.storage import interrupts
 
 
-def _fields(quick, **changes) -> dict:
-    kept = {name: value for name, value in quick.items() if name != "out"}
-    return {"prompt": "a red apple"} | kept | {"total_iter": 12, "show_step": 5} | changes
-
-
 def _run(quick, tiny, **changes) -> vq.Run:
-    return vq.Run(vq.Settings(**_fields(quick, **changes)), models=tiny, out=quick["out"])
-
-
-def _finished(run: vq.Run) -> vq.Run:
-    for _ in run:
-        pass
-    return run
+    longer = {"prompt": "a red apple", "total_iter": 12, "show_step": 5}
+    return run_of(quick, tiny, **(longer | changes))
 
 
 def _same(first: vq.Run, second: vq.Run) -> bool:
@@ -46,9 +37,7 @@ def _same(first: vq.Run, second: vq.Run) -> bool:
 
 
 def _frames(path: Path) -> np.ndarray:
-    reader = imageio_ffmpeg.read_frames(str(path))
-    width, height = next(reader)["size"]
-    return np.stack([np.frombuffer(f, np.uint8).reshape(height, width, 3) for f in reader])
+    return probe(path)["frames"]
 
 
 def _changed_twice(run: vq.Run) -> vq.Run:
@@ -63,11 +52,11 @@ def _changed_twice(run: vq.Run) -> vq.Run:
 def test_a_picture_repaints_itself_with_its_live_changes_and_its_extension(quick, tiny):
     run = _changed_twice(_run(quick, tiny))
     run.extend(3)
-    _finished(run)
+    finished(run)
     plan = vq.Settings.from_png(run.folder.picture)
     assert plan == run.plan
     assert [update["iteration"] for update in plan.updates] == [4, 8, 13]
-    again = _finished(vq.Run(plan, models=tiny, out=quick["out"]))
+    again = finished(vq.Run(plan, models=tiny, out=quick["out"]))
     assert again.i == 15
     assert _same(run, again)
 
@@ -81,7 +70,7 @@ def test_a_change_after_the_last_state_is_made_again_when_the_run_resumes(quick,
             shutil.copytree(run.folder.path, crashed)
     resumed = vq.Run.resume(crashed, models=tiny)
     assert resumed.i == 5
-    assert _same(_finished(resumed), run)
+    assert _same(finished(resumed), run)
 
 
 def test_a_refused_change_changes_nothing(quick, tiny):
@@ -112,19 +101,19 @@ def test_a_log_that_cannot_be_replayed_is_refused(updates):
 
 
 def test_the_film_of_an_interrupted_run_is_that_of_an_undisturbed_one(quick, tiny):
-    whole = _finished(_run(quick, tiny))
+    whole = finished(_run(quick, tiny))
     run = _run(quick, tiny)
     for it in run:
         if it.i == 7:
             break
     assert len(_frames(run.folder.timelapse)) == 7
-    resumed = _finished(vq.Run.resume(run.folder.path, models=tiny))
+    resumed = finished(vq.Run.resume(run.folder.path, models=tiny))
     assert np.array_equal(_frames(resumed.folder.timelapse), _frames(whole.folder.timelapse))
     assert not list(run.folder.path.glob("frames/*.npz"))
 
 
 def test_saving_in_between_changes_neither_picture_nor_film(quick, tiny):
-    whole = _finished(_run(quick, tiny))
+    whole = finished(_run(quick, tiny))
     run = _run(quick, tiny)
     for it in run:
         if it.i == 7:
@@ -132,7 +121,7 @@ def test_saving_in_between_changes_neither_picture_nor_film(quick, tiny):
             copy = shutil.copytree(run.folder.path, quick["out"] / "copy")
     resumed = vq.Run.resume(copy, models=tiny)
     assert resumed.i == 7
-    for each in (run, _finished(resumed)):
+    for each in (run, finished(resumed)):
         assert _same(each, whole)
         assert np.array_equal(_frames(each.folder.timelapse), _frames(whole.folder.timelapse))
 
@@ -141,17 +130,17 @@ def test_a_run_goes_on_without_the_pictures_that_it_began_with(quick, tiny, tmp_
     photo = tmp_path / "photo.png"
     Image.fromarray(np.full((40, 40, 3), (200, 40, 40), np.uint8)).save(photo)
     changes = {"prompt": f"a cat | {photo}:0.5", "init_image": str(photo)}
-    whole = _finished(_run(quick, tiny, **changes))
+    whole = finished(_run(quick, tiny, **changes))
     run = _run(quick, tiny, **changes)
     for it in run:
         if it.i == 6:
             break
     photo.unlink()
-    assert _same(_finished(vq.Run.resume(run.folder.path, models=tiny)), whole)
+    assert _same(finished(vq.Run.resume(run.folder.path, models=tiny)), whole)
     # and it is painted again from the picture alone, which tells no local path
     assert str(tmp_path) not in Image.open(run.folder.picture).text["vqclip_nb"]
     plan = vq.Settings.from_png(run.folder.path / "steps" / "000005.png")
-    assert _same(_finished(vq.Run(plan, models=tiny, out=quick["out"])), whole)
+    assert _same(finished(vq.Run(plan, models=tiny, out=quick["out"])), whole)
 
 
 def test_a_fork_begins_with_the_step_it_is_taken_from(quick, tiny):
@@ -167,9 +156,8 @@ def test_a_fork_begins_with_the_step_it_is_taken_from(quick, tiny):
 
 
 def test_a_film_says_what_made_it(quick, tiny):
-    run = _finished(_run(quick, tiny))
-    read = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(run.folder.timelapse)]
-    text = subprocess.run([*read, "-f", "ffmetadata", "-"], capture_output=True, text=True).stdout
+    run = finished(_run(quick, tiny))
+    text = metadata(run.folder.timelapse)
     (line,) = [line for line in text.splitlines() if line.startswith("comment=")]
     said = json.loads(line.removeprefix("comment=").replace("\\", ""))
     assert vq.Settings.from_dict(said["settings"]) == run.plan
@@ -177,7 +165,7 @@ def test_a_film_says_what_made_it(quick, tiny):
 
 
 def test_a_picture_that_should_say_nothing_says_nothing(quick, tiny):
-    run = _finished(_run(quick, tiny, metadata=False))
+    run = finished(_run(quick, tiny, metadata=False))
     assert "vqclip_nb" not in Image.open(run.folder.picture).text
     assert b"red apple" not in run.folder.timelapse.read_bytes()
     with pytest.raises(ValueError, match="carries no settings"):
@@ -185,7 +173,7 @@ def test_a_picture_that_should_say_nothing_says_nothing(quick, tiny):
 
 
 def test_a_picture_that_was_edited_loads_with_a_warning(quick, tiny, tmp_path):
-    run = _finished(_run(quick, tiny))
+    run = finished(_run(quick, tiny))
     with Image.open(run.folder.picture) as image:
         from PIL.PngImagePlugin import PngInfo
 
@@ -230,7 +218,7 @@ def test_what_is_no_picture_gets_a_sentence(tmp_path):
         vq.Settings.from_png(tmp_path / "none.png")
 
 
-def test_a_stranger_cannot_name_a_file_outside_of_the_run(quick, tiny, tmp_path):
+def test_a_picture_cannot_name_a_file_outside_of_the_run(quick, tiny, tmp_path):
     secret = tmp_path / "secret.png"
     Image.new("RGB", (8, 8)).save(secret)
     from PIL.PngImagePlugin import PngInfo
@@ -276,7 +264,7 @@ def test_a_program_that_ends_in_the_middle_of_a_run_says_nothing_and_keeps_it(tm
 
 
 def test_an_interrupt_at_any_moment_leaves_a_run_that_goes_on_exactly(quick, tiny, monkeypatch):
-    whole = _finished(_run(quick, tiny))
+    whole = finished(_run(quick, tiny))
     run = _run(quick, tiny)
     real = run.loop.latent.move
 
@@ -287,11 +275,11 @@ def test_an_interrupt_at_any_moment_leaves_a_run_that_goes_on_exactly(quick, tin
 
     monkeypatch.setattr(run.loop.latent, "move", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        _finished(run)
+        finished(run)
     assert len(_frames(run.folder.timelapse)) == 7
     resumed = vq.Run.resume(run.folder.path, models=tiny)
     assert resumed.i == 7
-    assert _same(_finished(resumed), whole)
+    assert _same(finished(resumed), whole)
 
 
 def test_a_gradient_that_is_no_number_moves_nothing(quick, tiny, monkeypatch):
@@ -305,7 +293,7 @@ def test_a_gradient_that_is_no_number_moves_nothing(quick, tiny, monkeypatch):
 
     monkeypatch.setattr(run.loop.compute, "encode", broken)
     with pytest.raises(FloatingPointError, match="The gradient became nan at iteration 7: lower"):
-        _finished(run)
+        finished(run)
     assert torch.isfinite(run.result().latents).all()
     assert vq.Run.resume(run.folder.path, models=tiny).i == 6
 
@@ -334,7 +322,7 @@ def test_it_steps_down_until_an_iteration_fits(quick, tiny, monkeypatch):
         critic, "encode_image", lambda x: real(x) if len(x) == 1 else _out_of_memory()
     )
     with pytest.warns(UserWarning, match=r"do not fit into the memory of cpu: .* one by one"):
-        _finished(run)
+        finished(run)
     assert LEVELS[run.executor.memory.level] == "crops one by one"
     assert run.i == 3
 
@@ -354,7 +342,7 @@ def test_what_never_fits_says_which_size_would_and_keeps_what_was_painted(quick,
     monkeypatch.setattr(tiny.vqgan, "decode", small_only)
     sentence = "64 × 64 pixels do not fit into the memory of cpu: choose 32 × 32, which would fit"
     with pytest.raises(MemoryError, match=sentence):
-        _finished(resumed)
+        finished(resumed)
     monkeypatch.undo()
     assert vq.Run.resume(run.folder.path, models=tiny).i == 6
 
@@ -363,46 +351,60 @@ TORTURE = {"prompt": "a red apple", "total_iter": 14, "show_step": 3, "im_shape"
 TORTURE |= {"cutn": 4, "seed": 5, "device": "cpu"}
 
 
-def _victim(out: str, largest: int | None) -> None:
-    """Paint in a process of its own; no file may grow beyond `largest` bytes."""
-    torch.set_num_threads(2)
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    models = vq.load_models("tiny", device="cpu")
-    if largest is not None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
-    Path(out, ".ready").mkdir()
+class _Events:
+    """Counts what a process does to the files in a folder; kills it at event `fatal`."""
+
+    KINDS = ("open", "os.mkdir", "os.remove", "os.rename", "subprocess.Popen")
+
+    def __init__(self, folder: Path, fatal: int | None = None) -> None:
+        self.folder, self.fatal, self.seen = str(folder), fatal, 0
+        sys.addaudithook(self)  # for good: hooks cannot be removed
+
+    def __call__(self, kind: str, arguments: tuple) -> None:
+        if kind in self.KINDS and self.folder in str(arguments):
+            self.seen += 1
+            if self.seen == self.fatal:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _painted(models: vq.Models, out: Path) -> vq.Run:
+    """The run that is killed, whole."""
     run = vq.Run(vq.Settings(**TORTURE), models=models, out=out)
     for it in run:
         if it.i == 4:
             run.update(prompt="a green apple")
             Path(out, ".changed").mkdir()
+    return run
+
+
+def _victim(out: Path, fatal: int | None, largest: int | None) -> None:
+    """Paint in a process of its own until file event `fatal`; no file grows beyond `largest` bytes."""
+    torch.set_num_threads(2)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    models = vq.load_models("tiny", device="cpu")
+    if largest is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
+    _Events(out, fatal)
+    _painted(models, out)
 
 
 @pytest.fixture(scope="module")
 def torture(tiny, tmp_path_factory):
-    """Kill a run at a random moment; resume it as often as it takes; compare."""
+    """Kill a run at a random file event, or fill its disk; resume it and compare."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["vqclip_nb.run", "pytest", "imageio_ffmpeg"])
-    run = vq.Run(vq.Settings(**TORTURE), models=tiny, out=tmp_path_factory.mktemp("whole"))
-    began = time.monotonic()
-    for it in run:
-        if it.i == 4:
-            run.update(prompt="a green apple")
-    lasts = time.monotonic() - began
+    whole = tmp_path_factory.mktemp("whole")
+    events = _Events(whole)
+    run, events_of_a_run = _painted(tiny, whole), events.seen
 
     def once(out: Path, rng: random.Random, *, full_disk: bool) -> str:
         """What became of it; asserts that nothing was lost."""
         largest = rng.randrange(500, 60_000) if full_disk else None
-        process = context.Process(target=_victim, args=(str(out), largest))
+        fatal = None if full_disk else rng.randint(1, events_of_a_run)
+        process = context.Process(target=_victim, args=(out, fatal, largest))
         process.start()
-        while not (out / ".ready").exists() and process.is_alive():
-            time.sleep(0.005)
-        if full_disk:
-            process.join()
-        else:
-            time.sleep(rng.uniform(0, 1.3 * lasts))
-            process.kill()
-            process.join()
+        process.join()
+        assert full_disk or process.exitcode == -signal.SIGKILL
         folders = [path for path in out.iterdir() if not path.name.startswith(".")]
         if not folders:
             return "nothing painted yet"
@@ -411,7 +413,7 @@ def torture(tiny, tmp_path_factory):
         if not resumed.plan.updates:
             assert not (out / ".changed").exists()
             resumed.plan = run.plan
-        assert _same(_finished(resumed), run)
+        assert _same(finished(resumed), run)
         assert np.array_equal(_frames(resumed.folder.timelapse), _frames(run.folder.timelapse))
         return f"resumed at {at}"
 

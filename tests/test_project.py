@@ -1,8 +1,7 @@
-"""The project as a stranger meets it: what it asks for, what it carries, what it says."""
+"""The project from outside: requirements, size, top level, README, command."""
 
 import re
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -59,39 +58,6 @@ def test_the_top_level_holds_only_what_belongs_there():
 def test_the_embedded_pair_fits_into_its_24_mib():
     files = (ROOT / "vqclip_nb" / "models" / "tiny").iterdir()
     assert sum(file.stat().st_size for file in files) <= 24 * 2**20
-
-
-@pytest.mark.parametrize(
-    "module",
-    [
-        "run",
-        "core.losses",
-        "storage.run_folder",
-        "storage.ffmpeg",
-        "accel.executor",
-        "models.loading",
-    ],
-)
-def test_the_engine_imports_no_notebook_and_no_figures(module):
-    program = (
-        f"import sys, vqclip_nb.{module};"
-        "print([m for m in ('IPython', 'ipywidgets', 'matplotlib') if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout.strip() == "[]", done.stderr
-
-
-def test_importing_prints_and_warns_nothing():
-    program = "import vqclip_nb as vq; vq.load_models('tiny', device='cpu')"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-
-def test_what_comes_with_taming_unasked_is_not_imported():
-    program = "import sys, vqclip_nb as vq; vq.load_models('tiny', device='cpu');"
-    program += "print([m for m in sys.modules if 'lightning' in m or m == 'torchmetrics'])"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout.strip() == "[]", done.stderr
 
 
 def test_every_file_that_the_readme_names_is_there():

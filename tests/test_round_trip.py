@@ -1,6 +1,6 @@
 """Every setting survives every road: the command line, the form, a picture."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from PIL import Image
 from random_settings import any_settings
 
@@ -29,21 +29,18 @@ def _flags(values: dict) -> list[str]:
     return [*words, "--", values["prompt"]]
 
 
-@settings(deadline=None)
 @given(any_settings)
 def test_the_command_line_gives_the_same_settings(values):
     options = vars(paint.parser().parse_args(_flags(values)))
     assert flags.settings(options) == Settings(**values)
 
 
-@settings(deadline=None)
 @given(any_settings)
 def test_the_form_gives_the_same_settings(values):
     wanted = Settings(**values)
     assert Form(wanted, tuple(specs())).settings() == wanted
 
 
-@settings(deadline=None)
 @given(values=any_settings)
 def test_a_picture_gives_the_same_settings(values, tmp_path_factory):
     said = portable(Settings(**values).to_dict())

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from quick_runs import settings_of
 
 import vqclip_nb as vq
 
@@ -108,8 +109,7 @@ def test_an_iterate_that_has_passed_says_so(quick, tiny):
 
 
 def _settings(quick, **changes) -> vq.Settings:
-    fields = {k: v for k, v in quick.items() if k != "out"} | changes
-    return vq.Settings(prompt="a red apple", **fields)
+    return settings_of(quick, prompt="a red apple", **changes)
 
 
 def test_stopping_early_keeps_what_was_painted(quick, tiny):

@@ -6,6 +6,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from quick_runs import finished, run_of, settings_of, stopped
 from random_settings import allowed_values
 
 import vqclip_nb as vq
@@ -137,8 +138,7 @@ def test_gumbel_draws_codes_as_often_as_their_softmax_says(tiny):
 
 
 def test_coarse_to_fine_paints_the_whole_size_in_the_end(quick, tiny):
-    fields = {k: v for k, v in quick.items() if k != "out"} | {"total_iter": 6, "coarse": 0.5}
-    run = vq.Run(vq.Settings(**fields), models=tiny, out=quick["out"])
+    run = run_of(quick, tiny, coarse=0.5)
     sizes = []
     for it in run:
         sizes.append(tuple(run.loop.latent.z.shape[-2:]))
@@ -173,32 +173,21 @@ RESUMED = [
     "changes", RESUMED, ids=lambda changes: "-".join(map(str, changes.values()))
 )
 def test_an_interrupted_run_ends_as_an_undisturbed_one(changes, quick, tiny):
-    fields = {"prompt": "a red apple"} | {k: v for k, v in quick.items() if k != "out"} | changes
-    whole = vq.generate(vq.Settings(**fields), models=tiny, out=quick["out"])
-    run = vq.Run(vq.Settings(**fields), models=tiny, out=quick["out"])
-    for it in run:
-        if it.i == 4:
-            break
-    resumed = vq.Run.resume(run.folder.path, models=tiny)
-    for _ in resumed:
-        pass
+    changes = {"prompt": "a red apple"} | changes
+    whole = vq.generate(settings_of(quick, **changes), models=tiny, out=quick["out"])
+    run = stopped(run_of(quick, tiny, **changes), 4)
+    resumed = finished(vq.Run.resume(run.folder.path, models=tiny))
     assert torch.equal(resumed.result().latents, whole.latents)
     assert np.array_equal(np.asarray(resumed.images()[0]), np.asarray(whole.images[0]))
 
 
 def test_a_masked_run_resumes_without_its_files(photo, right_half, quick, tiny, tmp_path):
-    fields = {k: v for k, v in quick.items() if k != "out"}
-    fields |= {"init_image": photo, "mask": right_half}
-    whole = vq.generate("a cat", models=tiny, out=quick["out"], **fields)
-    run = vq.Run(vq.Settings(prompt="a cat", **fields), models=tiny, out=quick["out"])
-    for it in run:
-        if it.i == 4:
-            break
+    changes = {"prompt": "a cat", "init_image": photo, "mask": right_half}
+    whole = vq.generate(settings_of(quick, **changes), models=tiny, out=quick["out"])
+    run = stopped(run_of(quick, tiny, **changes), 4)
     (tmp_path / "photo.png").unlink()
     (tmp_path / "mask.png").unlink()
-    resumed = vq.Run.resume(run.folder.path, models=tiny)
-    for _ in resumed:
-        pass
+    resumed = finished(vq.Run.resume(run.folder.path, models=tiny))
     assert np.array_equal(np.asarray(resumed.images()[0]), np.asarray(whole.images[0]))
 
 
@@ -273,7 +262,7 @@ def _is_whole(result: vq.Result | None, refusal: str) -> bool:
 
 @pytest.mark.filterwarnings("ignore:im_shape", "ignore:tiny never saw", "ignore:clip never saw")
 @given(values=RANDOM)
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
 def test_any_settings_paint_or_are_refused_with_a_sentence(values, tiny, tmp_path):
     assert _is_whole(*_painted(tiny, tmp_path, values))
 
@@ -281,6 +270,6 @@ def test_any_settings_paint_or_are_refused_with_a_sentence(values, tiny, tmp_pat
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:im_shape", "ignore:tiny never saw", "ignore:clip never saw")
 @given(values=RANDOM)
-@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=500, suppress_health_check=list(HealthCheck))
 def test_five_hundred_settings_paint_or_are_refused_with_a_sentence(values, tiny, tmp_path):
     assert _is_whole(*_painted(tiny, tmp_path, values))

@@ -7,6 +7,7 @@ have them. Autograd does not start for a GPU that is not there: gradients are re
 
 import pytest
 import torch
+from quick_runs import run_of
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -142,19 +143,13 @@ def test_an_iteration_with_a_mask_stays_on_the_gpu(quick, tiny, pretended):
 @pytest.mark.parametrize("changes", WAYS, ids=str)
 def test_the_inputs_of_all_iterations_have_one_form(changes, quick, tiny):
     """So that one recording plays them all."""
-    fields = quick | changes
-    run = vq.Run(
-        vq.Settings(**{k: v for k, v in fields.items() if k != "out"}),
-        models=tiny,
-        out=quick["out"],
-    )
+    run = run_of(quick, tiny, **changes)
     forms = [form(run.loop.inputs(i, run.targets, run.story)) for i in (1, 2, 3, 9)]
     assert all(each == forms[0] for each in forms)
 
 
 def test_live_numbers_leave_the_form_as_it_is_and_new_prompts_change_it(quick, tiny):
-    fields = {k: v for k, v in quick.items() if k != "out"}
-    run = vq.Run(vq.Settings(**fields, tv_weight=1.0), models=tiny, out=quick["out"])
+    run = run_of(quick, tiny, tv_weight=1.0)
 
     def now() -> object:
         return form(run.loop.inputs(run.i + 1, run.targets, run.story))
@@ -167,17 +162,14 @@ def test_live_numbers_leave_the_form_as_it_is_and_new_prompts_change_it(quick, t
 
 
 def test_weights_come_as_tensors_of_their_own(quick, tiny):
-    fields = {k: v for k, v in quick.items() if k != "out"}
-    run = vq.Run(vq.Settings(**fields, vq_weight=0.5), models=tiny, out=quick["out"])
+    run = run_of(quick, tiny, vq_weight=0.5)
     weights = Weights.at(1, run.settings, run.targets[0], {0: 1.0}, [True])
     assert set(weights.terms) == {"vq", "draft"}
     assert all(tensor.ndim <= 1 for tensor in leaves(weights))
 
 
 def test_a_processor_records_nothing(quick, tiny):
-    run = vq.Run(
-        vq.Settings(**{k: v for k, v in quick.items() if k != "out"}), models=tiny, out=quick["out"]
-    )
+    run = run_of(quick, tiny)
     assert not can_record(run.loop)
 
 

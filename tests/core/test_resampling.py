@@ -24,7 +24,7 @@ def _plainly(x: Tensor, boxes: Tensor, size: int, smooth: bool) -> Tensor:
 
 
 @given(data=st.data(), size=st.integers(4, 40), smooth=st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_all_crops_at_once_are_those_one_by_one(data, size, smooth):
     height, width = data.draw(st.tuples(st.integers(30, 90), st.integers(30, 90)))
     x = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(size))

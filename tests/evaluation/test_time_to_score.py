@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from quick_runs import settings_of
 from torch.nn import functional as F
 
 import vqclip_nb as vq
@@ -14,7 +15,7 @@ from vqclip_nb.evaluation.time_to_score import Lap, as_table, race
 
 @pytest.fixture
 def ours(quick) -> vq.Settings:
-    return vq.Settings(**{k: v for k, v in quick.items() if k != "out"})
+    return settings_of(quick)
 
 
 def test_the_score_is_that_of_the_public_loops_own_picture(ours, tiny):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from film_frames import probe, torn
+from quick_runs import settings_of
 
 import vqclip_nb as vq
 from vqclip_nb.cli import main
@@ -22,8 +23,7 @@ CLI += ["--seed", "3", "--device", "cpu", "--frames", "4", "--iterations", "1"]
 
 @pytest.fixture
 def plan(quick):
-    fields = {name: value for name, value in quick.items() if name != "out"}
-    return vq.Settings(prompt="a red apple ^ a lemon", **fields)
+    return settings_of(quick, prompt="a red apple ^ a lemon")
 
 
 def _spot(x, y):

@@ -2,15 +2,14 @@
 
 import json
 import math
-import subprocess
 from functools import partial
 
-import imageio_ffmpeg
 import numpy as np
 import pytest
 import torch
-from film_frames import probe, torn
+from film_frames import metadata, probe, torn
 from PIL import Image
+from quick_runs import settings_of
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
@@ -26,19 +25,13 @@ CLI += ["--seed", "3", "--device", "cpu", "--seconds", "0.2", "--fps", "20"]
 
 @pytest.fixture
 def plan(quick):
-    fields = {name: value for name, value in quick.items() if name != "out"}
-    return vq.Settings(**fields)
+    return settings_of(quick)
 
 
 @pytest.fixture
 def pair():
     generator = torch.Generator().manual_seed(1)
     return [torch.randn(1, 8, 4, 4, generator=generator) for _ in range(2)]
-
-
-def _said(film):
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-i", film, "-f", "ffmetadata", "-"]
-    return subprocess.run(command, capture_output=True, text=True).stdout
 
 
 @pytest.mark.parametrize("blend", ["linear", "spherical", "sine"])
@@ -95,7 +88,7 @@ def test_a_film_of_sentences_has_its_frames_and_the_key_pictures_at_its_ends(pla
             for picture in (Image.open(run / "picture.png"), frame)
         )
         assert np.abs(own - shown).mean() < 5
-    said = _said(film)
+    said = metadata(film)
     assert "a lemon" in said
     assert str(tmp_path) not in said
     # a second film paints nothing again

@@ -1,7 +1,6 @@
-"""The lessons run, their exercises tell right from wrong, and their solutions are right."""
+"""The lessons run, their checks distinguish right from wrong answers, and solutions pass."""
 
 import re
-import time
 from pathlib import Path
 
 import nbclient
@@ -10,13 +9,28 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vqclip_nb.lessons.checks import OPEN, RIGHT, WRONG, check, judged, numbers
+from vqclip_nb.lessons.checks import (
+    OPEN,
+    RIGHT,
+    WRONG,
+    check,
+    judged,
+    lesson_10,
+    lesson_11,
+    numbers,
+)
 
 FOLDER = Path(__file__).parents[2] / "notebooks" / "lessons"
 LESSONS = sorted(FOLDER.glob("*.ipynb"))
 SOLUTIONS = sorted((FOLDER / "solutions").glob("*.ipynb"))
 EXERCISES = [number for path in LESSONS for number in numbers(path.stem[:2])]
 _SAID = re.compile(r"^(\d\d\.\d) (\w+)", re.MULTILINE)
+
+
+@pytest.fixture(autouse=True)
+def _models_are_loaded_once(tiny, monkeypatch):
+    for lesson in (lesson_10, lesson_11):
+        monkeypatch.setattr(lesson, "load_models", lambda name, device: tiny)
 
 
 def _by_stem(path: Path) -> str:
@@ -39,11 +53,9 @@ def _verdicts(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", LESSONS, ids=_by_stem)
-def test_a_lesson_runs_in_time_with_its_exercises_open(path, tmp_path, monkeypatch):
+def test_a_lesson_runs_with_its_exercises_open(path, tmp_path, monkeypatch):
     monkeypatch.setenv("VQCLIP_FAST", "1")
-    began = time.monotonic()
     notebook = _executed(path, tmp_path)
-    assert time.monotonic() - began < 240
     assert _verdicts(notebook) == [(number, OPEN) for number in numbers(path.stem[:2])]
 
 
@@ -90,7 +102,7 @@ def test_a_wrong_answer_of_any_kind_is_told_and_raises_nothing(number, answer, c
 
 
 @given(answer=st.one_of(st.text(), st.integers(), st.floats(), st.lists(st.integers())))
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 def test_no_answer_makes_a_check_raise(answer):
     assert judged("10.1", answer).mark
     assert judged("11.1", lambda *_: answer).mark

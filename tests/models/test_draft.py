@@ -149,7 +149,7 @@ def test_words_that_the_draft_never_met_count_for_nothing_in_what_things_look_li
 def test_training_teaches_what_words_speak_of_and_what_things_look_like(artwork, recipe):
     trainer = DraftTrainer(recipe["draft"] | {"read_every": 1, "style_every": 7}, artwork)
     losses: dict[str, list[float]] = {}
-    for step in range(210):
+    for step in range(120):
         for name, value in trainer._step(step).items():
             losses.setdefault(name, []).append(value)
     assert set(losses) == {"thing", "role", "layout", "ground", "style"}

@@ -64,7 +64,7 @@ def test_its_gradient_is_that_of_full_precision(loud):
 
 
 @given(first=st.floats(-2, 5), second=st.floats(-2, 5), seed=st.integers(0, 99))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_scaling_for_range_changes_nothing_in_full_precision(taming_files, first, second, seed):
     vqgan = _fresh(taming_files)
     decoder = vqgan.network.decoder

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_browser import browser  # noqa: F401
 
 import vqclip_nb as vq
 from vqclip_nb.cli import main
@@ -292,7 +291,7 @@ def test_a_page_that_cannot_be_written_is_told(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_a_browser_shows_every_picture_and_asks_for_nothing(tmp_path, browser):  # noqa: F811
+def test_a_browser_shows_every_picture_and_asks_for_nothing(tmp_path, browser):
     for number in range(40):
         colour = (number * 6, 90, 200)
         _put(tmp_path / "class" / f"pupil {number:02}" / "x.png", _png(HOSTILE, colour))
