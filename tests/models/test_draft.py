@@ -50,10 +50,10 @@ def test_a_batch_item_has_the_draft_that_it_would_have_alone(tiny, quick):
 
 
 def test_a_draft_shows_what_was_asked_for(tiny):
-    critic = tiny.perceptors[0]
+    perceptor = tiny.perceptors[0]
     drawn = torch.cat([_thumbnail(tiny, prompt) for prompt in PROMPTS])
-    pictures = F.normalize(critic.encode_image(drawn), dim=1)
-    texts = F.normalize(critic.encode_text(PROMPTS), dim=1)
+    pictures = F.normalize(perceptor.encode_image(drawn), dim=1)
+    texts = F.normalize(perceptor.encode_text(PROMPTS), dim=1)
     right = (pictures @ texts.T).argmax(1) == torch.arange(len(PROMPTS))
     assert right.sum() >= len(PROMPTS) - 1
 

@@ -1,4 +1,4 @@
-"""Half precision of the official models' structures, on the CPU: what they see and draw in full.
+"""Half precision of the official architectures, on the CPU: embeddings and pictures as in fp32.
 
 Weights are random, widths are the published ones; depth and resolution are reduced, since a CPU
 multiplies float16 matrices fifty times more slowly.
@@ -18,7 +18,7 @@ from vqclip_nb.evaluation.untrained_models import untrained, untrained_clip, unt
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.half_precision import PRECISIONS
 from vqclip_nb.models.open_clip import OpenClipPerceptor
-from vqclip_nb.models.registry import entries, entry
+from vqclip_nb.models.registry import find_model, registered_models
 from vqclip_nb.models.vqgan import VQGAN
 
 # A gradient's cosine to float32's: bfloat16 has three digits, and those of pixels behind a ReLU
@@ -60,7 +60,7 @@ def _check_halves(whole: Perceptor, precision: str) -> None:
 
 
 @pytest.mark.parametrize("precision", LEAST)
-@pytest.mark.parametrize("name", [e.name for e in entries("clip") if not e.embedded])
+@pytest.mark.parametrize("name", [m.name for m in registered_models("clip") if not m.embedded])
 def test_an_official_clip_sees_alike_in_halves(name, precision):
     torch.manual_seed(0)
     patch = {"ViT-B/32": 32, "ViT-B/16": 16}.get(name, 14 if name.startswith("ViT") else 32)
@@ -98,7 +98,7 @@ def _shorten(visual: torch.nn.Module) -> None:
 @pytest.mark.parametrize("name", ["imagenet_f16_16384", "gumbel_f8"])
 def test_an_official_vqgan_draws_alike_in_halves(name, precision):
     torch.manual_seed(0)
-    network = untrained_network(entry("vqgan", name))
+    network = untrained_network(find_model("vqgan", name))
     whole, half = VQGAN(network), VQGAN(copy.deepcopy(network)).use(PRECISIONS[precision])
     z_q = whole.codebook[torch.randint(len(whole.codebook), (1, 3, 3))].permute(0, 3, 1, 2)
     (x, grad), (half_x, half_grad) = (_seen(v.decode, z_q) for v in (whole, half))

@@ -180,7 +180,7 @@ SHAPES = {
 def test_a_full_size_clip_gives_what_clip_load_gives(tmp_path, monkeypatch, name):
     torch.manual_seed(2)
     text = clip.tokenize(["a red apple"])
-    archive = registry.entry("clip", name).path.with_suffix(".pt")
+    archive = registry.find_model("clip", name).path.with_suffix(".pt")
     archive.parent.mkdir(parents=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -11,7 +11,7 @@ from torch import nn
 from vqclip_nb.models.clip_model import CLIP, Perceptor
 from vqclip_nb.models.half_precision import pick_precision
 from vqclip_nb.models.loading import Models, pick_device
-from vqclip_nb.models.registry import Entry, entry
+from vqclip_nb.models.registry import RegisteredModel, find_model
 from vqclip_nb.models.vqgan import VQGAN, Network
 from vqclip_nb.settings import Settings
 
@@ -36,7 +36,7 @@ def untrained(settings: Settings, *, depth: int | None = None) -> Models:
 
     depth: of the CLIPs, see `untrained_clip`
     """
-    found, device = entry("vqgan", settings.models), pick_device(settings.device)
+    found, device = find_model("vqgan", settings.models), pick_device(settings.device)
     if found is None or found.embedded:
         raise ValueError(f"models is {settings.models!r}: untrained are the official ones alone.")
     names = settings.clip or tuple(found.clip)
@@ -51,7 +51,7 @@ def untrained(settings: Settings, *, depth: int | None = None) -> Models:
     return Models(settings.models, settings.clip, vqgan, perceptors, device, settings.precision)
 
 
-def untrained_network(found: Entry) -> Network:
+def untrained_network(found: RegisteredModel) -> Network:
     """An official generator with random weights, without its discriminator."""
     gumbel = found.layout.startswith("gumbel")
     network = Network(found.config, discriminator=False, gumbel=gumbel)

@@ -24,7 +24,7 @@ from taming.modules.vqvae.quantize import GumbelQuantize
 from torch import Tensor, nn
 
 from vqclip_nb.models.loading import check_names, load_models
-from vqclip_nb.models.registry import entry
+from vqclip_nb.models.registry import find_model
 from vqclip_nb.models.vqgan import VQGAN, Network
 from vqclip_nb.storage.run_folder import write_file
 from vqclip_nb.train.generator import VQGANTrainer, write_vqgan
@@ -107,7 +107,7 @@ def finetune(
 
 def painting_command(models: str, to: Path) -> str:
     """How to paint with what was made of these models, on the command line."""
-    found = entry("vqgan", models)
+    found = find_model("vqgan", models)
     official = found is not None and not found.embedded  # whose critic is not beside the weights
     critic = f" --clip {shlex.quote(found.clip[0])}" if official else ""
     return f"vqclip 'a red apple' --models {shlex.quote(str(to))}{critic}"
@@ -231,7 +231,7 @@ def _divided(pictures: Pictures, held_out: list[str]) -> dict[str, Pictures]:
 
 def _original(plan: Plan) -> VQGAN:
     """What is fine-tuned; refused where it cannot be."""
-    found = entry("vqgan", plan.models)
+    found = find_model("vqgan", plan.models)
     vqgan = None if found and found.layout.startswith("gumbel") else _loaded(plan.models)
     if vqgan is None or isinstance(vqgan.network.quantize, GumbelQuantize):
         raise ValueError(
@@ -264,7 +264,7 @@ def _session(trainer: FinetuneTrainer, to: Path, minutes: float) -> Session:
 def _begin(to: Path, models: str, report: dict) -> None:
     """Make the folder: what belongs to the VQGAN besides, and what the training is."""
     to.mkdir(parents=True, exist_ok=True)
-    found = entry("vqgan", models)
+    found = find_model("vqgan", models)
     home = found.path.parent if found else Path(models).expanduser()
     for name in _PAIR:
         if (home / name).is_file() and not (to / name).exists():

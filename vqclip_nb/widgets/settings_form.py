@@ -12,7 +12,7 @@ import ipywidgets as widgets
 from vqclip_nb.core.targets import unknown_in
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.loading import registered
-from vqclip_nb.models.registry import entry
+from vqclip_nb.models.registry import find_model
 from vqclip_nb.settings import Settings, Spec, specs
 
 FRONT = (
@@ -113,7 +113,7 @@ class Form:
             return _help(name)
         kind = "vqgan" if name == "models" else "clip"
         words = self.fields[name].value.split()
-        named = [found for word in words if (found := entry(kind, word))]
+        named = [found for word in words if (found := find_model(kind, word))]
         return _help(name, "; ".join(f"{each.name}: {each.cost}" for each in named))
 
     def _edited(self, _change: object = None) -> None:
