@@ -37,7 +37,7 @@ PLAIN_TEXT = {"context_length": 8, "vocab_size": 64, "width": 64, "heads": 1, "l
 
 
 def _seen(compute: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    """What is computed of x, and the gradient of a random projection of it."""
+    """compute(x), and the gradient of a random projection of it with respect to x."""
     x = x.clone().requires_grad_()
     y = compute(x)
     weight = torch.randn(y.shape, generator=torch.Generator().manual_seed(2))
@@ -70,7 +70,7 @@ def test_an_official_clip_sees_alike_in_halves(name, precision):
 
 @pytest.mark.parametrize("precision", ["bf16", pytest.param("fp16", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", TOWERS)
-def test_a_tower_of_open_clip_sees_alike_in_halves(name, precision):
+def test_an_image_encoder_of_open_clip_sees_alike_in_halves(name, precision):
     open_clip = pytest.importorskip("open_clip")
     torch.manual_seed(0)
     shape = open_clip.get_model_config(name)
@@ -85,7 +85,7 @@ def test_a_tower_of_open_clip_sees_alike_in_halves(name, precision):
 
 
 def _shorten(visual: torch.nn.Module) -> None:
-    """Keep one block of a transformer of timm's, and one of each stage of a convolutional tower."""
+    """Keep one block of a timm transformer, or one per stage of a convolutional network."""
     trunk = getattr(visual, "trunk", None)
     if hasattr(trunk, "stages"):
         for stage in trunk.stages:
@@ -124,7 +124,7 @@ def test_an_official_pair_paints_alike_in_halves(precision, tmp_path):
 
 @pytest.mark.parametrize("level", [1, 2])
 def test_crops_in_pieces_have_the_gradient_of_all_at_once_in_fp16(level):
-    """Activations are computed again for it, the factors that scaled the gradient are not."""
+    """Activations are recomputed; the factors that scale the gradient are not."""
     perceptor = vq.load_models("tiny", device="cpu", precision="fp16").perceptors[0]
     whole, pieces = (Thrift(torch.device("cpu"), torch.float16) for _ in range(2))
     pieces.level = level

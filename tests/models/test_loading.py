@@ -132,7 +132,7 @@ def test_a_folder_of_the_recipe_loads_as_a_pair(tmp_path):
     assert "apple" in models.perceptors[0].known_words()
 
 
-def test_your_own_mirrors_come_first(monkeypatch):
+def test_the_users_own_mirrors_come_first(monkeypatch):
     monkeypatch.setenv("VQCLIP_MIRROR", "sflckr=1AbC_d-E ViT-B/32=https://example.org/b32.pt")
     assert find_model("vqgan", "sflckr").mirrors[0] == "https://drive.google.com/uc?id=1AbC_d-E"
     assert find_model("clip", "ViT-B/32").mirrors[0] == "https://example.org/b32.pt"
@@ -178,7 +178,7 @@ def test_a_checkpoint_without_its_yaml_is_refused(tmp_path, taming_files):
         vq.load_models(str(tmp_path / "alone.ckpt"))
 
 
-def test_a_yaml_that_does_not_fit_is_told_by_the_first_tensor(tmp_path, taming_files):
+def test_a_yaml_that_does_not_match_is_reported_with_the_first_tensor(tmp_path, taming_files):
     shutil.copy(taming_files[0], tmp_path / "model.ckpt")
     text = taming_files[0].with_suffix(".yaml").read_text()
     (tmp_path / "model.yaml").write_text(text.replace("n_embed: 48", "n_embed: 49"))

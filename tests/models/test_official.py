@@ -1,4 +1,4 @@
-"""The official models at their full size: random weights in real containers under real names."""
+"""Official models at full size: random weights in files of the published format and name."""
 
 import contextlib
 import functools
@@ -126,7 +126,7 @@ def test_the_second_load_is_offline_and_costs_a_fraction(served, tmp_path):
         "picture = models.vqgan.decode(torch.zeros(1, 256, 4, 4))",
     )
     theirs = _measured(
-        "from tests.test_official import _hand",
+        "from tests.models.test_official import _hand",
         f"saved = torch.load({str(tmp_path / 'served' / 'last.ckpt')!r}, weights_only=True)",
         "hand = _hand('f16', 16384)",
         "state = {k.replace('loss.', ''): v for k, v in saved['state_dict'].items()}",

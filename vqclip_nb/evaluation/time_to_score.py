@@ -30,7 +30,7 @@ from vqclip_nb.prompt_syntax import Prompt, parse_story
 from vqclip_nb.run import Run
 from vqclip_nb.settings import Settings
 
-Score = Callable[[Tensor], float]
+ScoreFunction = Callable[[Tensor], float]
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def _plain_settings(against: str, ours: Settings, cutn: int | None) -> Settings:
     return plain if cutn is None else plain.replace(cutn=cutn)
 
 
-def _scorer(judge: Perceptor, sentence: str) -> Score:
+def _scorer(judge: Perceptor, sentence: str) -> ScoreFunction:
     """A function that scores a picture [1, 3, H, W] in [0,1] against the sentence."""
     if unknown := judge.unknown_words(sentence):
         warnings.warn(
@@ -165,7 +165,7 @@ def _plain(
 
 
 def _ours(
-    settings: Settings, models: Models, score_of: Score, *, goal: float
+    settings: Settings, models: Models, score_of: ScoreFunction, *, goal: float
 ) -> tuple[float | None, int, float]:
     """Paint until a picture reaches the goal; the last three fields of `Lap`."""
     best, device = -math.inf, models.device
