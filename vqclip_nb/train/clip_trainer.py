@@ -130,19 +130,21 @@ class CLIPTrainer:
 
     def _text_step(self) -> float:
         """One weight step of the text encoder; returns its relative squared error."""
-        said = self.composer.captions(self.composer.plans(self.settings["batch"]))
-        meanings = [self._meaning(each) for each in said.descriptions + said.false_descriptions]
+        captions = self.composer.captions(self.composer.plans(self.settings["batch"]))
+        meanings = [
+            self._meaning(each) for each in captions.descriptions + captions.false_descriptions
+        ]
         with torch.no_grad():
             target = self.lexicon(meanings)
-        emb = self.average.encode_text(said.sentences + said.false_sentences)
+        emb = self.average.encode_text(captions.sentences + captions.false_sentences)
         error = (emb - target).square().sum() / target.square().sum()
         self.text_optimizer.zero_grad(set_to_none=True)
         error.backward()
         self.text_optimizer.step()
         return error.item()
 
-    def _meaning(self, said: Description):
-        return self.lexicon.meaning(said, self.wording.small)
+    def _meaning(self, description: Description):
+        return self.lexicon.meaning(description, self.wording.small)
 
     def _learn_to_sketch(self, file: Path) -> None:
         """Load the sketch from its file, or train it."""
@@ -186,9 +188,9 @@ class CLIPTrainer:
         return measured
 
     def _answers(self, scenes: Scenes) -> Answers:
-        said = scenes.captions
-        own = [self._meaning(each) for each in said.descriptions]
-        texts = own + [self._meaning(each) for each in said.false_descriptions]
+        captions = scenes.captions
+        own = [self._meaning(each) for each in captions.descriptions]
+        texts = own + [self._meaning(each) for each in captions.false_descriptions]
         same = same_captions(own, texts).to(self.device)
         return self._embedded(texts), same, self._embedded(self.names), scenes.shown
 

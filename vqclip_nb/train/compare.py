@@ -54,8 +54,8 @@ class Comparison:
         composer = Composer(artwork, torch.Generator().manual_seed(settings["seed"]), tagged=0.0)
         plans = [plan.description for plan in composer.plans(settings["prompts"])]
         rngs = [random.Random(i) for i in range(len(plans))]
-        self.prompts = [caption_of(said, PAIR, rng) for said, rng in zip(plans, rngs, strict=True)]
-        self.judged = [caption_of(said, JUDGE, rng) for said, rng in zip(plans, rngs, strict=True)]
+        self.prompts = [caption_of(each, PAIR, rng) for each, rng in zip(plans, rngs, strict=True)]
+        self.judged = [caption_of(each, JUDGE, rng) for each, rng in zip(plans, rngs, strict=True)]
 
     def write(self, folder: Path) -> dict[str, tuple[float, float]]:
         """Paint and judge everything; for each way the share judged right first, and in five."""
@@ -66,8 +66,8 @@ class Comparison:
         ways |= {name: (Settings(**changes), few) for name, changes in INGREDIENTS.items()}
         paintings = self._paintings(gallery, ways)
         for name, x in paintings.items():
-            said = self.judged[: len(x)]
-            table[name] = first(self.judge, x, said), first(self.judge, x, said, among=5)
+            sentences = self.judged[: len(x)]
+            table[name] = first(self.judge, x, sentences), first(self.judge, x, sentences, among=5)
             rows.append(f"| {name} | {len(x)} | {table[name][0]:.2f} | {table[name][1]:.2f} |")
             contact_sheet(as_images(x[:24]), self.prompts[:24], columns=8).save(
                 folder / f"{name.replace('`', '')}.png"

@@ -127,21 +127,23 @@ class DraftTrainer:
     def _caption_losses(self, rng: random.Random) -> dict[str, Tensor]:
         """Losses of the words' roles, of the layout and of the ground's colour."""
         plans = self.composer.plans(self.settings["batch"])
-        said = [plan.description for plan in plans]
-        tokens = tokenize([_caption(each, rng) for each in said], CONTEXT, truncate=True)
+        descriptions = [plan.description for plan in plans]
+        tokens = tokenize([_caption(each, rng) for each in descriptions], CONTEXT, truncate=True)
         roles = torch.tensor(
-            [_roles(row, each) for row, each in zip(tokens.tolist(), said, strict=True)]
+            [_roles(row, each) for row, each in zip(tokens.tolist(), descriptions, strict=True)]
         )
-        layouts = torch.tensor([list(LAYOUTS).index(_layout(each)) for each in said])
+        layouts = torch.tensor([list(LAYOUTS).index(_layout(each)) for each in descriptions])
         tokens, roles, layouts = (each.to(self.device) for each in (tokens, roles, layouts))
         role, layout = self.draft.read(tokens)
         losses = {
             "role": F.cross_entropy(role.transpose(1, 2), roles),
             "layout": F.cross_entropy(layout, layouts),
         }
-        grounded = [i for i, each in enumerate(said) if each.background]
+        grounded = [i for i, each in enumerate(descriptions) if each.background]
         if grounded:
-            colours = [_mean([COLOURS[name] for name in said[i].background]) for i in grounded]
+            colours = [
+                _mean([COLOURS[name] for name in descriptions[i].background]) for i in grounded
+            ]
             heard = roles[grounded] == GROUND
             if rng.random() < 0.5:  # learn to ignore words without a role
                 heard |= roles[grounded] == NOTHING
@@ -173,10 +175,10 @@ class DraftTrainer:
         return 4 * error.square().mean() + 2 * edges
 
 
-def _caption(said: Description, rng: random.Random) -> str:
+def _caption(description: Description, rng: random.Random) -> str:
     """A caption, or its two parts one after the other, as from prompt and extras."""
-    parts = split_caption(said) if rng.random() < 0.3 else None
-    return " ".join(caption_of(part, PAIR, rng) for part in parts or (said,))
+    parts = split_caption(description) if rng.random() < 0.3 else None
+    return " ".join(caption_of(part, PAIR, rng) for part in parts or (description,))
 
 
 def _phrase(thing: Thing, several: bool) -> str:
@@ -185,15 +187,15 @@ def _phrase(thing: Thing, several: bool) -> str:
     return plural(words) if several else words
 
 
-def _roles(tokens: list[int], said: Description) -> list[int]:
+def _roles(tokens: list[int], description: Description) -> list[int]:
     """The role of each token of a caption."""
     roles, start = [NOTHING] * len(tokens), 0
-    for thing, role in zip(said.things, (FIRST, SECOND), strict=False):
-        start = _mark(roles, tokens, _phrase(thing, said.number is not None), role, start)
-    for colour in said.background:
+    for thing, role in zip(description.things, (FIRST, SECOND), strict=False):
+        start = _mark(roles, tokens, _phrase(thing, description.number is not None), role, start)
+    for colour in description.background:
         start = _mark(roles, tokens, colour, GROUND, start)
-    if said.style:
-        _mark(roles, tokens, said.style, STYLE, start)
+    if description.style:
+        _mark(roles, tokens, description.style, STYLE, start)
     return roles
 
 
@@ -207,15 +209,15 @@ def _mark(roles: list[int], tokens: list[int], phrase: str, role: int, start: in
     return start
 
 
-def _layout(said: Description) -> str:
+def _layout(description: Description) -> str:
     """The name of a description's layout."""
-    if not said.things:
+    if not description.things:
         return "nothing"
-    if said.place is not None:
-        return said.place
-    if said.number is not None:
-        return str(said.number)
-    return "small" if said.things[0].size in PAIR.small else "one"
+    if description.place is not None:
+        return description.place
+    if description.number is not None:
+        return str(description.number)
+    return "small" if description.things[0].size in PAIR.small else "one"
 
 
 def _mean(colours: Sequence[tuple[float, ...]]) -> list[float]:

@@ -206,8 +206,8 @@ def _former(plan: FinetunePlan, to: Path) -> dict:
             )
         return {}
     try:
-        said = json.loads((to / _REPORT).read_text(encoding="utf-8"))
-        former, held_out = {name: said[name] for name in asdict(plan)}, said["held_out"]
+        report = json.loads((to / _REPORT).read_text(encoding="utf-8"))
+        former, held_out = {name: report[name] for name in asdict(plan)}, report["held_out"]
     except (OSError, ValueError, TypeError, KeyError):
         raise ValueError(f"{to / _REPORT} cannot be read: give another --to.") from None
     for name, value in asdict(plan).items():

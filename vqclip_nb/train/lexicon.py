@@ -51,26 +51,26 @@ class Lexicon(nn.Module):
         flips[0] = 1
         self.register_buffer("flips", flips)
 
-    def meaning(self, said: Description, small: tuple[str, ...]) -> Meaning:
+    def meaning(self, description: Description, small: tuple[str, ...]) -> Meaning:
         """The meaning of a description; equal for equivalent descriptions.
 
         small: the words of its wording that mean "small"; other sizes mean "large"
         """
-        return tuple(sorted(set(self._meant(said, small))))
+        return tuple(sorted(set(self._meant(description, small))))
 
-    def _meant(self, said: Description, small: tuple[str, ...]) -> Iterator[tuple[int, int]]:
-        for thing, role in zip(said.things, _ROLES[said.place], strict=False):
+    def _meant(self, description: Description, small: tuple[str, ...]) -> Iterator[tuple[int, int]]:
+        for thing, role in zip(description.things, _ROLES[description.place], strict=False):
             keys = [("word", word) for word in thing.name.split()] + [("name", thing.name)]
             if thing.colour:
                 keys.append(("tint", thing.colour))
             if thing.size:
                 keys.append(("size", thing.size in small))
             yield from ((self._rows[key], role) for key in keys if key in self._rows)
-        keys = [("ground", colour) for colour in said.background]
-        if said.number is not None:
-            keys.append(("number", said.number))
-        if said.style is not None:
-            keys.append(("style", said.style))
+        keys = [("ground", colour) for colour in description.background]
+        if description.number is not None:
+            keys.append(("number", description.number))
+        if description.style is not None:
+            keys.append(("style", description.style))
         yield from ((self._rows[key], 0) for key in keys)
 
     def forward(self, meanings: list[Meaning]) -> Tensor:
@@ -78,6 +78,6 @@ class Lexicon(nn.Module):
         device = self.table.weight.device
         owner = [i for i, meaning in enumerate(meanings) for _ in meaning]
         flat = torch.tensor([pair for meaning in meanings for pair in meaning], device=device)
-        said = self.table(flat[:, 0]) * self.flips[flat[:, 1]]
-        total = said.new_zeros(len(meanings), said.shape[1])
-        return total.index_add(0, torch.tensor(owner, device=device), said)
+        emb = self.table(flat[:, 0]) * self.flips[flat[:, 1]]
+        total = emb.new_zeros(len(meanings), emb.shape[1])
+        return total.index_add(0, torch.tensor(owner, device=device), emb)

@@ -100,13 +100,14 @@ class Report:
         composer = self._composer(4, self.artwork)
         for _ in range(12):
             scenes = composer.scenes(200, _SIZE)
-            said = scenes.captions
+            captions = scenes.captions
             emb = pictures_of(self.perceptor, scenes.x)
             true, false = (
-                texts_of(self.perceptor, each) for each in (said.sentences, said.false_sentences)
+                texts_of(self.perceptor, each)
+                for each in (captions.sentences, captions.false_sentences)
             )
             won = ((emb * true).sum(1) > (emb * false).sum(1)).tolist()
-            for kind, each in zip(said.errors, won, strict=True):
+            for kind, each in zip(captions.errors, won, strict=True):
                 right.setdefault(kind, []).append(each)
         return {
             f"CLIP: one word changed, {kind}": sum(each) / len(each)
@@ -128,13 +129,15 @@ class Report:
         """
         own = self._composer(5, self.others)
         plans = own.plans(self.settings["prompts"])
-        said = [caption_of(p.description, JUDGE, random.Random(i)) for i, p in enumerate(plans)]
-        figures = {"judge: its own scenes": first(self.judge, own.drawn(plans, _SIZE), said)}
+        sentences = [
+            caption_of(p.description, JUDGE, random.Random(i)) for i, p in enumerate(plans)
+        ]
+        figures = {"judge: its own scenes": first(self.judge, own.drawn(plans, _SIZE), sentences)}
         pair, plans = self._asked_for()
-        said = self._worded(plans, JUDGE)
+        sentences = self._worded(plans, JUDGE)
         x = pair.drawn(plans, _SIZE)
-        contact_sheet(as_images(x[:48]), said[:48], columns=8).save(folder / "scenes.png")
-        return figures | {"judge: scenes of CLIP's drawings": first(self.judge, x, said)}
+        contact_sheet(as_images(x[:48]), sentences[:48], columns=8).save(folder / "scenes.png")
+        return figures | {"judge: scenes of CLIP's drawings": first(self.judge, x, sentences)}
 
     def paintings(self, folder: Path) -> dict[str, float]:
         """Share of paintings for which the judge, and CLIP, ranks the prompt first."""
@@ -154,9 +157,9 @@ class Report:
         pictures, right = [], 0
         for thing, style in tqdm(tasks, "styles"):
             x = self._painted(prompt=f"a {thing}", extras=style)
-            said = [Description((Thing(thing),), style=each) for each in STYLES]
+            descriptions = [Description((Thing(thing),), style=each) for each in STYLES]
             texts = texts_of(
-                self.judge, [caption_of(each, JUDGE, random.Random(0)) for each in said]
+                self.judge, [caption_of(each, JUDGE, random.Random(0)) for each in descriptions]
             )
             best = (pictures_of(self.judge, x) @ texts.T).argmax().item()
             right += list(STYLES)[best] == style

@@ -144,14 +144,14 @@ class Composer:
         """A true and a false caption for each plan."""
         rng, rows = self._rng(), []
         for plan in plans:
-            said = plan.description
-            error = rng.choice(kinds_of_error(said))
-            other = with_error(said, error, self.artwork.names, STYLES, rng)
+            description = plan.description
+            error = rng.choice(kinds_of_error(description))
+            other = with_error(description, error, self.artwork.names, STYLES, rng)
             seed = rng.getrandbits(62)  # the same template for both
             true, false = (
-                caption_of(each, self.wording, random.Random(seed)) for each in (said, other)
+                caption_of(each, self.wording, random.Random(seed)) for each in (description, other)
             )
-            rows.append((said, true, other, false, error))
+            rows.append((description, true, other, false, error))
         return Captions(*(list(column) for column in zip(*rows, strict=True)))
 
     def plans(self, batch: int) -> list[ScenePlan]:
@@ -207,10 +207,10 @@ class Composer:
         elif chance < 0.06 and len(mentioned) == 1:
             things, number, place = (), None, None
         shown_style = style if style is None or not things or rng.random() < 0.85 else None
-        said = Description(
+        description = Description(
             things, place, number, mentioned, shown_style if things or not mentioned else None
         )
-        return ScenePlan(tuple(layers), (first, second), kind, style, said)
+        return ScenePlan(tuple(layers), (first, second), kind, style, description)
 
     def _one(self, concept: int, coloured: bool, rng: random.Random):
         """One thing that fills most of the frame, or a small one, which the caption calls small.
