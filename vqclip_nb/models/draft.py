@@ -80,8 +80,8 @@ class Draft(nn.Module):
         tokens: ids [n, T] of CLIP's tokenizer
         """
         states, _ = self.context(self.sense(self._rows(tokens)))
-        said = (tokens > 0)[..., None]
-        pooled = states.masked_fill(~said, -1e4).amax(1)
+        is_word = (tokens > 0)[..., None]
+        pooled = states.masked_fill(~is_word, -1e4).amax(1)
         return self.role(states), self.layout(pooled)
 
     def sum_of(self, tokens: Tensor, meant: Tensor) -> Tensor:
@@ -199,11 +199,12 @@ def draft_latents(
     height: int,
     width: int,
 ) -> list[Tensor | None]:
-    """For each phrase of the prompt the latent [B, C, height, width] of its draft.
+    """The latents [B, C, height, width] of the drafts, one for each phrase of the prompt.
 
-    None for a phrase that the draft network knows nothing of, and for all of them if the pair has
-    no such network. The larger w2 is beside w1, the more of the extras a draft shows.
-    streams: the random numbers of each batch item
+    None for a phrase without known words, and for all phrases if `draft` is None. The larger w2 is
+    relative to w1, the more a draft shows of the extras.
+
+    streams: random generators of the batch items
     """
     phrases = sentences_to_draft(settings)
     if draft is None:
@@ -235,10 +236,9 @@ def draft_latents(
 def encoded_draft(
     draft: Draft, vqgan: VQGAN, tokens: Tensor, chances: list[Chance], height: int, width: int
 ) -> Tensor | None:
-    """Encoded thumbnails for a prompt's tokens [1, T], as a latent [B, C, height, width].
+    """Encode the thumbnails of a prompt with tokens [1, T]: latents [B, C, height, width], or None.
 
-    None if the draft network knows none of the words. One item at a time: the convolutions of a
-    batch may round differently from those of its items alone.
+    The items are encoded one at a time, because the convolutions of a batch may round differently.
     """
     size = width * vqgan.factor, height * vqgan.factor
     items = []
@@ -251,7 +251,7 @@ def encoded_draft(
 
 
 def sentences_to_draft(settings: Settings) -> list[str]:
-    """For each phrase of the prompt its sentence of the largest weight, or an empty string."""
+    """The sentence with the largest weight in each phrase of the prompt, or an empty string."""
     drawn = []
     for phrase in parse_story(settings.prompt):
         sentences = [p for p in phrase if p.kind == "text" and p.weight > 0]
