@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import vqclip_nb as vq
-from vqclip_nb.accel.memory_saving import Thrift
+from vqclip_nb.accel.memory_saving import MemorySaving
 from vqclip_nb.evaluation.untrained_models import untrained, untrained_clip, untrained_network
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.half_precision import PRECISIONS
@@ -126,7 +126,7 @@ def test_an_official_pair_paints_alike_in_halves(precision, tmp_path):
 def test_crops_in_pieces_have_the_gradient_of_all_at_once_in_fp16(level):
     """Activations are recomputed; the factors that scale the gradient are not."""
     perceptor = vq.load_models("tiny", device="cpu", precision="fp16").perceptors[0]
-    whole, pieces = (Thrift(torch.device("cpu"), torch.float16) for _ in range(2))
+    whole, pieces = (MemorySaving(torch.device("cpu"), torch.float16) for _ in range(2))
     pieces.level = level
     x = torch.rand(6, 3, perceptor.input_size, perceptor.input_size)
     expected, found = (_seen(lambda x, by=by: by.encode(perceptor, x), x) for by in (whole, pieces))
