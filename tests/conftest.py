@@ -171,9 +171,9 @@ def clip_model() -> clip.model.CLIP:
 def recipe() -> dict:
     """The recipe of the embedded pair, in small."""
     recipe = tomllib.loads((Path(vq.__file__).parent / "train" / "tiny.toml").read_text())
-    recipe["critic"] |= {"batch": 8, "radius": 0.5}
-    recipe["critic"]["rivals"] |= {"pool": 4, "batch": 3, "steps": 12, "cutn": 4}
-    recipe["critic"]["rivals"]["sketch"] |= {"steps": 150, "pool": 128, "batch": 16}
+    recipe["clip"] |= {"batch": 8, "radius": 0.5}
+    recipe["clip"]["rivals"] |= {"pool": 4, "batch": 3, "steps": 12, "cutn": 4}
+    recipe["clip"]["rivals"]["sketch"] |= {"steps": 150, "pool": 128, "batch": 16}
     recipe["draft"] |= {"batch": 32}
     recipe["judge"] |= {"batch": 8}
     recipe["report"] |= {"prompts": 8, "iterations": 4, "things": ["box"]}

@@ -129,8 +129,8 @@ def test_a_file_without_prompts_is_refused(tmp_path, capsys):
 def test_models_lists_what_there_is_and_what_it_costs(capsys):
     assert main(["models", "--json"]) == 0
     rows = {(row["kind"], row["name"]): row for row in json.loads(capsys.readouterr().out)}
-    assert rows["generator", "tiny"]["cost"] == "in the package"
-    assert rows["generator", "imagenet_f16_16384"]["cost"] == "980 MB to fetch"
+    assert rows["VQGAN", "tiny"]["cost"] == "in the package"
+    assert rows["VQGAN", "imagenet_f16_16384"]["cost"] == "980 MB to fetch"
     assert main(["models"]) == 0
     assert "ViT-L/14@336px" in capsys.readouterr().out
 

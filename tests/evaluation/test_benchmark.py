@@ -1,4 +1,4 @@
-"""What the benchmark measures is what it says that it measures."""
+"""The benchmark measures what it reports."""
 
 import json
 from functools import partial
@@ -33,14 +33,14 @@ def test_the_median_of_each_way_is_its_own(monkeypatch):
 
 
 def test_the_share_is_the_networks_work_over_what_the_machine_could_do(plan, tiny, monkeypatch):
-    """Time and rate apart, since both depend on what else the machine does."""
+    """Time and rate cancel out, since both depend on the load of the machine."""
     monkeypatch.setattr(benchmark, "matmul_rate", lambda device: 1e9)
     rows = [benchmark.measure(plan.replace(cutn=cutn), tiny, iterations=1) for cutn in (2, 6)]
     few, many = (row.share * row.seconds * 1e9 for row in rows)
-    critic = tiny.perceptors[0]
+    perceptor = tiny.perceptors[0]
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        critic.encode_image(torch.rand(1, 3, critic.input_size, critic.input_size))
-    # backward to the pixels alone is as much work as forward
+        perceptor.encode_image(torch.rand(1, 3, perceptor.input_size, perceptor.input_size))
+    # a backward pass to the pixels only takes as many operations as a forward pass
     assert (many - few) / 4 == pytest.approx(2 * counter.get_total_flops(), rel=0.1)
     assert [(row.width, row.height, row.cutn, row.plain) for row in rows] == [
         (64, 64, 2, None),
@@ -91,7 +91,7 @@ def test_the_command_prints_a_table_and_json(capsys, monkeypatch):
         (["--iterations", "0"], "iterations must be 1 or more, got 0"),
     ],
 )
-def test_what_cannot_be_measured_is_told_in_a_sentence(wrong, told, capsys):
+def test_wrong_arguments_are_reported_in_one_line(wrong, told, capsys):
     assert main(["bench", *wrong]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert told in line

@@ -1,4 +1,4 @@
-"""A race tells of the pictures that were painted, and of the one that never came."""
+"""A race reports when our picture reached the public loop's score, or that it never did."""
 
 import json
 
@@ -98,7 +98,7 @@ def test_the_command_prints_a_table_and_json(capsys):
         (["--race", "a cat | a dog:0.5", "--against", "crowson"], "a dog:0.5"),
     ],
 )
-def test_what_cannot_be_raced_is_told_before_models_load(wrong, told, monkeypatch, capsys):
+def test_wrong_arguments_are_reported_before_models_load(wrong, told, monkeypatch, capsys):
     monkeypatch.setattr(
         "vqclip_nb.evaluation.time_to_score.load_for", lambda *_: pytest.fail("models were loaded")
     )
@@ -107,7 +107,7 @@ def test_what_cannot_be_raced_is_told_before_models_load(wrong, told, monkeypatc
     assert told in line
 
 
-def test_kornia_is_missed_before_models_load(monkeypatch, capsys):
+def test_missing_kornia_is_reported_before_models_load(monkeypatch, capsys):
     monkeypatch.setattr(
         "vqclip_nb.evaluation.time_to_score.load_for", lambda *_: pytest.fail("models were loaded")
     )

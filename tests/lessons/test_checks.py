@@ -1,4 +1,4 @@
-"""The lessons run, their checks distinguish right from wrong answers, and solutions pass."""
+"""The lessons run, the checks tell right from wrong, and the solutions pass them."""
 
 import re
 from pathlib import Path
@@ -14,16 +14,16 @@ from vqclip_nb.lessons.checks import (
     RIGHT,
     WRONG,
     check,
-    judged,
+    exercise_numbers,
+    grade,
     lesson_10,
     lesson_11,
-    numbers,
 )
 
 FOLDER = Path(__file__).parents[2] / "notebooks" / "lessons"
 LESSONS = sorted(FOLDER.glob("*.ipynb"))
 SOLUTIONS = sorted((FOLDER / "solutions").glob("*.ipynb"))
-EXERCISES = [number for path in LESSONS for number in numbers(path.stem[:2])]
+EXERCISES = [number for path in LESSONS for number in exercise_numbers(path.stem[:2])]
 _SAID = re.compile(r"^(\d\d\.\d) (\w+)", re.MULTILINE)
 
 
@@ -45,7 +45,7 @@ def _executed(path: Path, folder: Path) -> nbformat.NotebookNode:
 
 
 def _verdicts(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
-    """What the checks of a notebook said: numbers and marks."""
+    """The numbers and marks that the checks of a notebook printed."""
     outputs = [o for cell in notebook.cells for o in cell.get("outputs", [])]
     text = "".join(o.text for o in outputs if o.output_type == "stream" and o.name == "stdout")
     return _SAID.findall(text)
@@ -56,7 +56,7 @@ def _verdicts(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
 def test_a_lesson_runs_with_its_exercises_open(path, tmp_path, monkeypatch):
     monkeypatch.setenv("VQCLIP_FAST", "1")
     notebook = _executed(path, tmp_path)
-    assert _verdicts(notebook) == [(number, OPEN) for number in numbers(path.stem[:2])]
+    assert _verdicts(notebook) == [(number, OPEN) for number in exercise_numbers(path.stem[:2])]
 
 
 @pytest.mark.slow
@@ -64,7 +64,7 @@ def test_a_lesson_runs_with_its_exercises_open(path, tmp_path, monkeypatch):
 def test_solutions_pass_every_check(path, tmp_path, monkeypatch):
     monkeypatch.setenv("VQCLIP_FAST", "1")
     notebook = _executed(path, tmp_path)
-    assert _verdicts(notebook) == [(number, RIGHT) for number in numbers(path.stem[:2])]
+    assert _verdicts(notebook) == [(number, RIGHT) for number in exercise_numbers(path.stem[:2])]
 
 
 def test_there_are_four_lessons_each_with_solutions():
@@ -73,7 +73,7 @@ def test_there_are_four_lessons_each_with_solutions():
 
 
 @pytest.mark.parametrize("path", [*LESSONS, *SOLUTIONS], ids=lambda p: f"{p.parent.name}-{p.stem}")
-def test_every_cell_of_code_is_read_by_a_sentence(path):
+def test_every_code_cell_is_followed_by_a_sentence(path):
     cells = nbformat.read(path, as_version=4).cells
     code = [n for n, cell in enumerate(cells) if cell.cell_type == "code"]
     after = [cells[n + 1] if n + 1 < len(cells) else None for n in code[1:]]
@@ -86,7 +86,7 @@ def test_every_cell_of_code_is_read_by_a_sentence(path):
     "answer", [None, ..., lambda *_, **__: None], ids=["none", "dots", "empty"]
 )
 def test_an_empty_answer_passes_no_check(number, answer):
-    assert judged(number, answer).mark in (OPEN, WRONG)
+    assert grade(number, answer).mark in (OPEN, WRONG)
 
 
 def _raises(*_):
@@ -95,7 +95,7 @@ def _raises(*_):
 
 @pytest.mark.parametrize("number", EXERCISES)
 @pytest.mark.parametrize("answer", [_raises, "nonsense", -1, object(), float("nan"), [], b"\0"])
-def test_a_wrong_answer_of_any_kind_is_told_and_raises_nothing(number, answer, capsys):
+def test_a_wrong_answer_of_any_kind_is_reported_and_raises_nothing(number, answer, capsys):
     check(number, answer)
     said = capsys.readouterr().out
     assert re.match(rf"{re.escape(number)} (wrong|near): .", said)
@@ -104,10 +104,10 @@ def test_a_wrong_answer_of_any_kind_is_told_and_raises_nothing(number, answer, c
 @given(answer=st.one_of(st.text(), st.integers(), st.floats(), st.lists(st.integers())))
 @settings(max_examples=25, suppress_health_check=list(HealthCheck))
 def test_no_answer_makes_a_check_raise(answer):
-    assert judged("10.1", answer).mark
-    assert judged("11.1", lambda *_: answer).mark
+    assert grade("10.1", answer).mark
+    assert grade("11.1", lambda *_: answer).mark
 
 
-def test_an_unknown_exercise_is_told():
-    assert "10.1" in judged("10.99", 1).hint
-    assert judged("nonsense", 1).mark == WRONG
+def test_an_unknown_exercise_is_reported_with_the_known_ones():
+    assert "10.1" in grade("10.99", 1).hint
+    assert grade("nonsense", 1).mark == WRONG

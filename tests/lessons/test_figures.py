@@ -1,4 +1,4 @@
-"""The lessons' drawings, and the figures that lessons are made of."""
+"""The drawings and figures of the lessons."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def _texts(figure) -> list[str]:
     return [text.get_text() for axes in figure.axes for text in axes.texts]
 
 
-def test_the_drawings_are_of_48_things_whose_words_the_critic_knows(tiny):
+def test_the_drawings_show_48_things_whose_words_clip_knows(tiny):
     drawings = load_drawings()
     assert len(set(drawings.names)) == 48
     for x in (drawings.seen, drawings.unseen):
@@ -32,12 +32,12 @@ def test_the_drawings_are_of_48_things_whose_words_the_critic_knows(tiny):
 
 
 def test_both_artists_draw_the_same_things_in_the_same_order(tiny):
-    """Were one sheet shuffled, the critic would name about one of 48."""
-    drawings, critic = load_drawings(), tiny.perceptors[0]
-    text = F.normalize(critic.encode_text(drawings.names), dim=1)
+    """If one sheet were shuffled, CLIP would name about one of 48."""
+    drawings, perceptor = load_drawings(), tiny.perceptors[0]
+    text = F.normalize(perceptor.encode_text(drawings.names), dim=1)
     for x in (drawings.seen, drawings.unseen):
         with torch.no_grad():
-            cosines = F.normalize(critic.encode_image(x), dim=1) @ text.T
+            cosines = F.normalize(perceptor.encode_image(x), dim=1) @ text.T
         assert (cosines.argmax(1) == torch.arange(48)).sum() > 30
 
 

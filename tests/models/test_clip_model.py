@@ -1,4 +1,4 @@
-"""The embedded critic as its users meet it: words, warnings, sizes."""
+"""The embedded CLIP's public behaviour: words, warnings, sizes."""
 
 import pytest
 import torch
@@ -21,32 +21,32 @@ def test_a_word_spelt_wrong_is_met_with_known_ones(tiny):
     assert suggested["quuxyzzy"] == []
 
 
-def test_a_critic_without_a_word_list_has_no_unknown_words(tmp_path, clip_model):
+def test_a_clip_without_a_word_list_has_no_unknown_words(tmp_path, clip_model):
     from vqclip_nb.models.clip_model import Perceptor
 
-    critic = Perceptor.from_state("other", clip_model.state_dict())
-    assert critic.known_words() == []
-    assert critic.unknown_words("a zorblax") == []
+    perceptor = Perceptor.from_state("other", clip_model.state_dict())
+    assert perceptor.known_words() == []
+    assert perceptor.unknown_words("a zorblax") == []
 
 
 def test_a_prompt_that_is_too_long_is_cut_with_a_warning_that_shows_what_is_lost(tiny):
-    critic = tiny.perceptors[0]
-    words = " ".join(["apple"] * (critic.context_length - 2))
+    perceptor = tiny.perceptors[0]
+    words = " ".join(["apple"] * (perceptor.context_length - 2))
     with pytest.warns(UserWarning, match="lost: 'house boat'"):
-        tokens = critic.tokenize(f"{words} house boat")
-    assert tokens.shape == (1, critic.context_length)
+        tokens = perceptor.tokenize(f"{words} house boat")
+    assert tokens.shape == (1, perceptor.context_length)
 
 
-def test_a_picture_of_any_size_is_brought_to_the_critics_size(tiny):
-    critic = tiny.perceptors[0]
+def test_a_picture_of_any_size_is_resized_to_the_input_size(tiny):
+    perceptor = tiny.perceptors[0]
     large = torch.nn.functional.interpolate(torch.rand(1, 3, 8, 8), scale_factor=16)
-    small = torch.nn.functional.interpolate(large, size=critic.input_size, mode="area")
+    small = torch.nn.functional.interpolate(large, size=perceptor.input_size, mode="area")
     cosine = torch.nn.functional.cosine_similarity
-    assert cosine(critic.encode_image(large), critic.encode_image(small)).item() > 0.95
+    assert cosine(perceptor.encode_image(large), perceptor.encode_image(small)).item() > 0.95
 
 
 def test_embeddings_are_raw_and_one_row_each(tiny):
-    critic = tiny.perceptors[0]
-    emb = critic.encode_text(["a cat", "a dog", "the sun"])
+    perceptor = tiny.perceptors[0]
+    emb = perceptor.encode_text(["a cat", "a dog", "the sun"])
     assert emb.shape[0] == 3
     assert (emb.norm(dim=1) - 1).abs().min() > 1e-3

@@ -1,4 +1,4 @@
-"""Fetching from servers that misbehave: the right file under the name, or a sentence and no file."""
+"""Downloads from misbehaving servers give the right file, or an error and no file."""
 
 import hashlib
 import os
@@ -132,24 +132,24 @@ def test_what_can_be_fetched_is_whole(server, tmp_path, way):
     ("way", "said"),
     [
         ("always-drops", "the connection broke"),
-        ("flipped", "it serves another file"),
+        ("flipped", "it serves a different file"),
         ("missing", "it answers 404"),
         ("busy", "it answers 503"),
         ("stalls", "it does not answer in time"),
-        ("page", "it serves another file"),
+        ("page", "it serves a different file"),
     ],
 )
-def test_what_cannot_be_fetched_is_told_and_has_no_name(server, tmp_path, way, said):
+def test_a_failed_download_is_reported_and_leaves_no_file(server, tmp_path, way, said):
     with pytest.raises(FetchError, match=rf"127\.0\.0\.1: {said}.*by hand"):
         fetch(_download(tmp_path, server(way)))
     assert not (tmp_path / "model.ckpt").exists()
-    # and the next mirror gives it, whatever the first one left behind
+    # the next mirror succeeds, whatever the first one left behind
     fetch(_download(tmp_path, server(way), server("whole")))
     assert (tmp_path / "model.ckpt").read_bytes() == CONTENT
 
 
-def test_a_broken_download_goes_on_where_it_broke(server, tmp_path):
-    with pytest.raises(FetchError, match="What was fetched is kept"):
+def test_a_broken_download_resumes_where_it_broke(server, tmp_path):
+    with pytest.raises(FetchError, match="The partial download will resume"):
         fetch(_download(tmp_path, server("always-drops")))
     (partial,) = tmp_path.glob("*.part")
     begun = partial.stat().st_size
@@ -164,44 +164,44 @@ def test_without_a_checksum_two_mirrors_files_are_never_joined(server, tmp_path)
     assert (tmp_path / "model.ckpt").read_bytes() == CONTENT
 
 
-def test_a_checksum_that_nobody_knew_is_recorded_and_asked_for_next_time(server, tmp_path):
+def test_an_unknown_checksum_is_recorded_and_required_next_time(server, tmp_path):
     fetch(_download(tmp_path, server("whole"), sha256=""))
     (tmp_path / "model.ckpt").unlink()
-    with pytest.raises(FetchError, match="it serves another file"):
+    with pytest.raises(FetchError, match="it serves a different file"):
         fetch(_download(tmp_path, server("flipped"), sha256=""))
     fetch(_download(tmp_path, server("whole"), sha256=""))
     assert (tmp_path / "model.ckpt").read_bytes() == CONTENT
 
 
-def test_a_server_that_trickles_is_given_up(server, tmp_path, monkeypatch):
+def test_a_server_that_trickles_is_abandoned(server, tmp_path, monkeypatch):
     monkeypatch.setattr(fetching, "_PATIENCE", 0.5)
     monkeypatch.setattr(fetching, "_SLOWEST", 10_000_000)
     with pytest.raises(FetchError, match="it sends less than"):
         fetch(_download(tmp_path, server("trickles")))
 
 
-def test_a_machine_without_a_network_is_told_so(tmp_path, monkeypatch):
+def test_without_a_network_the_error_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(fetching, "_RETRIES", 0)
     with pytest.raises(FetchError, match="is this machine online"):
         fetch(_download(tmp_path, "http://127.0.0.1:9/a", "https://name.invalid/a"))
 
 
-def test_a_disk_that_is_too_small_is_told_before_anything_is_asked(server, tmp_path):
+def test_a_disk_that_is_too_small_is_reported_before_any_request(server, tmp_path):
     with pytest.raises(FetchError, match=r"needs .* MB in .*, which has .* MB free"):
         fetch(_download(tmp_path, server("whole"), size=10**15))
     assert not _Server.asked
 
 
-def test_a_file_that_was_laid_there_by_hand_is_checked_and_taken(tmp_path):
+def test_a_file_put_there_by_hand_is_verified_and_used(tmp_path):
     (tmp_path / "model.ckpt").write_bytes(CONTENT)
     fetch(_download(tmp_path))
     assert (tmp_path / "model.ckpt").read_bytes() == CONTENT
     (tmp_path / "model.ckpt").write_bytes(CONTENT[:-1])
-    with pytest.raises(FetchError, match=r"checksum .* is right: delete it"):
+    with pytest.raises(FetchError, match=r"checksum .*, expected .*: delete it"):
         fetch(_download(tmp_path))
 
 
-def test_two_at_once_fetch_it_once(server, tmp_path):
+def test_two_concurrent_fetches_download_once(server, tmp_path):
     file = _download(tmp_path, server("whole"))
     threads = [threading.Thread(target=fetch, args=(file,)) for _ in range(2)]
     for thread in threads:

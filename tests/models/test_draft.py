@@ -1,4 +1,4 @@
-"""The draft: what a painting is pulled to, and how the draft is trained."""
+"""The draft: the thumbnail that guides a painting, and its training."""
 
 import clip
 import pytest
@@ -35,7 +35,7 @@ def test_the_draft_pulls_the_latent_and_weight_zero_leaves_clip_alone(tiny, quic
     assert distance(3.0) < 0.5 * distance(0.0)
 
 
-def test_a_pair_without_a_draft_paints_as_with_weight_zero(tiny, quick):
+def test_models_without_a_draft_paint_as_with_weight_zero(tiny, quick):
     bare = vq.Models("tiny", (), tiny.vqgan, tiny.perceptors, torch.device("cpu"))
     without = vq.generate("a cat", models=bare, **quick)
     unheeded = vq.generate("a cat", models=tiny, draft_weight=0.0, **quick)
@@ -50,15 +50,15 @@ def test_a_batch_item_has_the_draft_that_it_would_have_alone(tiny, quick):
 
 
 def test_a_draft_shows_what_was_asked_for(tiny):
-    critic = tiny.perceptors[0]
+    perceptor = tiny.perceptors[0]
     drawn = torch.cat([_thumbnail(tiny, prompt) for prompt in PROMPTS])
-    pictures = F.normalize(critic.encode_image(drawn), dim=1)
-    texts = F.normalize(critic.encode_text(PROMPTS), dim=1)
+    pictures = F.normalize(perceptor.encode_image(drawn), dim=1)
+    texts = F.normalize(perceptor.encode_text(PROMPTS), dim=1)
     right = (pictures @ texts.T).argmax(1) == torch.arange(len(PROMPTS))
     assert right.sum() >= len(PROMPTS) - 1
 
 
-def test_a_prompt_that_changes_live_pulls_to_its_own_draft_also_after_a_resume(tiny, quick):
+def test_a_live_change_of_the_prompt_changes_the_draft_also_after_a_resume(tiny, quick):
     run = _run(tiny, quick)
     first = run.loop.drafts[0].clone()
     for it in run:
@@ -79,7 +79,7 @@ def test_extras_change_the_draft(tiny, quick):
     assert not torch.equal(changed.loop.drafts[0], _run(tiny, quick).loop.drafts[0])
 
 
-def test_a_prompt_of_which_it_knows_nothing_is_painted_without_a_draft(tiny, quick):
+def test_a_prompt_without_known_words_is_painted_without_a_draft(tiny, quick):
     with pytest.warns(UserWarning, match="never saw"):
         run = _run(tiny, quick, prompt="xylqzjj")
     assert run.loop.drafts[0] is None
@@ -128,7 +128,7 @@ def test_a_style_without_a_thing_is_no_draft(tiny):
     assert _thumbnail(tiny, "stained glass") is None
 
 
-def test_a_small_w2_shows_little_of_the_extras_and_the_default_all(tiny, quick):
+def test_a_small_w2_shows_little_of_the_extras_and_the_default_all_of_them(tiny, quick):
     def draft(**changes) -> torch.Tensor:
         return _run(tiny, quick, **changes).loop.drafts[0]
 
@@ -140,13 +140,13 @@ def test_a_small_w2_shows_little_of_the_extras_and_the_default_all(tiny, quick):
     assert not torch.equal(default, plain)
 
 
-def test_words_that_the_draft_never_met_count_for_nothing_in_what_things_look_like(tiny):
+def test_unknown_words_do_not_change_what_things_look_like(tiny):
     tokens = tiny.perceptors[0].tokenize(["a red heart", "a red 龘 heart"])
     one, other = tiny.draft.sum_of(tokens, torch.ones_like(tokens, dtype=torch.bool))
     torch.testing.assert_close(one, other)
 
 
-def test_training_teaches_what_words_speak_of_and_what_things_look_like(artwork, recipe):
+def test_training_lowers_every_loss(artwork, recipe):
     trainer = DraftTrainer(recipe["draft"] | {"read_every": 1, "style_every": 7}, artwork)
     losses: dict[str, list[float]] = {}
     for step in range(120):
@@ -174,7 +174,7 @@ def test_training_teaches_what_words_speak_of_and_what_things_look_like(artwork,
         ),
     ],
 )
-def test_the_roles_that_are_taught_are_those_of_the_words(said, sentence, spoken_of):
+def test_training_roles_are_those_of_the_words(said, sentence, spoken_of):
     tokens = clip.tokenize(sentence)[0].tolist()
     assert drafts._roles(tokens, said)[: len(spoken_of)] == spoken_of
 

@@ -1,4 +1,4 @@
-"""A decoder for its input's gradient alone, against taming's own modules."""
+"""The frozen decoder matches taming's modules and stores fewer activations."""
 
 import copy
 
@@ -16,7 +16,7 @@ SHAPE = {
 
 @pytest.fixture
 def pair() -> tuple[Decoder, Decoder]:
-    """taming's decoder, and the same frozen."""
+    """taming's decoder and a frozen copy."""
     torch.manual_seed(0)
     shape = SHAPE | {"ch": 32}
     plain = Decoder(**shape).eval().requires_grad_(False)
@@ -24,7 +24,7 @@ def pair() -> tuple[Decoder, Decoder]:
 
 
 def _kept(decoder: Decoder, z: torch.Tensor) -> int:
-    """Bytes of activations that wait for the backward pass, weights aside."""
+    """Bytes of activations stored for the backward pass, without the weights."""
     weights = {p.untyped_storage().data_ptr() for p in decoder.parameters()}
     kept: dict[int, int] = {}
 

@@ -1,4 +1,4 @@
-"""Half precision of the official models' structures, on the CPU: what they see and draw in full.
+"""Half precision of the official architectures, on the CPU: embeddings and pictures as in fp32.
 
 Weights are random, widths are the published ones; depth and resolution are reduced, since a CPU
 multiplies float16 matrices fifty times more slowly.
@@ -13,12 +13,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import vqclip_nb as vq
-from vqclip_nb.accel.memory_saving import Thrift
+from vqclip_nb.accel.memory_saving import MemorySaving
 from vqclip_nb.evaluation.untrained_models import untrained, untrained_clip, untrained_network
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.half_precision import PRECISIONS
 from vqclip_nb.models.open_clip import OpenClipPerceptor
-from vqclip_nb.models.registry import entries, entry
+from vqclip_nb.models.registry import find_model, registered_models
 from vqclip_nb.models.vqgan import VQGAN
 
 # A gradient's cosine to float32's: bfloat16 has three digits, and those of pixels behind a ReLU
@@ -37,7 +37,7 @@ PLAIN_TEXT = {"context_length": 8, "vocab_size": 64, "width": 64, "heads": 1, "l
 
 
 def _seen(compute: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    """What is computed of x, and the gradient of a random projection of it."""
+    """compute(x), and the gradient of a random projection of it with respect to x."""
     x = x.clone().requires_grad_()
     y = compute(x)
     weight = torch.randn(y.shape, generator=torch.Generator().manual_seed(2))
@@ -60,7 +60,7 @@ def _check_halves(whole: Perceptor, precision: str) -> None:
 
 
 @pytest.mark.parametrize("precision", LEAST)
-@pytest.mark.parametrize("name", [e.name for e in entries("clip") if not e.embedded])
+@pytest.mark.parametrize("name", [m.name for m in registered_models("clip") if not m.embedded])
 def test_an_official_clip_sees_alike_in_halves(name, precision):
     torch.manual_seed(0)
     patch = {"ViT-B/32": 32, "ViT-B/16": 16}.get(name, 14 if name.startswith("ViT") else 32)
@@ -70,7 +70,7 @@ def test_an_official_clip_sees_alike_in_halves(name, precision):
 
 @pytest.mark.parametrize("precision", ["bf16", pytest.param("fp16", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", TOWERS)
-def test_a_tower_of_open_clip_sees_alike_in_halves(name, precision):
+def test_an_image_encoder_of_open_clip_sees_alike_in_halves(name, precision):
     open_clip = pytest.importorskip("open_clip")
     torch.manual_seed(0)
     shape = open_clip.get_model_config(name)
@@ -85,7 +85,7 @@ def test_a_tower_of_open_clip_sees_alike_in_halves(name, precision):
 
 
 def _shorten(visual: torch.nn.Module) -> None:
-    """Keep one block of a transformer of timm's, and one of each stage of a convolutional tower."""
+    """Keep one block of a timm transformer, or one per stage of a convolutional network."""
     trunk = getattr(visual, "trunk", None)
     if hasattr(trunk, "stages"):
         for stage in trunk.stages:
@@ -98,7 +98,7 @@ def _shorten(visual: torch.nn.Module) -> None:
 @pytest.mark.parametrize("name", ["imagenet_f16_16384", "gumbel_f8"])
 def test_an_official_vqgan_draws_alike_in_halves(name, precision):
     torch.manual_seed(0)
-    network = untrained_network(entry("vqgan", name))
+    network = untrained_network(find_model("vqgan", name))
     whole, half = VQGAN(network), VQGAN(copy.deepcopy(network)).use(PRECISIONS[precision])
     z_q = whole.codebook[torch.randint(len(whole.codebook), (1, 3, 3))].permute(0, 3, 1, 2)
     (x, grad), (half_x, half_grad) = (_seen(v.decode, z_q) for v in (whole, half))
@@ -124,9 +124,9 @@ def test_an_official_pair_paints_alike_in_halves(precision, tmp_path):
 
 @pytest.mark.parametrize("level", [1, 2])
 def test_crops_in_pieces_have_the_gradient_of_all_at_once_in_fp16(level):
-    """Activations are computed again for it, the factors that scaled the gradient are not."""
+    """Activations are recomputed; the factors that scale the gradient are not."""
     perceptor = vq.load_models("tiny", device="cpu", precision="fp16").perceptors[0]
-    whole, pieces = (Thrift(torch.device("cpu"), torch.float16) for _ in range(2))
+    whole, pieces = (MemorySaving(torch.device("cpu"), torch.float16) for _ in range(2))
     pieces.level = level
     x = torch.rand(6, 3, perceptor.input_size, perceptor.input_size)
     expected, found = (_seen(lambda x, by=by: by.encode(perceptor, x), x) for by in (whole, pieces))

@@ -1,4 +1,4 @@
-"""The judge: it loads by itself, reads its own wording, and tells what the pair draws."""
+"""The judge: loading, its own wording, and how well it recognises drafts."""
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ def judge():
     return vq.load_judge(device="cpu")
 
 
-def test_the_judge_tells_what_the_pair_drafts(judge, tiny):
+def test_the_judge_recognises_what_is_drafted(judge, tiny):
     drawn = []
     for thing in THINGS:
         tokens = joined(tiny.perceptors[0].tokenize(thing))

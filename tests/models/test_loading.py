@@ -1,4 +1,4 @@
-"""Loading by path: what taming's modules and clip.load give, to 1e-5 in fp32."""
+"""Loading by path matches taming's modules and clip.load, to 1e-5 in fp32."""
 
 import contextlib
 import dataclasses
@@ -15,7 +15,7 @@ from taming.modules.diffusionmodules.model import Decoder, Encoder
 from taming.modules.vqvae.quantize import GumbelQuantize
 
 import vqclip_nb as vq
-from vqclip_nb.models.registry import entries, entry
+from vqclip_nb.models.registry import find_model, registered_models
 from vqclip_nb.models.safe_load import WeightsError
 
 
@@ -132,24 +132,24 @@ def test_a_folder_of_the_recipe_loads_as_a_pair(tmp_path):
     assert "apple" in models.perceptors[0].known_words()
 
 
-def test_your_own_mirrors_come_first(monkeypatch):
+def test_the_users_own_mirrors_come_first(monkeypatch):
     monkeypatch.setenv("VQCLIP_MIRROR", "sflckr=1AbC_d-E ViT-B/32=https://example.org/b32.pt")
-    assert entry("vqgan", "sflckr").mirrors[0] == "https://drive.google.com/uc?id=1AbC_d-E"
-    assert entry("clip", "ViT-B/32").mirrors[0] == "https://example.org/b32.pt"
-    assert entry("clip", "RN50").mirrors == entry("clip", "RN50").urls
+    assert find_model("vqgan", "sflckr").mirrors[0] == "https://drive.google.com/uc?id=1AbC_d-E"
+    assert find_model("clip", "ViT-B/32").mirrors[0] == "https://example.org/b32.pt"
+    assert find_model("clip", "RN50").mirrors == find_model("clip", "RN50").urls
     monkeypatch.setenv("VQCLIP_MIRROR", "imagenet=1AbC")
     with pytest.raises(ValueError, match="VQCLIP_MIRROR has 'imagenet=1AbC'"):
-        assert entry("clip", "RN50").mirrors
+        assert find_model("clip", "RN50").mirrors
 
 
 def test_every_model_has_a_known_structure_and_a_safe_address():
     for kind in ("vqgan", "clip"):
-        for each in entries(kind):
+        for each in registered_models(kind):
             assert each.licence
             assert each.bytes > 1_000_000
             assert each.embedded or all(url.startswith("https://") for url in each.mirrors)
             assert each.sha256 == "" or len(each.sha256) == 64
-    assert entry("vqgan", "gumbel_f8").config["n_embed"] == 8192
+    assert find_model("vqgan", "gumbel_f8").config["n_embed"] == 8192
 
 
 def test_the_models_are_frozen(tiny):
@@ -178,7 +178,7 @@ def test_a_checkpoint_without_its_yaml_is_refused(tmp_path, taming_files):
         vq.load_models(str(tmp_path / "alone.ckpt"))
 
 
-def test_a_yaml_that_does_not_fit_is_told_by_the_first_tensor(tmp_path, taming_files):
+def test_a_yaml_that_does_not_match_is_reported_with_the_first_tensor(tmp_path, taming_files):
     shutil.copy(taming_files[0], tmp_path / "model.ckpt")
     text = taming_files[0].with_suffix(".yaml").read_text()
     (tmp_path / "model.yaml").write_text(text.replace("n_embed: 48", "n_embed: 49"))
@@ -189,12 +189,12 @@ def test_a_yaml_that_does_not_fit_is_told_by_the_first_tensor(tmp_path, taming_f
 def test_a_yaml_of_another_kind_of_model_is_refused(tmp_path, taming_files):
     shutil.copy(taming_files[0], tmp_path / "model.ckpt")
     (tmp_path / "model.yaml").write_text("model: {target: os.system, params: {}}")
-    with pytest.raises(WeightsError, match=r"os\.system.*allowed is a VQModel"):
+    with pytest.raises(WeightsError, match=r"os\.system.*allowed are VQModel"):
         vq.load_models(str(tmp_path / "model.ckpt"))
 
 
 def test_a_file_that_is_no_clip_is_refused(taming_files):
-    with pytest.raises(WeightsError, match="is no CLIP checkpoint"):
+    with pytest.raises(WeightsError, match="is not a CLIP checkpoint"):
         vq.load_models("tiny", clip=[str(taming_files[0])])
 
 

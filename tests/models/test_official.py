@@ -1,4 +1,4 @@
-"""The official models at their full size: random weights in real containers under real names."""
+"""Official models at full size: random weights in files of the published format and name."""
 
 import contextlib
 import functools
@@ -177,7 +177,7 @@ SHAPES = {
 def test_a_full_size_clip_gives_what_clip_load_gives(tmp_path, monkeypatch, name):
     torch.manual_seed(2)
     text = clip.tokenize(["a red apple"])
-    archive = registry.entry("clip", name).path.with_suffix(".pt")
+    archive = registry.find_model("clip", name).path.with_suffix(".pt")
     archive.parent.mkdir(parents=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

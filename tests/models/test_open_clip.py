@@ -1,4 +1,4 @@
-"""Critics of open_clip: their own tokenizer, mean and std; loaded from a file, without a network."""
+"""CLIPs of open_clip: their own tokenizer, mean and std; loaded from a file, without a network."""
 
 import json
 
@@ -74,7 +74,7 @@ def test_in_half_precision_it_sees_the_same(small):
     assert torch.equal(whole.encode_text("a cat"), half.encode_text("a cat"))
 
 
-def test_what_is_too_long_is_told(small):
+def test_a_sentence_that_is_too_long_warns(small):
     ours = vq.load_models("tiny", clip=small[0], device="cpu").perceptors[0]
     with pytest.warns(UserWarning, match=r"reads 14 tokens; lost: 'o p'"):
         ours.encode_text("a b c d e f g h i j k l m n o p")
@@ -92,7 +92,7 @@ def test_an_openai_file_gives_what_clip_gives(tmp_path):
         assert torch.allclose(ours.encode_text("a red apple"), expected, atol=1e-5)
 
 
-def test_it_paints_beside_another_critic(small, quick):
+def test_it_paints_beside_another_clip(small, quick):
     result = vq.generate("a red apple", clip=["tiny", small[0]], **quick)
     assert result.history[-1]["loss"] < result.history[0]["loss"]
 

@@ -1,4 +1,4 @@
-"""Half precision: in range where plain halves are not, and the same picture as in full."""
+"""Half precision stays in range where plain float16 overflows, and paints the same picture."""
 
 import copy
 
@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 
 
 def _fresh(taming_files) -> VQGAN:
-    """A random VQGAN of taming's modules, with attention, of its own."""
+    """A new random VQGAN of taming's modules, with attention."""
     return vq.load_models(str(taming_files[0]), device="cpu").vqgan
 
 
@@ -35,7 +35,7 @@ def _psnr(x: torch.Tensor, y: torch.Tensor) -> float:
 
 @pytest.fixture
 def loud() -> VQGAN:
-    """The embedded decoder, whose first convolution gives ten thousand times as much."""
+    """The embedded VQGAN; the output of its decoder's first convolution is 10,000 times larger."""
     vqgan = vq.load_models("tiny", device="cpu").vqgan
     for parameter in vqgan.network.decoder.conv_in.parameters():
         parameter.data.mul_(1e4)

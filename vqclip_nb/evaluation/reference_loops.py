@@ -1,11 +1,11 @@
-"""The classic loops, restated plainly: one line of mathematics, one line of code, no haste.
+"""Reference implementations of the public VQGAN+CLIP loops, written for clarity, not for speed.
 
-They are here to be read and to be measured against: a test walks ten steps of each with the same
-latent and the same random numbers as the package's own loop, and wants the same losses and
-gradients. Sources: the seed's notebook, Katherine Crowson's notebooks, nerdyrodent's `generate.py`.
+A test runs ten steps of each with the latent and the random numbers of the package's loop, and
+expects the same losses and gradients. Sources: the notebook that this project started from
+("classic"), Katherine Crowson's notebooks, nerdyrodent's `generate.py`.
 
-Mended, and so not restated: a plain clip of the pixels, which leaves saturated ones without a
-gradient, and the seed's crops of pictures that are not square.
+Two bugs of the originals are fixed here: clipping the pixels, which gives saturated ones no
+gradient, and the classic notebook's crops of pictures that are not square.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ Cut = Callable[[Tensor, PeerDraws | None], Tensor]
 
 
 class ReplaceGrad(torch.autograd.Function):
-    """One value forward, the gradient of another backward (Crowson)."""
+    """Return `x_forward`; pass the gradient to `x_backward` (Crowson)."""
 
     @staticmethod
-    def forward(ctx, shown: Tensor, pulled: Tensor) -> Tensor:
-        ctx.shape = pulled.shape
-        return shown
+    def forward(ctx, x_forward: Tensor, x_backward: Tensor) -> Tensor:
+        ctx.shape = x_backward.shape
+        return x_forward
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[None, Tensor]:
@@ -39,22 +39,22 @@ class ReplaceGrad(torch.autograd.Function):
 
 
 class ClassicLoop:
-    """The seed: no codebook, negative cosine, AdamW whose decay alone bounds the latent.
+    """The classic notebook: no quantizer, negative cosine, AdamW with weight decay, no clamp.
 
     z: leaf [1, C, h, w]; target, exclude: raw embeddings [1, E]
-    cut: another way than `crops_of` from the picture and the draws to the crops
+    cut: maps the picture and the draws to the crops (default: `crops_of`)
     """
 
     def __init__(
         self,
         vqgan: VQGAN,
-        critic: Perceptor,
+        perceptor: Perceptor,
         z: Tensor,
         target: Tensor,
         exclude: Tensor | None = None,
         cut: Cut | None = None,
     ) -> None:
-        self.vqgan, self.critic, self.z = vqgan, critic, z
+        self.vqgan, self.perceptor, self.z = vqgan, perceptor, z
         self.cut = cut or crops_of
         self.target, self.exclude = target, exclude
         self.optimizer = torch.optim.AdamW([z], lr=0.5, weight_decay=0.15)
@@ -62,18 +62,18 @@ class ClassicLoop:
     def loss(self, draws: PeerDraws | None) -> Tensor:
         """-cos(target, crops) + 0.5 cos(exclude, crops), the mean over crops."""
         x = self.picture()
-        emb = self.critic.encode_image(self.cut(x, draws))
+        emb = self.perceptor.encode_image(self.cut(x, draws))
         loss = -torch.cosine_similarity(self.target, emb).mean()
         if self.exclude is not None:
             loss = loss + 0.5 * torch.cosine_similarity(self.exclude, emb).mean()
         return loss
 
     def picture(self) -> Tensor:
-        """What z shows now, [1, 3, H, W] in [0,1]."""
+        """The current picture, [1, 3, H, W] in [0,1]."""
         return self.vqgan.decode(self.z)
 
     def step(self, draws: PeerDraws | None) -> float:
-        """Gradient, then AdamW's step."""
+        """One AdamW step; returns the loss."""
         self.optimizer.zero_grad()
         loss = self.loss(draws)
         loss.backward()
@@ -82,33 +82,33 @@ class ClassicLoop:
 
 
 class CodebookLoop:
-    """Crowson and nerdyrodent: nearest codes, squared great-circle distance, Adam, a box for z.
+    """Crowson and nerdyrodent: nearest codes, squared great-circle distance, Adam, clamped z.
 
-    prompts: (raw embedding [1, E], weight, stop) each
-    learning_rate: 0.05 with Crowson, 0.1 with nerdyrodent
-    init_weight: nerdyrodent's, which pulls z to zero and fades
-    cut: another way than `crops_of` from the picture and the draws to the crops
+    prompts: a raw embedding [1, E], a weight and a stop each
+    learning_rate: 0.05 for Crowson, 0.1 for nerdyrodent
+    init_weight: nerdyrodent's; weight of an L2 penalty on z that decays with the iterations
+    cut: maps the picture and the draws to the crops (default: `crops_of`)
     """
 
     def __init__(
         self,
         vqgan: VQGAN,
-        critic: Perceptor,
+        perceptor: Perceptor,
         z: Tensor,
         prompts: list[tuple[Tensor, float, float]],
         learning_rate: float,
         init_weight: float = 0.0,
         cut: Cut | None = None,
     ) -> None:
-        self.vqgan, self.critic, self.z, self.prompts = vqgan, critic, z, prompts
+        self.vqgan, self.perceptor, self.z, self.prompts = vqgan, perceptor, z, prompts
         self.cut = cut or crops_of
         self.optimizer = torch.optim.Adam([z], lr=learning_rate)
         self.init_weight, self.i = init_weight, 0
 
     def loss(self, draws: PeerDraws | None) -> Tensor:
-        """The sum of the prompts' losses and of the pull to zero."""
+        """The sum of the prompt losses and of the L2 penalty."""
         x = self.picture()
-        emb = self.critic.encode_image(self.cut(x, draws))
+        emb = self.perceptor.encode_image(self.cut(x, draws))
         loss = sum(self.prompt_loss(emb, *prompt) for prompt in self.prompts)
         if self.init_weight:
             loss = loss + F.mse_loss(self.z, torch.zeros_like(self.z)) * (
@@ -117,11 +117,11 @@ class CodebookLoop:
         return loss
 
     def picture(self) -> Tensor:
-        """What z shows now, [1, 3, H, W] in [0,1]."""
+        """The current picture, [1, 3, H, W] in [0,1]."""
         return self.vqgan.decode(self.quantized())
 
     def quantized(self) -> Tensor:
-        """The nearest codes, whose gradient goes to z unchanged."""
+        """The nearest codes, with a straight-through gradient to z."""
         x, codebook = self.z.movedim(1, 3), self.vqgan.codebook
         d = x.pow(2).sum(-1, keepdim=True) + codebook.pow(2).sum(1) - 2 * x @ codebook.T
         x_q = F.one_hot(d.argmin(-1), len(codebook)).to(d.dtype) @ codebook
@@ -129,7 +129,7 @@ class CodebookLoop:
 
     @staticmethod
     def prompt_loss(emb: Tensor, prompt: Tensor, weight: float, stop: float) -> Tensor:
-        """|w| mean(D sign(w)), D = 2 arcsin(|a - b| / 2)^2, without gradient below `stop`."""
+        """|w| mean(D sign(w)), D = 2 arcsin(|a - b| / 2)^2; no gradient for D below `stop`."""
         a = F.normalize(emb.unsqueeze(1), dim=2)
         b = F.normalize(prompt.unsqueeze(0), dim=2)
         d = a.sub(b).norm(dim=2).div(2).arcsin().pow(2).mul(2)
@@ -137,7 +137,7 @@ class CodebookLoop:
         return abs(weight) * ReplaceGrad.apply(d, torch.maximum(d, torch.tensor(stop))).mean()
 
     def step(self, draws: PeerDraws | None) -> float:
-        """Gradient, Adam's step, then back into the codebook's box."""
+        """One Adam step, then clamp z to the codebook's range per channel; returns the loss."""
         self.optimizer.zero_grad()
         loss = self.loss(draws)
         loss.backward()
@@ -152,7 +152,7 @@ class CodebookLoop:
 
 
 def crops_of(x: Tensor, draws: PeerDraws) -> Tensor:
-    """The crops that `draws` says, one after the other."""
+    """Cut the crops described by `draws`, one after the other."""
     for change in draws.whole:
         x = changed(x, change, 0)
     crops = []
@@ -184,8 +184,11 @@ def _boxed(x: Tensor, draws: PeerDraws, number: int) -> Tensor:
 
 
 def resample(x: Tensor, size: int) -> Tensor:
-    """Pictures [B, C, H, W] to [B, C, size, size] as Crowson does: along an axis that shrinks a
-    Lanczos filter (a = 2) on a mirrored border, then bicubic with corners aligned."""
+    """Resample pictures [B, C, H, W] to [B, C, size, size] as Crowson does.
+
+    A Lanczos filter (a = 2, reflect padding) along each axis that shrinks, then bicubic
+    interpolation with aligned corners.
+    """
     for axis in (2, 3):
         length = x.shape[axis]
         if size < length:
@@ -199,7 +202,7 @@ def resample(x: Tensor, size: int) -> Tensor:
 
 
 def _lanczos(ratio: float, a: int = 2) -> Tensor:
-    """The filter's taps for an output `ratio` times as long; they add up to 1."""
+    """The filter's taps for an output `ratio` times as long; they sum to 1."""
     reach = math.ceil(a / ratio + 1) - 2
     at = torch.arange(-reach, reach + 1) * ratio
     taps = torch.where(at.abs() < a, at.sinc() * (at / a).sinc(), torch.zeros_like(at))
@@ -207,7 +210,7 @@ def _lanczos(ratio: float, a: int = 2) -> Tensor:
 
 
 def changed(x: Tensor, change: Warp | Jitter | Sharpen | Erase, number: int) -> Tensor:
-    """One augmentation of the crop `number`, [1, 3, S, S]."""
+    """Apply one augmentation to the crop with index `number`, [1, 3, S, S]."""
     side_y, side_x = x.shape[-2:]
     if isinstance(change, Warp):
         (a, b, c), (d, e, f), (g, h, i) = change.matrix[number].tolist()

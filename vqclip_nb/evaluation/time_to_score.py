@@ -1,9 +1,9 @@
-"""How soon a preset paints what a public loop needs many iterations for, as the judge sees it.
+"""Time to score: how long a preset takes to match the score of a public loop's picture.
 
-The public loop paints for a given number of iterations, and the held-out judge scores its picture;
-then the preset paints until one of its own pictures scores as much. The judge looks while both
-clocks stand. The preset's clock also counts how a run begins, its draft and what it writes; the
-public loop's counts its iterations alone.
+The public loop paints for a given number of iterations, and the judge, a held-out CLIP, scores its
+picture. Then the preset paints until one of its pictures scores at least as high. Judging is not
+timed. The preset's time includes the start of the run, its draft and the files it writes; the public
+loop's time includes its iterations only.
 """
 
 from __future__ import annotations
@@ -31,17 +31,18 @@ from vqclip_nb.prompt_syntax import Prompt, parse_story
 from vqclip_nb.run import Run
 from vqclip_nb.settings import Settings
 
-Score = Callable[[Tensor], float]
+ScoreFunction = Callable[[Tensor], float]
 
 
 @dataclass(frozen=True)
 class Lap:
-    """The race for one sentence.
+    """The result for one sentence.
 
-    score: of the public loop's picture, the cosine of the judge's embeddings
-    ours_seconds: until a picture of ours scored as much; None where none did
-    ours_iterations: until then; where none did, all that were painted
-    ours_score: of that picture; where none did, of the best one
+    score: the goal: cosine of the judge's embeddings of the sentence and the public loop's picture
+    plain_seconds, plain_iterations: of the public loop
+    ours_seconds: time until a picture of ours reached the goal; None if none did
+    ours_iterations: iterations until then; if none did, all that were painted
+    ours_score: score of that picture; if none reached the goal, the best score
     """
 
     prompt: str
@@ -54,7 +55,7 @@ class Lap:
 
     @property
     def ratio(self) -> float:
-        """Our seconds over the public loop's; infinite where no picture of ours scored as much."""
+        """Our seconds over the public loop's; infinite if none of our pictures reached the goal."""
         return math.inf if self.ours_seconds is None else self.ours_seconds / self.plain_seconds
 
 
@@ -68,15 +69,17 @@ def race(
     models: Models | None = None,
     each: Callable[[int, int, str], None] | None = None,
 ) -> list[Lap]:
-    """Race for every sentence, one after the other.
+    """Compare for every sentence, one after the other.
 
-    against: a name of `public_loops.NAMES`, which paints with its own preset for `iterations`
-    ours: how we paint; the public loop shares size and seed
-    cutn: the public loop's crops, where not those of its preset
-    models: a loaded pair; by default the one that `ours` names
-    each: called before each lap with its number from 1, the number of laps and the sentence
+    against: a public loop in `public_loops.NAMES`, which paints with its own preset
+    ours: our settings; the public loop uses the same size and seed
+    iterations: iterations of the public loop
+    cutn: crops of the public loop (default: those of its preset)
+    models: loaded models (default: those that `ours` names)
+    each: called before each sentence with its number, from 1, the number of sentences and the
+        sentence
 
-    Raises ValueError before any model is loaded where something is wrong.
+    Raises ValueError before any model is loaded.
     """
     for prompt in prompts:
         _check_sentence(prompt)
@@ -84,7 +87,7 @@ def race(
     plain = _plain_settings(against, ours, cutn)
     models = models or load_for(ours)
     judge = load_judge(models.device.type)
-    # what a process does but once, as to set up threads and kernels, is not for the first to pay
+    # one-time costs, such as starting threads and loading kernels, must not count for either
     _plain(against, plain, models, iterations=1)
     _ours(ours, models, lambda x: 0.0, goal=0.0)
     laps = []
@@ -100,7 +103,7 @@ def race(
 
 
 def as_table(laps: Sequence[Lap], against: str) -> str:
-    """The laps as a table in Markdown; its last line has the median and the worst ratio."""
+    """Format the laps as a Markdown table; the last line has the median and the worst ratio."""
     plain = f"{against}, {laps[0].plain_iterations} iterations"
     head = ["sentence", "judge's score", plain, "ours", "ours / its"]
     lines = []
@@ -109,20 +112,19 @@ def as_table(laps: Sequence[Lap], against: str) -> str:
         if lap.ours_seconds is not None:
             reached = f"{lap.ours_seconds:.2f} s, iteration {lap.ours_iterations}"
         cells = [lap.prompt, f"{lap.score:.3f}", f"{lap.plain_seconds:.1f} s"]
-        lines.append([*cells, reached, _told(lap.ratio)])
+        lines.append([*cells, reached, _format_ratio(lap.ratio)])
     ratios = [lap.ratio for lap in laps]
-    both = f"{_told(statistics.median(ratios))}, {_told(max(ratios))}"
+    both = f"{_format_ratio(statistics.median(ratios))}, {_format_ratio(max(ratios))}"
     lines.append(["median, worst", "", "", "", both])
     return markdown(head, lines)
 
 
 def _check_sentence(text: str) -> None:
-    """Refuse what a preset would take apart: a public loop and the judge read it as it stands."""
+    """Refuse prompt syntax, which the public loops and the judge do not interpret."""
     sentence = Prompt(text.strip())
     if parse_story(text) != [[sentence]] or sentence.kind != "text":
         raise ValueError(
-            f"race has {text!r}: allowed are plain sentences, without weights, bars, pictures or "
-            "noise."
+            f"race has {text!r}: give plain sentences, without weights, bars, pictures or noise."
         )
 
 
@@ -132,17 +134,17 @@ def _plain_settings(against: str, ours: Settings, cutn: int | None) -> Settings:
     return plain if cutn is None else plain.replace(cutn=cutn)
 
 
-def _scorer(judge: Perceptor, sentence: str) -> Score:
-    """What the judge finds of the sentence in a picture [1, 3, H, W] in [0,1]."""
+def _scorer(judge: Perceptor, sentence: str) -> ScoreFunction:
+    """A function that scores a picture [1, 3, H, W] in [0,1] against the sentence."""
     if unknown := judge.unknown_words(sentence):
         warnings.warn(
-            f"The judge never saw {', '.join(map(repr, unknown))}: it scores the rest.",
+            f"The judge does not know {', '.join(map(repr, unknown))}; it ignores these words.",
             stacklevel=3,
         )
     target = judge.encode_text(sentence)
 
     def score(x: Tensor) -> float:
-        x = x.mul(255).round().div(255)  # as a file would have it
+        x = x.mul(255).round().div(255)  # 8 bits, as in a file
         with torch.no_grad():
             emb = judge.encode_image(x.to(judge.device))
         return torch.cosine_similarity(emb, target).item()
@@ -153,9 +155,9 @@ def _scorer(judge: Perceptor, sentence: str) -> Score:
 def _plain(
     against: str, settings: Settings, models: Models, *, iterations: int
 ) -> tuple[Tensor, float]:
-    """The public loop's picture after so many iterations, and their seconds."""
+    """Run the public loop; returns its picture and the seconds of its iterations."""
     loop = public_loops.public_loop(against, models, settings)
-    # its crops draw from torch's own random numbers, which stay the caller's
+    # its crops use torch's global generator, whose state the caller keeps
     cuda = [models.device] if models.device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
         torch.manual_seed(settings.seed)
@@ -164,9 +166,9 @@ def _plain(
 
 
 def _ours(
-    settings: Settings, models: Models, score_of: Score, *, goal: float
+    settings: Settings, models: Models, score_of: ScoreFunction, *, goal: float
 ) -> tuple[float | None, int, float]:
-    """Seconds and iterations until a picture scores the goal, and its score; as in `Lap`."""
+    """Paint until a picture reaches the goal; the last three fields of `Lap`."""
     best, device = -math.inf, models.device
     with tempfile.TemporaryDirectory() as out:
         run, seconds = _timed(lambda: Run(settings, models=models, out=out), device)
@@ -182,13 +184,13 @@ def _ours(
 
 
 def _timed(do: Callable[[], object], device: torch.device) -> tuple:
-    """What it gives, and its seconds."""
+    """Call a function; returns its result and its seconds."""
     settle(device)
     began = time.perf_counter()
-    given = do()
+    result = do()
     settle(device)
-    return given, time.perf_counter() - began
+    return result, time.perf_counter() - began
 
 
-def _told(ratio: float) -> str:
+def _format_ratio(ratio: float) -> str:
     return f"{ratio:.4f}" if math.isfinite(ratio) else "never"

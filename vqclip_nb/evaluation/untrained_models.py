@@ -1,6 +1,6 @@
-"""The official architectures with random weights: to measure them where nothing shall be fetched.
+"""The official architectures with random weights, for measurements without a download.
 
-How long an iteration takes and what it keeps depends on the shapes of the weights alone.
+The time and memory of an iteration depend only on the shapes of the weights.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from torch import nn
 from vqclip_nb.models.clip_model import CLIP, Perceptor
 from vqclip_nb.models.half_precision import pick_precision
 from vqclip_nb.models.loading import Models, pick_device
-from vqclip_nb.models.registry import Entry, entry
+from vqclip_nb.models.registry import RegisteredModel, find_model
 from vqclip_nb.models.vqgan import VQGAN, Network
 from vqclip_nb.settings import Settings
 
-# embed_dim; image tower: resolution, layers, width, patch; text tower: width (as `clip.load` reads
-# them from the published files)
+# embed_dim; image encoder: resolution, layers, width, patch; text encoder: width (as `clip.load`
+# reads them from the published files)
 _CLIPS = {
     "RN50": (1024, 224, (3, 4, 6, 3), 64, None, 512),
     "RN101": (512, 224, (3, 4, 23, 3), 64, None, 512),
@@ -32,17 +32,20 @@ _CONTEXT, _VOCABULARY, _TEXT_LAYERS, _HEAD = 77, 49_408, 12, 64
 
 
 def untrained(settings: Settings, *, depth: int | None = None) -> Models:
-    """The pair that the settings name; ValueError where its architecture is not known here.
+    """The models that the settings name; raises ValueError for other than official ones.
 
-    depth: of the CLIPs, see `untrained_clip`
+    depth: depth of the CLIPs, see `untrained_clip`
     """
-    found, device = entry("vqgan", settings.models), pick_device(settings.device)
+    found, device = find_model("vqgan", settings.models), pick_device(settings.device)
     if found is None or found.embedded:
-        raise ValueError(f"models is {settings.models!r}: untrained are the official ones alone.")
+        raise ValueError(
+            f"models is {settings.models!r}: only official models can be measured untrained, "
+            "see `vqclip models`."
+        )
     names = settings.clip or tuple(found.clip)
     for name in names:
         if name not in _CLIPS:
-            raise ValueError(f"clip is {name!r}: untrained are {', '.join(_CLIPS)}.")
+            raise ValueError(f"clip is {name!r}: allowed untrained is {', '.join(_CLIPS)}.")
     dtype = pick_precision(settings.precision, device)
     torch.manual_seed(0)
     vqgan = VQGAN(untrained_network(found).to(device)).use(dtype)
@@ -51,19 +54,19 @@ def untrained(settings: Settings, *, depth: int | None = None) -> Models:
     return Models(settings.models, settings.clip, vqgan, perceptors, device, settings.precision)
 
 
-def untrained_network(found: Entry) -> Network:
-    """An official generator with random weights, without its discriminator."""
+def untrained_network(found: RegisteredModel) -> Network:
+    """An official VQGAN with random weights, without its discriminator."""
     gumbel = found.layout.startswith("gumbel")
     network = Network(found.config, discriminator=False, gumbel=gumbel)
-    nn.init.normal_(network.codes.weight)  # taming's codes begin within 1 / K of zero
+    nn.init.normal_(network.codes.weight)  # taming initialises the codes within 1 / K of zero
     return network
 
 
 def untrained_clip(name: str, *, resolution: int | None = None, depth: int | None = None) -> CLIP:
     """An official CLIP with random weights.
 
-    resolution: pixels a side, instead of its own
-    depth: layers of each tower, and of each stage of a ResNet, instead of its own
+    resolution: input size in pixels (default: the official one)
+    depth: layers of each encoder, or of each stage of a ResNet (default: the official ones)
     """
     embed_dim, own, layers, width, patch, text = _CLIPS[name]
     if depth:

@@ -1,1 +1,1 @@
-"""What the lesson notebooks use: drawings, figures and exercises that check themselves. Built on `core`."""
+"""Helpers of the lesson notebooks: drawings, figures and checks of the exercises. Built on `core`."""

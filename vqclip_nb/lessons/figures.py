@@ -1,6 +1,6 @@
-"""Figures of the lessons: what codes, similarities and training look like.
+"""Figures of the lessons: codes, similarities, training.
 
-All can be read in black and white: what matters is said by grey, number, line style or label.
+All are readable in black and white: they encode values as greys, numbers, line styles or labels.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 def code_map(indices: Tensor, picture: Image.Image, *, columns: int = 16) -> Figure:
-    """A picture, and beside it the numbers of its codes [h, w]; a grey tells equal ones.
+    """A picture, and beside it the indices of its codes [h, w]; equal codes have the same grey.
 
-    columns: at most so many columns and rows of numbers are written, from the upper left
+    columns: most columns and rows shown, from the upper left
     """
     import matplotlib.pyplot as plt
 
@@ -50,9 +50,9 @@ def code_map(indices: Tensor, picture: Image.Image, *, columns: int = 16) -> Fig
 
 @torch.no_grad()
 def codebook_sheet(vqgan: VQGAN, codes: Tensor, *, columns: int = 24) -> Image.Image:
-    """What codes [n] draw when all their neighbours are the same: the middle of each.
+    """A sheet of tiles: codes with the indices [n], each decoded among copies of itself.
 
-    A decoder looks at neighbours, so that no code has one look; this is each one's plainest.
+    A code has no fixed look, because the decoder also uses its neighbours.
     """
     factor, parts = vqgan.factor, []
     for some in codes.split(128):
@@ -77,9 +77,9 @@ def heat_map(
     form: str = ".2f",
     span: tuple[float, float] | None = None,
 ) -> Figure:
-    """A table of numbers [rows, columns] as greys, the larger the darker, with the numbers in it.
+    """A table of values [rows, columns], printed on greys: the larger, the darker.
 
-    rows: names or pictures; span: what is white and what is black (default: the least, the most)
+    rows: names or pictures; span: the values of white and black (default: minimum and maximum)
     """
     import matplotlib.pyplot as plt
 
@@ -94,7 +94,7 @@ def heat_map(
     axes.set_yticks(range(height), [row if isinstance(row, str) else "" for row in rows])
     for number, row in enumerate(rows):
         if not isinstance(row, str):
-            _beside(axes, number, row)
+            _add_row_picture(axes, number, row)
     for number, line in enumerate(values.tolist()):
         for column, value in enumerate(line):
             dark = (value - low) > 0.6 * (high - low)
@@ -107,8 +107,8 @@ def heat_map(
     return figure
 
 
-def _beside(axes, row: int, picture: Image.Image) -> None:
-    """A picture in the place of a row's name."""
+def _add_row_picture(axes, row: int, picture: Image.Image) -> None:
+    """Show a picture in place of a row's name."""
     from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
     box = OffsetImage(picture, zoom=30 / picture.height)
@@ -127,9 +127,9 @@ def _beside(axes, row: int, picture: Image.Image) -> None:
 def strips(
     rows: Mapping[str, Sequence[Image.Image]], captions: Sequence[str] = (), *, side: float = 1.1
 ) -> Figure:
-    """Rows of pictures, each with its name at the left; captions stand above the columns.
+    """Rows of pictures with their names on the left and captions above the columns.
 
-    side: inches of a picture
+    side: size of a picture in inches
     """
     import matplotlib.pyplot as plt
 
@@ -161,7 +161,7 @@ def curves(
     x: str = "",
     y: str = "",
 ) -> Figure:
-    """Lines over the same numbers, each with a style of its own; x, y: names of the axes."""
+    """Plot lines over the same x values, each in its own style; x, y: names of the axes."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(7, 3.4), layout="constrained")
@@ -176,9 +176,9 @@ def curves(
 
 
 def code_usage(counts: Mapping[str, Tensor]) -> Figure:
-    """How often each code [K] was used, the commonest first, on a logarithmic scale.
+    """Bar charts of how often each code was used, in descending order, on a logarithmic scale.
 
-    counts: of each model by its name; codes that were never used have no bar
+    counts: counts [K] by the name of the model; codes that were never used have no bar
     """
     import matplotlib.pyplot as plt
 
@@ -191,16 +191,16 @@ def code_usage(counts: Mapping[str, Tensor]) -> Figure:
         axes.set_yscale("log")
         axes.set_xlim(-1, len(ordered))
         axes.set_title(f"{name}: {int((ordered > 0).sum())} of {len(ordered)} codes", fontsize=12)
-        axes.set_xlabel("codes, the commonest first", fontsize=11)
+        axes.set_xlabel("codes, most frequent first", fontsize=11)
     grid[0][0].set_ylabel("times used", fontsize=11)
     plt.close(figure)
     return figure
 
 
 def loss_parts(stages: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
-    """The named parts of a training's loss over its stages, smoothed, one after the other.
+    """Plot the named parts of the training loss, smoothed, over consecutive stages.
 
-    Parts that are always above zero share a logarithmic scale, the others a panel below.
+    Parts that are always positive share a logarithmic scale; the others are in a panel below.
     """
     import matplotlib.pyplot as plt
 
@@ -230,7 +230,7 @@ def loss_parts(stages: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
 
 
 def _smoothed(values: Sequence[float | None]) -> list[float]:
-    """A running mean over about ten values, which begins anew where one is missing."""
+    """A running mean over about ten values, which restarts after a missing value."""
     smooth, mean = [], None
     for value in values:
         mean = value if value is None or mean is None else 0.9 * mean + 0.1 * value

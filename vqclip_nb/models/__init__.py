@@ -1,1 +1,1 @@
-"""VQGAN, CLIP, the draft and the judge, and where their weights come from. May import `settings`, `prompt_syntax` and `storage.files`."""
+"""VQGAN, CLIP, the draft and the judge, and how their weights are found, downloaded and loaded. May import `settings`, `prompt_syntax` and `storage`."""

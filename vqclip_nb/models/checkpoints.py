@@ -1,6 +1,6 @@
-"""A VQGAN and a CLIP from files of strangers: what is used of them, and what is refused.
+"""Build a VQGAN and a CLIP from untrusted files, and validate them.
 
-Loading is strict: every weight that the architecture has must be there, of its shape and finite.
+Loading is strict: every weight of the architecture must be present, finite and of the right shape.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from vqclip_nb.models.vqgan import Network
 
 _KEPT = ("encoder.", "decoder.", "quantize.", "quant_conv.", "post_quant_conv.")
 _DISCRIMINATOR = "loss.discriminator."
-_FIRST_STAGE = "first_stage_model."  # of a transformer's checkpoint
+_FIRST_STAGE = "first_stage_model."  # prefix in a transformer checkpoint
 _TARGETS = ("VQModel", "GumbelVQ")
 
 
 def load_network(file: Path) -> Network:
-    """A VQGAN's parts from its weights and the yaml beside them.
+    """Load a VQGAN from a checkpoint and the yaml beside it.
 
-    Raises WeightsError where the files are not what they should be or do not fit each other.
+    Raises WeightsError if either file is invalid or if they do not match.
     """
-    return network_of(_vqgan_config(file), vqgan_tensors(file), file)
+    return build_network(_vqgan_config(file), vqgan_tensors(file), file)
 
 
 def vqgan_tensors(file: Path) -> dict[str, Tensor]:
-    """What painting needs, also from inside a transformer's checkpoint, under a VQGAN's names."""
+    """Read the tensors that painting needs, also from the first stage of a transformer."""
 
     def wanted(name: str) -> bool:
         return name.removeprefix(_FIRST_STAGE).startswith((*_KEPT, _DISCRIMINATOR))
@@ -39,12 +39,13 @@ def vqgan_tensors(file: Path) -> dict[str, Tensor]:
     return {k.removeprefix(_FIRST_STAGE): v for k, v in read_tensors(file, wanted).items()}
 
 
-def network_of(
+def build_network(
     config: dict, tensors: dict[str, Tensor], file: Path, *, checked: bool = False
 ) -> Network:
-    """The parts with these weights; file: where they are from.
+    """Build a VQGAN with the given weights.
 
-    checked: whether the numbers are known to be finite
+    config: the `model.params` of a taming yaml; file: named in errors
+    checked: skip the check for non-finite values
     """
     state = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
     discriminator = _discriminator_of(state)
@@ -52,20 +53,22 @@ def network_of(
         config = config | {"lossconfig": {"params": discriminator}}
     gumbel = "quantize.embed.weight" in state
     try:
-        with torch.device("meta"):  # without numbers, which would be thrown away
+        with torch.device("meta"):  # skip the initialisation, which would be overwritten
             network = Network(config, discriminator=bool(discriminator), gumbel=gumbel)
     except (ValueError, RuntimeError, ArithmeticError, IndexError) as error:
-        raise WeightsError(f"{file} describes no VQGAN that can be built: {error}.") from error
-    _fill(network, state, file)
+        raise WeightsError(
+            f"The yaml of {file} describes a VQGAN that cannot be built: {error}."
+        ) from error
+    _load_state(network, state, file)
     if not checked:
-        _want_finite(state, file)
+        _check_finite(state, file)
     return network
 
 
 def _discriminator_of(state: dict[str, Tensor]) -> dict[str, Any]:
-    """The discriminator's shape, read off its weights; empty where there is none.
+    """Infer the discriminator's arguments from its weights; empty if the file has none.
 
-    The published yaml files do not say it in one place, and those of a transformer not at all.
+    The published yaml files put them in different places, and those of transformers omit them.
     """
     own = {k: v for k, v in state.items() if k.startswith(_DISCRIMINATOR)}
     kernels = [v for k, v in own.items() if k.endswith(".weight") and v.dim() == 4]
@@ -81,23 +84,23 @@ def _discriminator_of(state: dict[str, Tensor]) -> dict[str, Any]:
 
 
 def _vqgan_config(file: Path) -> dict[str, Any]:
-    described = [file.with_suffix(suffix) for suffix in (".yaml", ".yml")]
-    found = next((path for path in described if path.is_file()), None)
+    candidates = [file.with_suffix(suffix) for suffix in (".yaml", ".yml")]
+    found = next((path for path in candidates if path.is_file()), None)
     if found is None:
-        raise WeightsError(f"{file} has no yaml beside it: put {described[0].name} next to it.")
+        raise WeightsError(f"{file} has no yaml beside it: put {candidates[0].name} next to it.")
     model = _dict(read_yaml(found), "model")
     if _kind(model) == "Net2NetTransformer":
         model = _dict(_dict(model, "params"), "first_stage_config")
     if _kind(model) not in _TARGETS or "params" not in model:
         raise WeightsError(
-            f"{found} describes {str(model.get('target', 'nothing'))!r}: allowed is a "
-            f"{' or a '.join(_TARGETS)}, or a Net2NetTransformer whose first stage is one."
+            f"{found} describes {str(model.get('target', 'nothing'))!r}: allowed are "
+            f"{', '.join(_TARGETS)} and a Net2NetTransformer whose first stage is one of them."
         )
-    return _sane(_dict(model, "params"), found)
+    return _validated(_dict(model, "params"), found)
 
 
 def _kind(model: dict) -> str:
-    """The last part of a yaml's `target`, which is compared and never imported."""
+    """The class name in a yaml's `target`; it is compared, never imported."""
     return str(model.get("target", "")).rsplit(".", 1)[-1]
 
 
@@ -109,8 +112,8 @@ _LIMITS = {"z_channels": 4096, "resolution": 8192, "in_channels": 64, "out_ch": 
 _LIMITS |= {"num_res_blocks": 16, "norm_groups": 1024}
 
 
-def _sane(params: dict[str, Any], file: Path) -> dict[str, Any]:
-    """What of a stranger's description is used; refused where a value is missing or absurd."""
+def _validated(params: dict[str, Any], file: Path) -> dict[str, Any]:
+    """The fields that are used; raises WeightsError if one is missing or out of range."""
     shape = _dict(params, "ddconfig")
     numbers = {f"ddconfig.{k}": (shape.get(k), most) for k, most in _LIMITS.items()}
     if "norm_groups" not in shape:
@@ -120,7 +123,9 @@ def _sane(params: dict[str, Any], file: Path) -> dict[str, Any]:
     for name, most in (("ch_mult", 8), ("attn_resolutions", 8)):
         values = shape.get(name)
         if not isinstance(values, list) or len(values) > most:
-            raise WeightsError(f"{file}: ddconfig.{name} is {values!r}, allowed is a short list.")
+            raise WeightsError(
+                f"{file}: ddconfig.{name} is {values!r}, allowed is a list of at most {most} items."
+            )
         numbers |= {f"ddconfig.{name}[{i}]": (value, 8192) for i, value in enumerate(values)}
     for name, (value, most) in numbers.items():
         if type(value) is not int or not 1 <= value <= most:
@@ -130,34 +135,34 @@ def _sane(params: dict[str, Any], file: Path) -> dict[str, Any]:
     return {"embed_dim": params["embed_dim"], "n_embed": params["n_embed"], "ddconfig": used}
 
 
-def _fill(network: torch.nn.Module, state: dict[str, Tensor], file: Path) -> None:
-    """Load strictly but for batch norm's step counters; say what does not fit."""
+def _load_state(network: torch.nn.Module, state: dict[str, Tensor], file: Path) -> None:
+    """Load strictly, except for batch norm's step counters; raises WeightsError on a mismatch."""
     expected = network.state_dict()
     for name, tensor in expected.items():
         if name.endswith("num_batches_tracked"):
             state.setdefault(name, torch.zeros((), dtype=torch.long))
         elif name not in state:
-            raise WeightsError(f"{file} lacks {name}: it does not fit its yaml.")
+            raise WeightsError(f"{file} lacks {name}: it does not match its yaml.")
         elif state[name].shape != tensor.shape:
             shapes = f"{tuple(state[name].shape)} instead of {tuple(tensor.shape)}"
-            raise WeightsError(f"{file} has {name} of shape {shapes}: it does not fit its yaml.")
+            raise WeightsError(f"{file} has {name} of shape {shapes}: it does not match its yaml.")
     network.load_state_dict({name: state[name] for name in expected}, assign=True)
 
 
-def _want_finite(state: dict[str, Tensor], file: Path) -> None:
+def _check_finite(state: dict[str, Tensor], file: Path) -> None:
     for name, tensor in state.items():
         if not tensor.isfinite().all():
-            raise WeightsError(f"{file} has numbers in {name} that are not finite: it is broken.")
+            raise WeightsError(f"{file} has non-finite values in {name}: get another copy of it.")
 
 
 def load_perceptor(file: Path) -> Perceptor:
-    """A critic from its weights and, where there is one, the list of its words beside them."""
+    """Load a CLIP from its weights and, if present, the `.words.json` beside them."""
     words = file.with_suffix(".words.json")
     known = json.loads(words.read_text(encoding="utf-8")) if words.is_file() else None
-    return perceptor_of(file.stem, read_tensors(file), file, words=known)
+    return build_perceptor(file.stem, read_tensors(file), file, words=known)
 
 
-def perceptor_of(
+def build_perceptor(
     name: str,
     state: dict[str, Tensor],
     file: Path,
@@ -165,13 +170,14 @@ def perceptor_of(
     words: list[str] | None = None,
     checked: bool = False,
 ) -> Perceptor:
-    """The critic with these weights under OpenAI's names; file: where they are from.
+    """Build a CLIP with the given weights, under OpenAI's key names; file: named in errors.
 
-    checked: whether the numbers are known to be finite
+    words: the words of its training captions, if known
+    checked: skip the check for non-finite values
     """
     if not checked:
-        _want_finite(state, file)
+        _check_finite(state, file)
     try:
         return Perceptor.from_state(name, state, words)
     except (KeyError, IndexError, RuntimeError, AssertionError, ValueError, ArithmeticError) as e:
-        raise WeightsError(f"{file} is no CLIP checkpoint: {e}.") from e
+        raise WeightsError(f"{file} is not a CLIP checkpoint: {e}.") from e

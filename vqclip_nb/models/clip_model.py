@@ -1,7 +1,7 @@
-"""The critic: OpenAI's CLIP, which tells how well a picture fits a sentence.
+"""OpenAI's CLIP, which measures how well a picture matches a sentence.
 
 CLIP: Radford et al., "Learning Transferable Visual Models From Natural Language Supervision",
-arXiv 2103.00020. Only this module and the recipe import `clip`.
+arXiv 2103.00020. Only this module and `vqclip_nb.train` import `clip`.
 """
 
 from __future__ import annotations
@@ -27,30 +27,30 @@ with warnings.catch_warnings():  # every packaging of clip imports the deprecate
 
 _VOCABULARY = 49_408  # rows of CLIP's token table
 _MEAN = (0.48145466, 0.4578275, 0.40821073)
-_STAGES = ("avgpool", "layer1", "layer2", "layer3", "layer4")  # of CLIP's ResNets
+_STAGES = ("avgpool", "layer1", "layer2", "layer3", "layer4")  # of CLIP's ResNets, in order
 _STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 class Perceptor:
-    """A frozen critic: sentences and pictures to embeddings in one space.
+    """A frozen CLIP: embeds sentences and pictures in one space.
 
     model: a CLIP
-    words: the words that it has seen in training; empty where nobody knows them
-    input_size: pixels a side of the pictures that it looks at; mean, std: how they are normalised
-    context_length: tokens of a sentence that it reads, with the two that mark its ends
-    dtype: the number format in which it looks at pictures
+    words: the words of its training captions, or None if they are unknown
+    input_size: side of its input pictures, in pixels
+    context_length: most tokens of a sentence, including the start and end tokens
+    dtype: the data type of the image encoder
     """
 
     dtype = torch.float32
 
     def __init__(self, name: str, model: CLIP, words: list[str] | None = None) -> None:
         self.name = name
-        self.model = _quickened(model.float().eval()).requires_grad_(False)
+        self.model = _optimized(model.float().eval()).requires_grad_(False)
         self._words = frozenset(words or ())
-        self._see(self.model.visual.input_resolution, _MEAN, _STD)
+        self._set_input(self.model.visual.input_resolution, _MEAN, _STD)
         self.context_length: int = self.model.context_length
 
-    def _see(self, size: int, mean: Sequence[float], std: Sequence[float]) -> None:
+    def _set_input(self, size: int, mean: Sequence[float], std: Sequence[float]) -> None:
         self.input_size = size
         self._mean = torch.tensor(mean).view(1, 3, 1, 1)
         self._std = torch.tensor(std).view(1, 3, 1, 1)
@@ -59,8 +59,8 @@ class Perceptor:
     def from_state(
         cls, name: str, state: dict[str, Tensor], words: list[str] | None = None
     ) -> Perceptor:
-        """The critic whose CLIP has the weights `state`, under OpenAI's key names."""
-        return cls(name, _built(expanded(state)), words)
+        """A CLIP with the weights `state`, under OpenAI's key names."""
+        return cls(name, _build_clip(expand_tokens(state)), words)
 
     def to(self, device: torch.device) -> Perceptor:
         """Move to a device; returns itself."""
@@ -69,32 +69,32 @@ class Perceptor:
         return self
 
     def use(self, dtype: torch.dtype) -> Perceptor:
-        """Look at pictures in this number format from now on; returns itself."""
+        """Encode pictures in `dtype` from now on; returns itself."""
         if isinstance(self.model, CLIP):
-            self.model.__class__ = _ReadsInFull
+            self.model.__class__ = _TextInFloat32
         cast(self.model.visual, dtype)
         self.dtype = dtype
         return self
 
-    def _look(self, x: Tensor) -> Tensor:
-        """Normalised pictures of its size to embeddings."""
+    def _encode(self, x: Tensor) -> Tensor:
+        """Normalised pictures [n, 3, S, S] of its input size to embeddings [n, E]."""
         return self.model.visual(x)
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
         return self.model.logit_scale.device
 
     @property
     def embed_dim(self) -> int:
-        """E of the embeddings."""
+        """E, the size of an embedding."""
         return self.model.text_projection.shape[1]
 
     def tokenize(self, text: str | list[str]) -> Tensor:
-        """Token ids [n, context_length]; what is too long is cut, with a warning that shows it."""
+        """Token ids [n, context_length]; longer texts are cut, with a warning that shows the rest."""
         texts = [text] if isinstance(text, str) else list(text)
         for sentence in texts:
-            lost = self._lost(sentence)
+            lost = self._cut_off(sentence)
             if lost:
                 warnings.warn(
                     f"{self.name} reads {self.context_length - 2} tokens; lost: {lost!r}.",
@@ -106,89 +106,85 @@ class Perceptor:
         return clip.tokenize(texts, context_length=self.context_length, truncate=True)
 
     def encode_text(self, texts: str | list[str]) -> Tensor:
-        """Sentences to raw embeddings [n, E]."""
+        """Encode sentences to raw embeddings [n, E], not normalised."""
         with torch.no_grad():
             return self.model.encode_text(self.tokenize(texts).to(self.device))
 
     def encode_image(self, x: Tensor) -> Tensor:
-        """Pictures [n, 3, H, W] in [0,1] of any size to raw embeddings [n, E]."""
+        """Encode pictures [n, 3, H, W] in [0,1], of any size, to raw embeddings [n, E]."""
         size = (self.input_size, self.input_size)
         if x.shape[-2:] != size:
             x = F.interpolate(x, size, mode="bicubic", antialias=True, align_corners=False)
         x = (x - self._mean) / self._std
-        return through(self._look, x, self.dtype, self._stages())
+        return through(self._encode, x, self.dtype, self._stages())
 
     def _stages(self) -> list[nn.Module]:
-        """The stages of a convolutional tower, from the picture on; none in a transformer."""
+        """The stages of a convolutional image encoder, in order; empty for a transformer."""
         tower = getattr(self.model.visual, "trunk", self.model.visual)  # trunk: timm's
         named = [getattr(tower, name) for name in _STAGES if hasattr(tower, name)]
         return named or list(getattr(tower, "stages", ()))
 
     def known_words(self) -> list[str]:
-        """Words seen in training, sorted; empty if nobody kept a list of them."""
+        """The words of its training captions, sorted; empty if they are unknown."""
         return sorted(self._words)
 
     def unknown_words(self, text: str) -> list[str]:
-        """Words of `text` that were never seen in training; empty where `known_words` is."""
+        """Words of `text` that are not in `known_words`; empty if `known_words` is empty."""
         if not self._words:
             return []
         return [word for word in _words_of(text) if word not in self._words]
 
     def known_part(self, text: str) -> str:
-        """The words of `text` that were seen in training; all of it where nobody knows them."""
+        """The words of `text` that are in `known_words`; all of `text` if `known_words` is empty."""
         if not self._words:
             return text
         return " ".join(word for word in _words_of(text) if word in self._words)
 
     def suggested_words(self, text: str) -> dict[str, list[str]]:
-        """For each unknown word of `text` up to three known ones that are spelt like it."""
+        """For each unknown word of `text`, up to three known words with a similar spelling."""
         known = self.known_words()
         return {
             w: difflib.get_close_matches(w, known, cutoff=0.7) for w in self.unknown_words(text)
         }
 
-    def _lost(self, sentence: str) -> str:
-        """The end of a sentence that does not fit into the context."""
+    def _cut_off(self, sentence: str) -> str:
+        """The end of a sentence, which does not fit into the context."""
         tokens = clip.clip._tokenizer.encode(sentence)
         return clip.clip._tokenizer.decode(tokens[self.context_length - 2 :]).strip()
 
 
-class _ReadsInFull(CLIP):
-    """A CLIP whose text tower stays in float32 when the one for pictures does not."""
+class _TextInFloat32(CLIP):
+    """A CLIP whose text encoder stays in float32 while the image encoder is in half precision."""
 
     @property
     def dtype(self) -> torch.dtype:
-        """What tokens are embedded in; CLIP takes the other tower's."""
+        """The type of the token embeddings; in CLIP, it is that of the image encoder."""
         return self.token_embedding.weight.dtype
 
 
-def _built(state: dict[str, Tensor]) -> CLIP:
-    """What `clip.load(...).float()` gives, without the numbers that it would first draw.
+def _build_clip(state: dict[str, Tensor]) -> CLIP:
+    """Same model as `clip.load(...).float()`, without the random initialisation.
 
-    Linear layers and convolutions are rounded to fp16 on the way, as `clip` does it; the published
-    files hold them in fp16 anyway.
+    As in `clip`, linear layers and convolutions are rounded to fp16; the published files store them
+    in fp16 anyway.
     """
     with torch.device("meta"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that nothing is copied into a model without numbers
+        warnings.simplefilter("ignore")  # copying into meta tensors does nothing, which is intended
         model = build_model(dict(state))
-    numbers = {
+    weights = {
         name: state.get(name, torch.zeros(())).to(to.dtype)  # batch norm's counter may be missing
         for name, to in model.state_dict().items()
     }
-    numbers = {n: v.float() if v.is_floating_point() else v for n, v in numbers.items()}
-    model.load_state_dict(numbers, assign=True)
+    weights = {n: v.float() if v.is_floating_point() else v for n, v in weights.items()}
+    model.load_state_dict(weights, assign=True)
     mask = model.build_attention_mask()
     for block in model.transformer.resblocks:
         block.attn_mask = mask
     return model
 
 
-def _quickened(model: CLIP) -> CLIP:
-    """The same function in less time.
-
-    A frozen batch norm is a part of the convolution before it; and convolutions are quicker over
-    pixels whose channels lie side by side.
-    """
+def _optimized(model: CLIP) -> CLIP:
+    """Fuse batch norms into convolutions and use channels_last, which is faster."""
     for module in list(model.visual.modules()):
         children = list(module.named_children())
         for (name, first), (after, second) in itertools.pairwise(children):
@@ -203,8 +199,8 @@ def _words_of(text: str) -> list[str]:
     return "".join(c if c.isalnum() or c in "-'’" else " " for c in text.lower()).split()
 
 
-def expanded(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The token table in full, where only the rows that training saw were stored."""
+def expand_tokens(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Restore the full token embedding if only the rows used in training are stored."""
     state = dict(state)
     if "token_embedding.rows" in state:
         rows, ids = state.pop("token_embedding.rows"), state.pop("token_embedding.ids")

@@ -1,6 +1,6 @@
-"""Files of others, fetched: from one mirror after the other, resumed, checked before they get a name.
+"""Download model files: mirrors in order, resume, checksum.
 
-A file has its name only when it is whole and its checksum is right; until then it is a `.part`.
+A file gets its final name only when it is complete and its checksum matches.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from tqdm import tqdm
 
 from vqclip_nb.storage.files import write_file
 
-_TIMEOUT = (10.0, 30.0)  # seconds to connect, and between two pieces
-_RETRIES = 3  # of a connection that broke
-_SLOWEST = 10_000  # bytes a second, over
-_PATIENCE = 60.0  # … so many seconds
-_SPARE = 2**26  # bytes that are left free on the disk
+_TIMEOUT = (10.0, 30.0)  # seconds to connect, and between two chunks
+_RETRIES = 3  # after a broken connection
+_SLOWEST = 10_000  # bytes per second; a mirror that stays below it for
+_PATIENCE = 60.0  # … this many seconds is abandoned
+_SPARE = 2**26  # bytes of disk space to leave free
 
 
 class FetchError(OSError):
-    """A file could not be fetched; the sentence says why and where to put it by hand."""
+    """A file could not be downloaded; the message says why and where to put it by hand."""
 
 
 class _TryNextError(Exception):
-    """This mirror is given up; the words say why."""
+    """This mirror failed; the message says why."""
 
 
 @dataclass(frozen=True)
 class Download:
-    """A file that can be fetched.
+    """A file to download.
 
-    path: where it goes
-    urls: the mirrors, in order; https, or a file's page on Google Drive
-    sha256: its checksum; empty where none is known, then the first one seen is recorded
-    size: its bytes, about; 0 where unknown
-    room: bytes that will be needed beside it
+    path: the destination
+    urls: mirrors, in order: https URLs or Google Drive file pages
+    sha256: expected checksum; if empty, that of the first download is recorded and required later
+    size: approximate size in bytes; 0 if unknown
+    room: further bytes of disk space that will be needed beside it
     """
 
     path: Path
@@ -55,37 +55,37 @@ class Download:
 
 
 def fetch(file: Download) -> str:
-    """Bring the file, whole and checked, to its path, unless it lies there; its checksum.
+    """Download and verify the file unless it exists; returns its checksum.
 
-    Raises FetchError with one sentence, in which every mirror is named.
+    Raises FetchError, whose message names every mirror that failed.
     """
     file.path.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(file.path):
+    with _locked(file.path):
         wanted = file.sha256 or _recorded(file.path)
         if file.path.exists():
-            return _laid_by_hand(file, wanted)
-        _unnamed(file.path).unlink(missing_ok=True)  # of a process that died before it checked
-        _want_room(file, file.size - _partial_size(file.path))
+            return _verify_existing(file, wanted)
+        _unverified(file.path).unlink(missing_ok=True)  # left by a process that died
+        _check_disk_space(file, file.size - _partial_size(file.path))
         reasons = []
         for url in file.urls:
             try:
-                found = _checked(file, url, wanted)
+                found = _fetch_verified(file, url, wanted)
             except _TryNextError as error:
                 reasons.append(f"{urllib.parse.urlsplit(url).hostname}: {error}")
                 continue
             if not file.sha256:
                 _record(file.path, found)
             return found
-    raise FetchError(_sorry(file, reasons))
+    raise FetchError(_failure_message(file, reasons))
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """A second process waits here for the first one's file."""
+def _locked(path: Path) -> Iterator[None]:
+    """Wait while another process downloads the same file."""
     lock = FileLock(f"{path}.lock")
     try:
         lock.acquire()
-    except NotImplementedError:  # a file system without locks: two would both fetch it
+    except NotImplementedError:  # no locks on this file system: both processes download it
         yield
         return
     try:
@@ -95,52 +95,52 @@ def _alone(path: Path) -> Iterator[None]:
 
 
 def sha256_of(path: Path) -> str:
-    """The checksum of a file, in hex."""
+    """The SHA-256 of a file, in hex."""
     with path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def _laid_by_hand(file: Download, wanted: str) -> str:
+def _verify_existing(file: Download, wanted: str) -> str:
     found = sha256_of(file.path)
     if wanted and found != wanted:
         raise FetchError(
-            f"{file.path} has the checksum {found[:12]}… where {wanted[:12]}… is right: "
-            "delete it, and it is fetched anew."
+            f"{file.path} has the checksum {found[:12]}…, expected {wanted[:12]}…: "
+            "delete it to download it again."
         )
     if not wanted:
         _record(file.path, found)
     return found
 
 
-def _checked(file: Download, url: str, wanted: str) -> str:
-    """Fetch from one mirror; the checksum. What was begun is gone on with, or begun again once."""
+def _fetch_verified(file: Download, url: str, wanted: str) -> str:
+    """Download from one mirror, resuming a partial download or restarting once; the checksum."""
     for last in (False, True):
         resumed = _partial_size(file.path) > 0
         if not wanted and resumed:
-            _forget_partial(file.path)  # no checksum would tell two files that were joined
+            _delete_partial(file.path)  # without a checksum, a mix of two files goes unnoticed
         try:
-            found = _downloaded(file, url)
+            found = _fetch(file, url)
         except _NoRangesError as error:
-            _forget_partial(file.path)
+            _delete_partial(file.path)
             if last:
                 raise _TryNextError(str(error)) from error
             continue
         if not wanted or found == wanted:
-            os.replace(_unnamed(file.path), file.path)
+            os.replace(_unverified(file.path), file.path)
             return found
-        _unnamed(file.path).unlink()
+        _unverified(file.path).unlink()
         if last or not resumed:
-            raise _TryNextError(f"it serves another file (checksum {found[:12]}…)")
+            raise _TryNextError(f"it serves a different file (checksum {found[:12]}…)")
     raise AssertionError("unreachable")
 
 
 class _NoRangesError(Exception):
-    """The server does not go on in the middle of a file."""
+    """The server does not support range requests."""
 
 
-def _downloaded(file: Download, url: str) -> str:
-    """Fetch to the unnamed file; its checksum."""
-    import gdown  # takes half a second, which only a fetch should cost
+def _fetch(file: Download, url: str) -> str:
+    """Download to the unverified file; returns its checksum."""
+    import gdown  # takes half a second to import
     import requests
 
     hasher = hashlib.sha256()
@@ -149,7 +149,7 @@ def _downloaded(file: Download, url: str) -> str:
         try:
             gdown.download(
                 url,
-                str(_unnamed(file.path)),
+                str(_unverified(file.path)),
                 quiet=True,
                 use_cookies=False,
                 resume=True,
@@ -159,47 +159,47 @@ def _downloaded(file: Download, url: str) -> str:
                 progress=_watch(file, bar),
             )
         except (requests.RequestException, gdown.exceptions.DownloadError, KeyError) as error:
-            # gdown has no class of its own for this; KeyError: a page of Drive without a type
+            # gdown has no exception class for this; KeyError: a Drive page without a content type
             if "byte range" in str(error):
-                raise _NoRangesError("it does not go on in the middle of a file") from error
-            raise _TryNextError(_said(error)) from error
+                raise _NoRangesError("it cannot resume a download") from error
+            raise _TryNextError(_reason(error)) from error
         except OSError as error:
             raise FetchError(
-                f"{file.path} could not be written ({error.strerror}): make room, or set "
-                "VQCLIP_CACHE to another folder; what was fetched is kept and gone on with."
+                f"{file.path} could not be written ({error.strerror}): free disk space, or set "
+                "VQCLIP_CACHE to another folder; the partial download will resume."
             ) from error
     return hasher.hexdigest()
 
 
 def _watch(file: Download, bar: tqdm) -> Callable[[int, int | None], None]:
-    """Moves the bar; gives a mirror up that is too slow, and all where the disk is too small."""
+    """A callback that moves the bar; it raises if the mirror is too slow or the disk too small."""
     began, at_first = time.monotonic(), 0
 
     def progress(so_far: int, total: int | None) -> None:
         nonlocal began, at_first
         if total and bar.total != total:
             bar.total = total
-            _want_room(file, total - so_far)
+            _check_disk_space(file, total - so_far)
         bar.update(so_far - bar.n)
         if time.monotonic() - began > _PATIENCE:
             if so_far - at_first < _SLOWEST * _PATIENCE:
-                raise _TryNextError(f"it sends less than {_SLOWEST // 1000} kB a second")
+                raise _TryNextError(f"it sends less than {_SLOWEST // 1000} kB per second")
             began, at_first = time.monotonic(), so_far
 
     return progress
 
 
-def _said(error: Exception) -> str:
-    """Why a mirror failed, in few words."""
+def _reason(error: Exception) -> str:
+    """Why a mirror failed, in a few words."""
     import requests
 
-    reason = error.__cause__ or error  # gdown's own errors often stand for one of requests
+    reason = error.__cause__ or error  # gdown wraps the exceptions of requests
     if isinstance(reason, requests.HTTPError):
         return f"it answers {reason.response.status_code}"
     if isinstance(reason, requests.Timeout):
         return "it does not answer in time"
     if isinstance(reason, requests.exceptions.SSLError):
-        return "its certificate is wrong"
+        return "its certificate is invalid"
     if isinstance(reason, requests.exceptions.ChunkedEncodingError):
         return "the connection broke"
     if isinstance(reason, requests.ConnectionError):
@@ -207,50 +207,50 @@ def _said(error: Exception) -> str:
         return "it does not answer in time" if slow else "it cannot be reached"
     if "incomplete" in str(reason):
         return "the connection broke"
-    return "it does not give the file"
+    return "it does not serve the file"
 
 
-def _sorry(file: Download, reasons: list[str]) -> str:
-    cut_off = all(reason.endswith("cannot be reached") for reason in reasons)
-    why = "no mirror can be reached, is this machine online?" if cut_off else "; ".join(reasons)
+def _failure_message(file: Download, reasons: list[str]) -> str:
+    unreachable = all(reason.endswith("cannot be reached") for reason in reasons)
+    why = "no mirror can be reached, is this machine online?" if unreachable else "; ".join(reasons)
     size = f" ({file.size / 1e6:,.0f} MB)" if file.size else ""
-    kept = " What was fetched is kept and gone on with." if _partial_size(file.path) else ""
+    partial = " The partial download will resume." if _partial_size(file.path) else ""
     return (
-        f"{file.path.name}{size} could not be fetched: {why or 'no mirror is known'}. "
-        f"Try again later, or put the file at {file.path} by hand.{kept}"
+        f"{file.path.name}{size} could not be downloaded: {why or 'no mirror is known'}. "
+        f"Try again later, or put the file at {file.path} by hand.{partial}"
     )
 
 
-def _want_room(file: Download, missing: int) -> None:
-    """Raise FetchError where the disk has less than what is missing and what comes after it."""
+def _check_disk_space(file: Download, missing: int) -> None:
+    """Raise FetchError if the disk lacks space for the missing bytes and `file.room`."""
     needed, free = missing + file.room + _SPARE, shutil.disk_usage(file.path.parent).free
     if needed > free:
         raise FetchError(
             f"{file.path.name} needs {needed / 1e6:,.0f} MB in {file.path.parent}, which has "
-            f"{free / 1e6:,.0f} MB free: make room, or set VQCLIP_CACHE to another folder."
+            f"{free / 1e6:,.0f} MB free: free disk space, or set VQCLIP_CACHE to another folder."
         )
 
 
-def _unnamed(path: Path) -> Path:
+def _unverified(path: Path) -> Path:
     return path.with_name(path.name + ".unchecked")
 
 
 def _partials(path: Path) -> list[Path]:
-    """What gdown calls a download that it has begun."""
-    return [p for p in path.parent.glob(f"{_unnamed(path).name}*.part") if p.is_file()]
+    """Partial downloads, under the names that gdown gives them."""
+    return [p for p in path.parent.glob(f"{_unverified(path).name}*.part") if p.is_file()]
 
 
 def _partial_size(path: Path) -> int:
     return sum(p.stat().st_size for p in _partials(path))
 
 
-def _forget_partial(path: Path) -> None:
+def _delete_partial(path: Path) -> None:
     for partial in _partials(path):
         partial.unlink()
 
 
 def _recorded(path: Path) -> str:
-    """The checksum that the file had when it was first fetched, or empty."""
+    """The checksum recorded at the first download, or an empty string."""
     book = path.with_name("recorded.json")
     return json.loads(book.read_text()).get(path.name, "") if book.exists() else ""
 

@@ -1,14 +1,13 @@
-"""A draft of the picture: a thumbnail of what the prompt speaks of, which the loop is pulled to.
+"""The draft: a thumbnail of the prompt's content that guides the painting.
 
-A network can learn to paint for any prompt at once, without a loop (feed-forward VQGAN-CLIP,
-Cherti 2022, github.com/mehdidc/feed_forward_vqgan_clip). The embedded pair's draft is such a
-network, small and trained in minutes: it knows roughly what things look like and nothing of
-detail. The thumbnail, encoded by the VQGAN, is a place in the latent's space that the painting
-stays near, as near as `draft_weight` says; CLIP and the decoder do the rest.
+A network can learn to paint any prompt in one pass, without a loop (feed-forward VQGAN-CLIP,
+Cherti 2022, github.com/mehdidc/feed_forward_vqgan_clip). The embedded draft is such a network,
+small and trained in minutes: it knows roughly what things look like, without detail. The VQGAN
+encodes the thumbnail, and the loss pulls the latent to it with the weight `draft_weight`; CLIP and
+the decoder do the rest.
 
-It works in steps that are each easy to learn: which words of the prompt speak of the first thing,
-of the second, of the ground, of a style; what each thing looks like; how things are laid out; what
-the style does to the whole.
+The network works in steps that are easy to learn: which words mean the first thing, the second, the
+ground, a style; what each thing looks like; where the things are; what the style does to the whole.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ from vqclip_nb.models.vqgan import VQGAN
 from vqclip_nb.prompt_syntax import parse_prompts, parse_story
 from vqclip_nb.settings import Settings
 
-CONTEXT = 32  # tokens of the captions that it has learned from
-SIDE = 32  # pixels a side of a drawn thing
-NOTHING, FIRST, SECOND, GROUND, STYLE = range(5)  # what a word speaks of
-STYLED = 128  # pixels of a picture's shorter side when a style goes over it
-# Where things stand, in a frame from -1 to 1: which thing, x, y, width as a share of the frame's.
+CONTEXT = 32  # context length of the training captions, in tokens
+SIDE = 32  # side of a drawn thing in pixels
+NOTHING, FIRST, SECOND, GROUND, STYLE = range(5)  # roles of a word
+STYLED = 128  # shorter side of a picture in pixels when a style is applied
+# positions of the things in a frame from -1 to 1: which thing, x, y, width as a share of the frame's
 LAYOUTS: dict[str, tuple[tuple[int, float, float, float], ...]] = {
     "nothing": (),
     "one": ((0, 0.0, 0.0, 0.85),),
@@ -43,14 +42,14 @@ LAYOUTS: dict[str, tuple[tuple[int, float, float, float], ...]] = {
     "above": ((0, 0.0, -0.49, 0.48), (1, 0.0, 0.49, 0.48)),
     "below": ((0, 0.0, 0.49, 0.48), (1, 0.0, -0.49, 0.48)),
 }
-_FULL_EXTRAS = 0.5  # the w2 / w1 from which on a draft shows the extras in full
-_MARKS = 49_406  # CLIP's start and end marks have this id and the next; 0 fills up
+_FULL_EXTRAS = 0.5  # w2 / w1 from which on a draft shows the extras in full
+_MARKS = 49_406  # CLIP's start and end tokens have this id and the next; padding is 0
 
 
 class Draft(nn.Module):
-    """From a prompt's words to things, their layout, their ground and their style.
+    """Maps the words of a prompt to things, their layout, ground and style.
 
-    token_ids: sorted ids [R] of CLIP's tokens that it has a row for
+    token_ids: sorted ids [R] of CLIP's tokens that have an embedding
     """
 
     def __init__(self, token_ids: Tensor) -> None:
@@ -70,41 +69,41 @@ class Draft(nn.Module):
 
     @classmethod
     def from_state(cls, state: dict[str, Tensor]) -> Draft:
-        """The draft that was saved as `state`, frozen, in fp32."""
+        """Build a draft from its weights, frozen, in fp32."""
         draft = cls(state["token_ids"])
         draft.load_state_dict(state)
         return draft.eval().requires_grad_(False)
 
     def read(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """What each word speaks of, and how things are laid out: logits [n, T, 5] and [n, layouts].
+        """Logits of the words' roles [n, T, 5] and of the layout [n, layouts].
 
-        tokens: ids [n, T], as CLIP's tokenizer gives them
+        tokens: ids [n, T] of CLIP's tokenizer
         """
         states, _ = self.context(self.sense(self._rows(tokens)))
-        said = (tokens > 0)[..., None]
-        pooled = states.masked_fill(~said, -1e4).amax(1)
+        is_word = (tokens > 0)[..., None]
+        pooled = states.masked_fill(~is_word, -1e4).amax(1)
         return self.role(states), self.layout(pooled)
 
     def sum_of(self, tokens: Tensor, meant: Tensor) -> Tensor:
-        """Sums [n, W] of the vectors of the words for which `meant` [n, T] is true."""
+        """Sum the embeddings of the words for which `meant` [n, T] is true: [n, W]."""
         return (self.words(self._rows(tokens)) * meant[..., None]).sum(1)
 
     def draw(self, words: Tensor, manner: Tensor) -> Tensor:
-        """Things as premultiplied RGBA [n, 4, SIDE, SIDE], about in [0,1].
+        """Draw things: premultiplied RGBA [n, 4, SIDE, SIDE], approximately in [0,1].
 
-        words: [n, W], sums of what is said of each
-        manner: [n, 1], -1 or 1: after which of the two sets of drawings it has learned from
+        words: [n, W], sums of the embeddings of each thing's words
+        manner: [n, 1], -1 or 1: in the manner of which of the two sets of training drawings
         """
         x = F.silu(self.first(torch.cat([words, manner], dim=1)))
         x = x + F.silu(self.second(x))
         return self.thing(x).unflatten(1, (4, SIDE, SIDE))
 
     def knows(self, tokens: Tensor) -> Tensor:
-        """[n, T], true for words that it has a row for."""
+        """Whether each token has an embedding: [n, T]."""
         return self._rows(tokens) > 0
 
     def _rows(self, tokens: Tensor) -> Tensor:
-        """Rows [n, T] of the tables; 0, which counts for nothing, for marks and unknown tokens."""
+        """Rows [n, T] of the tables; 0, which is a zero vector, for marks and unknown tokens."""
         ids = self.token_ids.long()
         place = torch.searchsorted(ids, tokens.contiguous()).clamp_max(len(ids) - 1)
         read = (ids[place] == tokens) & (tokens > 0) & (tokens < _MARKS)
@@ -112,9 +111,9 @@ class Draft(nn.Module):
 
 
 def joined(tokens: Tensor) -> Tensor:
-    """The words of several texts [n, T] one after the other, [1, T'], as if they were one.
+    """Concatenate the words of several texts [n, T] to a single text [1, T'].
 
-    A blank comes first and blanks fill up, as in the captions that the draft has learned to read.
+    With padding in front and behind, as in the training captions.
     """
     words = tokens[(tokens > 0) & (tokens < _MARKS)]
     return F.pad(words, (1, max(1, CONTEXT - 1 - len(words))))[None]
@@ -122,12 +121,12 @@ def joined(tokens: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Chance:
-    """What the seed decides of a drafted picture.
+    """The random choices of a draft, which depend on the seed.
 
     manner: see `Draft.draw`
-    ground: [1, 3], red, green, blue in [0,1], where the prompt leaves it open
-    theta: affine map [1, 2, 3] of a picture's frame to the thumbnail's, for a square picture
-    grain: seed of a style's grain
+    ground: [1, 3], RGB in [0,1], used if the prompt does not name a ground
+    theta: affine map [1, 2, 3] from the picture's frame to the thumbnail's, for a square picture
+    grain: seed of the style's `Grain`
     """
 
     manner: Tensor
@@ -137,7 +136,7 @@ class Chance:
 
     @classmethod
     def draw(cls, generator: torch.Generator) -> Chance:
-        """A manner, a pale ground; the thing a little moved, turned, larger or smaller."""
+        """Draw a manner, a pale ground, and a small shift, rotation and scaling."""
         drawn = torch.rand(8, generator=generator) * 2 - 1
         manner = torch.where(drawn[:1] < 0, -1.0, 1.0)
         angle, scale = 0.08 * drawn[1].item(), 1 + 0.07 * drawn[2].item()
@@ -151,10 +150,11 @@ class Chance:
 def thumbnail(
     draft: Draft, tokens: Tensor, chance: Chance, width: int, height: int
 ) -> Tensor | None:
-    """A drafted picture [1, 3, height, width] in [0,1]; None if it knows nothing that is meant.
+    """Draw a thumbnail [1, 3, height, width] in [0,1]; None if no word means a thing or a ground.
 
     tokens: ids [1, T] of the prompt
-    The things fill the largest square in the middle; their ground is all around it.
+
+    The things fill the largest centred square, and the ground the whole picture.
     """
     role, layout = (logits.argmax(-1) for logits in draft.read(tokens))
     role = role.masked_fill(~draft.knows(tokens), NOTHING)
@@ -179,7 +179,7 @@ def thumbnail(
         if meant[which].any():
             place = (grid - torch.tensor([left, top], device=device)) / share
             rgba = F.grid_sample(things[which : which + 1], place, "bicubic", "zeros", False)
-            rgba = rgba * ((rgba[:, 3:] - 0.15) / 0.35).clamp(0, 1)  # no specks around the thing
+            rgba = rgba * ((rgba[:, 3:] - 0.15) / 0.35).clamp(0, 1)  # removes specks
             x = rgba[:, :3] + x * (1 - rgba[:, 3:])
     if styled.any():
         generator = torch.Generator().manual_seed(chance.grain)
@@ -199,11 +199,12 @@ def draft_latents(
     height: int,
     width: int,
 ) -> list[Tensor | None]:
-    """For each phrase of the prompt the latent [B, C, height, width] of its draft.
+    """The latents [B, C, height, width] of the drafts, one for each phrase of the prompt.
 
-    None for a phrase that the draft network knows nothing of, and for all of them if the pair has
-    no such network. The larger w2 is beside w1, the more of the extras a draft shows.
-    streams: the random numbers of each batch item
+    None for a phrase without known words, and for all phrases if `draft` is None. The larger w2 is
+    relative to w1, the more a draft shows of the extras.
+
+    streams: random generators of the batch items
     """
     phrases = sentences_to_draft(settings)
     if draft is None:
@@ -235,10 +236,9 @@ def draft_latents(
 def encoded_draft(
     draft: Draft, vqgan: VQGAN, tokens: Tensor, chances: list[Chance], height: int, width: int
 ) -> Tensor | None:
-    """Encoded thumbnails for a prompt's tokens [1, T], as a latent [B, C, height, width].
+    """Encode the thumbnails of a prompt with tokens [1, T]: latents [B, C, height, width], or None.
 
-    None if the draft network knows none of the words. One item at a time: the convolutions of a
-    batch may round differently from those of its items alone.
+    The items are encoded one at a time, because the convolutions of a batch may round differently.
     """
     size = width * vqgan.factor, height * vqgan.factor
     items = []
@@ -251,7 +251,7 @@ def encoded_draft(
 
 
 def sentences_to_draft(settings: Settings) -> list[str]:
-    """For each phrase of the prompt its sentence of the largest weight, or an empty string."""
+    """The sentence with the largest weight in each phrase of the prompt, or an empty string."""
     drawn = []
     for phrase in parse_story(settings.prompt):
         sentences = [p for p in phrase if p.kind == "text" and p.weight > 0]

@@ -1,7 +1,7 @@
-"""What a style does to a picture: a small network that learned it, and what is left to chance.
+"""Styles of the draft: a small network that restyles a thumbnail, and its random inputs.
 
-Where panes of glass lie or how one tile differs from the next cannot be foretold. A network that
-is asked to would paint the mean of all that could be, which is none of them; so it is told.
+The position of a pane of glass and the shade of a tile are random. A deterministic network would
+paint their mean, which looks like neither; so it takes them as inputs.
 """
 
 from __future__ import annotations
@@ -12,21 +12,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-TILES = 16  # along a picture's shorter side; at 128 pixels one for each of the VQGAN's codes
-LEADING = 0.016  # between panes, in the same unit as `Grain.between`
-_PANES = 48  # in a square
+TILES = 16  # along the shorter side; at 128 pixels one per code of the VQGAN
+LEADING = 0.016  # width of the lead between panes, in the unit of `Grain.between`
+_PANES = 48  # in a square picture
 _CHANNELS = 10  # of `Grain.maps`
 
 
 @dataclass(frozen=True)
 class Grain:
-    """What chance decides of n styled pictures of H x W.
+    """The random inputs of n styled pictures of size H x W.
 
-    strength: [n, 1, 1, 1] in [0,1]; hue: [n, 3, 1, 1], its brightest channel 1
-    tiles: normal numbers [n, 1, H, W], one for each tile
-    blotches: smooth numbers [n, 1, H, W] around 0, mostly within 0.3
-    pane: the number of the pane that each pixel lies in, [n, H, W]
-    between: [n, 1, H, W], how much farther the second pane's centre is, in shorter sides
+    strength: [n, 1, 1, 1] in [0,1]; hue: [n, 3, 1, 1], maximum 1
+    tiles: [n, 1, H, W], one standard normal value per tile
+    blotches: [n, 1, H, W], smooth noise around 0, mostly within 0.3
+    pane: [n, H, W], index of the pane of each pixel
+    between: [n, 1, H, W], distance to the second nearest pane's centre minus that to the nearest,
+        in units of the shorter side
     """
 
     strength: Tensor
@@ -40,7 +41,7 @@ class Grain:
     def draw(
         cls, number: int, height: int, width: int, generator: torch.Generator, device: torch.device
     ) -> Grain:
-        """Of `number` pictures, from a generator on the CPU."""
+        """Draw the inputs of `number` pictures; the generator is on the CPU."""
         side = min(height, width)
 
         def noise(cells: int, mode: str) -> Tensor:
@@ -57,7 +58,7 @@ class Grain:
         )
 
     def pane_means(self, x: Tensor) -> Tensor:
-        """Pictures [n, 3, H, W] with each pane in its mean colour."""
+        """Fill each pane of pictures [n, 3, H, W] with its mean colour."""
         flat = x.flatten(2)  # (n, 3, H*W)
         index = self.pane.flatten(1)[:, None].expand_as(flat)
         number = int(self.pane.max()) + 1
@@ -66,7 +67,7 @@ class Grain:
         return (total / count.clamp_min(1)).gather(2, index).view_as(x)
 
     def maps(self, x: Tensor) -> Tensor:
-        """All of it as maps [n, 10, H, W], for pictures x: what a filter is told."""
+        """Input maps [n, 10, H, W] of the filter, for pictures x [n, 3, H, W]."""
         constant = torch.cat([self.strength, self.hue], 1).expand(-1, -1, *x.shape[-2:])
         between = (1 - self.between / (2 * LEADING)).clamp_min(0)  # 0.5 where the leading ends
         parts = [constant, self.tiles, self.blotches * 5, between, self.pane_means(x)]
@@ -76,7 +77,7 @@ class Grain:
 def _panes(
     number: int, height: int, width: int, generator: torch.Generator, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """The panes around points drawn at random (a Voronoi diagram), and the way between two."""
+    """Voronoi cells of random points: `pane` and `between` of a `Grain`."""
     side = min(height, width)
     extent = torch.tensor([height / side, width / side])
     panes = round(_PANES * extent.prod().item())
@@ -90,11 +91,10 @@ def _panes(
 
 
 class Filter(nn.Module):
-    """A few convolutions over a picture, steered by the words of a style.
+    """Convolutions that restyle a picture, conditioned on the words of a style.
 
-    It sees the picture together with coarser copies of it, a texture of the size of a tile, which
-    repeats, and the grain. The words scale and shift the features (FiLM: Perez et al., arXiv
-    1709.07871).
+    Input: the picture, coarser copies of it, a learned texture repeated per tile, and the grain. The
+    words scale and shift the features (FiLM: Perez et al., arXiv 1709.07871).
     """
 
     def __init__(self, words: int) -> None:
@@ -108,9 +108,9 @@ class Filter(nn.Module):
         self.steer = nn.Linear(words, 6 * hidden)
 
     def forward(self, x: Tensor, words: Tensor, grain: Tensor) -> Tensor:
-        """Pictures [n, 3, H, W] of sides that are multiples of 8, to pictures.
+        """Restyle pictures [n, 3, H, W], whose sides are multiples of 8.
 
-        words: [n, W]; grain: [n, 10, H, W], as `Grain.maps` gives it
+        words: [n, W], sums of word vectors; grain: [n, 10, H, W], from `Grain.maps`
         """
         size = tuple(x.shape[-2:])
         coarser = [F.interpolate(F.avg_pool2d(x, k), size, mode="nearest") for k in (2, 4, 8)]
@@ -125,6 +125,6 @@ class Filter(nn.Module):
 
 
 def _conv(channels: int, out: int, dilation: int = 1) -> nn.Conv2d:
-    """3 x 3, to the same size; beyond the edge the picture goes on as it ends."""
+    """3 x 3 convolution, same size, replicate padding."""
     mode = "replicate"
     return nn.Conv2d(channels, out, 3, padding=dilation, dilation=dilation, padding_mode=mode)

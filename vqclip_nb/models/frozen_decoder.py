@@ -1,8 +1,8 @@
-"""A decoder whose weights stay as they are, computed for the gradient of its input alone.
+"""A frozen decoder that stores only the activations its input gradient needs.
 
-Whoever trains a network must keep what each layer got. Here nobody does: the gradient of a frozen
-convolution's input takes its weights only, and that of swish only what it got. So of the eight
-activations that a residual block of taming's keeps, four are left; the numbers are the same.
+Training stores the input of every layer. With frozen weights, the input gradient of a convolution
+needs only the weights, and that of swish only its input. A residual block stores four activations
+instead of taming's eight; outputs and gradients are the same.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from taming.modules.diffusionmodules.model import AttnBlock, Decoder, ResnetBloc
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-_INPUT_ALONE = (True, False, False)  # of the gradients of input, weights and bias
+_INPUT_ONLY = (True, False, False)  # which gradients to compute: input, weight, bias
 
 
 class _Convolution(torch.autograd.Function):
@@ -25,22 +25,22 @@ class _Convolution(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:
-        layer, unread = ctx.layer, grad  # in place of the input, of which only the shape counts
+        layer, x = ctx.layer, grad  # stands in for the input, of which only the shape is used
         if grad.shape != ctx.shape:
-            unread = grad.new_empty(1).expand(ctx.shape)
+            x = grad.new_empty(1).expand(ctx.shape)
         geometry = layer.stride, ctx.padding, layer.dilation, False, (0, 0), layer.groups
-        weight = layer.weight.to(grad.dtype)  # another one under autocast
-        wanted, _, _ = torch.ops.aten.convolution_backward(
-            grad, unread, weight, None, *geometry, _INPUT_ALONE
+        weight = layer.weight.to(grad.dtype)  # the types differ under autocast
+        input_grad, _, _ = torch.ops.aten.convolution_backward(
+            grad, x, weight, None, *geometry, _INPUT_ONLY
         )
-        return wanted, None, None
+        return input_grad, None, None
 
 
 class FrozenConv(nn.Conv2d):
-    """A convolution that keeps nothing of its input."""
+    """A convolution that does not store its input."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """As torch's, whose padding mode may be zeros or circular."""
+        """Same as nn.Conv2d, with padding mode zeros or circular."""
         if self.padding_mode == "zeros":
             return _Convolution.apply(x, self, self.padding)
         x = F.pad(x, self._reversed_padding_repeated_twice, mode=self.padding_mode)
@@ -48,10 +48,10 @@ class FrozenConv(nn.Conv2d):
 
 
 class FrozenBlock(ResnetBlock):
-    """taming's residual block, without a time step."""
+    """taming's residual block, without time embedding."""
 
     def forward(self, x: Tensor, _: None = None) -> Tensor:
-        """Pictures [B, C, h, w] to [B, C', h, w]."""
+        """Map features [B, C, h, w] to [B, C', h, w]."""
         h = self.conv1(F.silu(self.norm1(x)))
         h = self.conv2(F.silu(self.norm2(h)))
         if self.in_channels != self.out_channels:
@@ -60,22 +60,22 @@ class FrozenBlock(ResnetBlock):
 
 
 class FrozenAttention(AttnBlock):
-    """taming's attention, by torch's fused kernel; its products are computed in float32."""
+    """taming's attention with torch's fused kernel, computed in float32."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Every place of x [B, C, h, w] looks at every other."""
+        """Self-attention over the positions of x [B, C, h, w]."""
         h = self.norm(x)
         size = h.shape[-2:]
         q, k, v = (f(h).flatten(2).mT.float()[:, None] for f in (self.q, self.k, self.v))
-        seen = F.scaled_dot_product_attention(q, k, v)[:, 0]  # (B, h * w, C)
-        return x + self.proj_out(seen.mT.unflatten(2, size).to(x.dtype))
+        attended = F.scaled_dot_product_attention(q, k, v)[:, 0]  # (B, h * w, C)
+        return x + self.proj_out(attended.mT.unflatten(2, size).to(x.dtype))
 
 
 class FrozenDecoder(Decoder):
-    """taming's decoder, without a time step."""
+    """taming's decoder, without time embedding."""
 
     def forward(self, z: Tensor) -> Tensor:
-        """Widened codes [B, C, h, w] to pictures [B, 3, h*f, w*f]."""
+        """Decode the output of `post_quant_conv` [B, C, h, w] to pictures [B, 3, h*f, w*f]."""
         h = self.mid.block_2(self.mid.attn_1(self.mid.block_1(self.conv_in(z))))
         for level in reversed(self.up):
             for number, block in enumerate(level.block):
@@ -96,16 +96,16 @@ _FROZEN = {
 
 
 def freeze(decoder: Decoder) -> Decoder:
-    """Let a decoder keep no more than the gradient of its input takes; returns it."""
-    return _exchanged(decoder.requires_grad_(False), _FROZEN)
+    """Convert taming's modules to frozen ones in place; returns the decoder."""
+    return _convert(decoder.requires_grad_(False), _FROZEN)
 
 
 def thaw(decoder: Decoder) -> Decoder:
-    """Undo `freeze`: taming's own modules, as they were published; returns it."""
-    return _exchanged(decoder, {frozen: plain for plain, frozen in _FROZEN.items()})
+    """Undo `freeze`: convert back to taming's modules in place; returns the decoder."""
+    return _convert(decoder, {frozen: plain for plain, frozen in _FROZEN.items()})
 
 
-def _exchanged(decoder: Decoder, classes: dict[type, type]) -> Decoder:
+def _convert(decoder: Decoder, classes: dict[type, type]) -> Decoder:
     for module in decoder.modules():
         module.__class__ = classes.get(type(module), type(module))
     return decoder

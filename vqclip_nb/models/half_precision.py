@@ -1,20 +1,20 @@
-"""Painting in half precision, with nothing out of range.
+"""Half precision without overflow or underflow.
 
-bfloat16 has float32's range and an eighth of a byte's worth of digits; float16, which older GPUs
-have to do with (Colab's T4), has more digits and ends at 65,504. A VQGAN's decoder, trained in
-float32, runs over that end, and the gradient of a picture's pixels vanishes at the other one. Three
-measures keep float16 in range; in exact arithmetic they change nothing:
+bfloat16 has the range of float32 and fewer digits. float16, which older GPUs need (Colab's T4), has
+more digits but a maximum of 65,504: the activations of a VQGAN decoder trained in float32 exceed it,
+and the gradients of the pixels underflow. Three measures keep float16 in range; in exact arithmetic
+they change nothing:
 
-- Every reader of the decoder's residual stream normalises it (GroupNorm), so the stream's scale is
-  free: whatever writes to it is scaled down by a power of two, and the readers' epsilon by its
-  square. So is what a block's first convolution gives to its second norm.
-- Attention's products are computed in float32 (`frozen.py`).
-- The gradient is scaled up on its way through a network, by powers of two that are read off
-  itself, and down again behind it: loss scaling (Micikevicius et al., arXiv 1710.03740) without a
-  step that is ever skipped, and without asking the GPU for a number.
+- Every reader of the decoder's residual stream normalises it first (GroupNorm), so the scale of the
+  stream is arbitrary. Layers that write to it are scaled down by a power of two, and the epsilons of
+  the readers by its square. The same applies between a block's first convolution and second norm.
+- Attention is computed in float32 (frozen_decoder.py).
+- The gradient is scaled up before its backward pass through a network, by powers of two computed
+  from the gradient itself, and scaled down afterwards. This is loss scaling (Micikevicius et al.,
+  arXiv 1710.03740) without skipped steps and without synchronising with the GPU.
 
-In both formats CLIP's normalisations stay in float32 (`cast`). CLIP's own LayerNorm converts its
-input to float32, which fails if its weights are halves.
+In both formats CLIP's normalisation layers stay in float32 (`cast`). CLIP's own LayerNorm converts
+its input to float32, which fails if its weights are in half precision.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float
 _NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._NormBase)
 # range of a gradient's maximum for which the factor that scales it to 1 is representable
 _SCALED = {torch.float32: (2.0**-100, 2.0**100), torch.float16: (2.0**-14, 2.0**14)}
-_LARGEST = 2.0**8  # of an activation: as far from float16's end as latents may yet surprise
+_LARGEST = 2.0**8  # activation; leaves a margin for latents other than the random ones tried
 
 
 def pick_precision(name: str, device: torch.device) -> torch.dtype:
-    """The number format for a setting: auto, fp32, bf16 or fp16.
+    """The data type for auto, fp32, bf16 or fp16.
 
-    auto: bf16 on a GPU that computes in it, else fp16 on a GPU; fp32 elsewhere
+    auto: on a GPU bf16 if it is supported natively, else fp16; fp32 elsewhere
 
-    Raises ValueError for another name.
+    Raises ValueError for any other name.
     """
     if name not in ("auto", *PRECISIONS):
         raise ValueError(f"precision is {name!r}: allowed is auto, {', '.join(PRECISIONS)}.")
@@ -92,10 +92,10 @@ def through(
     dtype: torch.dtype,
     stages: Sequence[nn.Module] = (),
 ) -> Tensor:
-    """network(x), computed in `dtype`, from float32 to float32, as is its gradient.
+    """Compute network(x) and its gradient in `dtype`; inputs, outputs and gradients are float32.
 
-    stages: consecutive parts of the network; float16's gradient is rescaled at the end of each,
-        because each stage of a convolutional tower spreads it over more pixels
+    stages: consecutive parts of the network; a float16 gradient is rescaled after each, because
+        each stage of a convolutional network spreads it over more pixels
     """
     if dtype == torch.float32:
         return network(x)
@@ -105,33 +105,33 @@ def through(
         return network(x.to(dtype)).float()
     scale = torch.ones((), device=x.device)
 
-    def louder(grad: Tensor) -> Tensor:
+    def scale_up(grad: Tensor) -> Tensor:
         """Scale the gradient so that its maximum is about 1; `scale` accumulates the factors."""
         largest = grad.abs().amax().float().clamp(*_SCALED[grad.dtype])
         power = torch.exp2(-largest.log2().ceil())
         scale.mul_(power)
         return grad * power.to(grad.dtype)
 
-    def scaled(module: nn.Module, given: tuple, y: Tensor) -> None:
-        y.register_hook(louder)
+    def scale_output(module: nn.Module, inputs: tuple, y: Tensor) -> None:
+        y.register_hook(scale_up)
 
-    x = x.view_as(x)  # a hook on the caller's own tensor would stay there
+    x = x.view_as(x)  # a hook on the caller's tensor would remain
     x.register_hook(lambda grad: grad / scale)
-    hooks = [stage.register_forward_hook(scaled) for stage in stages]
+    hooks = [stage.register_forward_hook(scale_output) for stage in stages]
     try:
         y = network(x.to(dtype)).float()
     finally:
         for hook in hooks:
             hook.remove()
-    y.register_hook(louder)
+    y.register_hook(scale_up)
     return y
 
 
 @torch.no_grad()
 def keep_in_range(decoder: Decoder, h: Tensor) -> None:
-    """Scale a float32 decoder's weights so that what it computes of h and its like fits float16.
+    """Scale the weights of a float32 decoder so that its activations fit float16.
 
-    h: latents [B, z_channels, h, w] as the decoder gets them, e.g. of random codes
+    h: representative inputs [B, z_channels, h, w] of the decoder, e.g. of random codes
     """
     blocks = [module for module in decoder.modules() if isinstance(module, ResnetBlock)]
     attentions = [module for module in decoder.modules() if isinstance(module, AttnBlock)]
@@ -146,7 +146,7 @@ def keep_in_range(decoder: Decoder, h: Tensor) -> None:
         block.norm1.eps *= share**2
         _scale(block.conv2, share)
         for name in ("nin_shortcut", "conv_shortcut"):
-            if hasattr(block, name):  # its input is scaled already
+            if hasattr(block, name):  # its input is already scaled
                 getattr(block, name).bias.mul_(share)
     for attention in attentions:
         attention.norm.eps *= share**2
@@ -160,7 +160,7 @@ def keep_in_range(decoder: Decoder, h: Tensor) -> None:
 def _largest(
     decoder: Decoder, h: Tensor, writers: list[nn.Module]
 ) -> tuple[float, dict[nn.Module, float]]:
-    """The largest magnitude on the stream, and in each block before its second norm."""
+    """The largest magnitudes in the residual stream, and in each block before its second norm."""
     found: dict[nn.Module, float] = {}
 
     def note(module: nn.Module, _: tuple, y: Tensor) -> None:
@@ -179,7 +179,7 @@ def _largest(
 
 
 def _power_of_two(largest: float) -> float:
-    """What brings the largest magnitude below `_LARGEST`, without rounding; 1 if it is there."""
+    """The power of two that scales `largest` to at most `_LARGEST`; 1 if it is already below."""
     return 2.0 ** min(0, math.floor(math.log2(_LARGEST / max(largest, 1.0))))
 
 

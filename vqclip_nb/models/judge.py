@@ -1,11 +1,11 @@
-"""The held-out critic: another architecture, other drawings, other words; never painted with.
+"""The judge: a held-out CLIP that scores pictures and is never optimised against.
 
-A picture that was painted up one critic's gradient always pleases that critic. Whether it shows
-what was asked for is a question for one that took no part.
+A picture optimised for one CLIP always scores high with that CLIP. The judge gives an independent
+score: it has a different architecture and was trained on different drawings and captions.
 
-Its tower for pictures is the first half of EfficientNet-Lite0 (Tan & Le, arXiv 1905.11946; the
-"lite" ones leave out squeeze-and-excitation and swish), which has seen ImageNet's photographs;
-CLIP's attention pool and CLIP's text tower are put on top.
+Its image encoder is the first half of EfficientNet-Lite0, pretrained on ImageNet (Tan & Le, arXiv
+1905.11946; the "lite" variants omit squeeze-and-excitation and swish), followed by CLIP's attention
+pool. Its text encoder is CLIP's.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from pathlib import Path
 from torch import Tensor, nn
 from torchvision.ops import Conv2dNormActivation
 
-from vqclip_nb.models.clip_model import CLIP, AttentionPool2d, Perceptor, expanded
+from vqclip_nb.models.clip_model import CLIP, AttentionPool2d, Perceptor, expand_tokens
 from vqclip_nb.models.loading import pick_device
 from vqclip_nb.models.safe_load import read_tensors
 
 _FILE = Path(__file__).parent / "tiny" / "judge.safetensors"
 
-# EfficientNet-Lite0's blocks up to stride 16: kernel, stride, channels, expansion.
+# blocks of EfficientNet-Lite0 up to stride 16: kernel, stride, channels, expansion
 _BLOCKS = [(3, 1, 16, 1), (3, 2, 24, 6), (3, 1, 24, 6), (5, 2, 40, 6), (5, 1, 40, 6)]
 _BLOCKS += [(3, 2, 80, 6), (3, 1, 80, 6), (3, 1, 80, 6)]
 _BLOCKS += [(5, 1, 112, 6), (5, 1, 112, 6), (5, 1, 112, 6)]
@@ -30,7 +30,7 @@ _POOLED = 256  # channels of the attention pool
 
 
 class LiteTower(nn.Module):
-    """Pictures [B, 3, S, S], normalised as CLIP's, to embeddings [B, E].
+    """Image encoder: pictures [B, 3, S, S], normalised as for CLIP, to embeddings [B, E].
 
     embed_dim: E; input_resolution: S, a multiple of 16
     """
@@ -49,13 +49,13 @@ class LiteTower(nn.Module):
         self.attnpool = AttentionPool2d(input_resolution // 16, _POOLED, 4, embed_dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        """One pass."""
+        """Encode pictures."""
         x = self.relu1(self.bn1(self.conv1(x)))
         return self.attnpool(self.widen(self.blocks(x)))
 
 
 class _InvertedResidual(nn.Module):
-    """MobileNetV2's block (Sandler et al., arXiv 1801.04381): widen, filter, narrow, add."""
+    """Inverted residual block of MobileNetV2 (Sandler et al., arXiv 1801.04381)."""
 
     def __init__(self, channels: int, out: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class _InvertedResidual(nn.Module):
 
 
 def load_judge(device: str = "auto") -> Perceptor:
-    """The judge of the embedded pair, frozen, in fp32.
+    """Load the embedded judge, frozen, in fp32.
 
     device: auto (cuda, else mps, else cpu), cpu, cuda or mps
     """
@@ -86,14 +86,14 @@ def load_judge(device: str = "auto") -> Perceptor:
 
 
 def build_judge(state: dict[str, Tensor], words: list[str]) -> Perceptor:
-    """A judge of these weights, named as in a CLIP state dict but for its tower for pictures."""
-    state = {name: tensor.float() for name, tensor in expanded(state).items()}
+    """Build a judge from a CLIP state dict whose `visual.` part is that of `LiteTower`."""
+    state = {name: tensor.float() for name, tensor in expand_tokens(state).items()}
     width, embed_dim = state["text_projection"].shape
     context, vocabulary = len(state["positional_embedding"]), len(state["token_embedding.weight"])
     layers = len({name.split(".")[2] for name in state if name.startswith("transformer.resblocks")})
-    pooled = len(state["visual.attnpool.positional_embedding"]) - 1  # a square, and its mean
+    pooled = len(state["visual.attnpool.positional_embedding"]) - 1  # without the mean's
     visual = LiteTower(embed_dim, 16 * round(pooled**0.5))
-    heads = max(1, width // 64)  # as everywhere in CLIP
+    heads = max(1, width // 64)  # as in every CLIP
     model = CLIP(embed_dim, 64, 1, 64, 64, context, vocabulary, width, heads, layers)
     model.visual = visual
     for name, counter in visual.state_dict(prefix="visual.").items():

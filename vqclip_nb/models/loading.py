@@ -1,4 +1,4 @@
-"""The pair: load a generator and its critics by name or by path."""
+"""Load a VQGAN and its CLIPs, by name or by path."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from vqclip_nb.models.checkpoints import (
+    build_network,
+    build_perceptor,
     load_network,
     load_perceptor,
-    network_of,
-    perceptor_of,
     vqgan_tensors,
 )
 from vqclip_nb.models.clip_model import Perceptor
@@ -22,7 +22,12 @@ from vqclip_nb.models.download import sha256_of
 from vqclip_nb.models.draft import Draft
 from vqclip_nb.models.half_precision import pick_precision
 from vqclip_nb.models.open_clip import PREFIX, check_name, load_open_clip
-from vqclip_nb.models.registry import Entry, entries, entry, ready
+from vqclip_nb.models.registry import (
+    RegisteredModel,
+    ensure_cached,
+    find_model,
+    registered_models,
+)
 from vqclip_nb.models.safe_load import read_tensors
 from vqclip_nb.models.vqgan import VQGAN, Network
 from vqclip_nb.settings import Settings
@@ -30,12 +35,11 @@ from vqclip_nb.settings import Settings
 
 @dataclass
 class Models:
-    """A generator and its critics on one device.
+    """A VQGAN and its CLIPs on one device.
 
-    name, clip: what they were loaded by, as `Settings` has them
-    precision: what was asked for, as `Settings` has it
-    draft: what paints the thumbnail that a run is pulled to, where the pair has it
-    checksums: sha256 of each file that was loaded, by its name
+    name, clip, precision: the arguments of `load_models`, as in `Settings`
+    draft: network that draws the thumbnail which guides a run, or None
+    checksums: SHA-256 of each loaded file, by file or model name
     """
 
     name: str
@@ -48,13 +52,13 @@ class Models:
     checksums: dict[str, str] = field(default_factory=dict)
 
     def fit(self, settings: Settings) -> bool:
-        """Whether they are what the settings name."""
+        """Whether these are the models, device and precision of the settings."""
         here = self.name, self.clip, self.device, self.precision
         asked = settings.models, settings.clip, pick_device(settings.device), settings.precision
         return here == asked
 
     def free(self) -> None:
-        """Let go of the weights and give the GPU's memory back; the pair cannot be used again."""
+        """Release the weights and the GPU memory; the models cannot be used afterwards."""
         self.vqgan, self.perceptors, self.draft = None, [], None
         release_memory()
 
@@ -67,34 +71,36 @@ def load_models(
     precision: str = "auto",
     offline: bool = False,
 ) -> Models:
-    """Load a generator and its critics, frozen; official ones are fetched if need be.
+    """Load a VQGAN and its CLIPs, frozen; official models are downloaded if they are not cached.
 
-    name: a registered generator; or the path of a `.ckpt`, `.pt` or `.safetensors` file beside
-        which its yaml stands; or the folder of a pair that `vqclip_nb.train` has written
-    clip: registered critics, paths of a CLIP state dict or TorchScript archive, or open_clip's
-        (`open_clip:MODEL/WEIGHTS`); empty takes the generator's own, or the embedded one
+    name: a registered VQGAN; or the path of a `.ckpt`, `.pt` or `.safetensors` file with its yaml
+        beside it; or a folder written by `vqclip_nb.train`
+    clip: registered CLIPs, paths of CLIP state dicts or TorchScript archives, or models of
+        open_clip (`open_clip:MODEL/WEIGHTS`); if empty, the CLIP that the VQGAN is registered with,
+        or the embedded one
     device: auto (cuda, else mps, else cpu), cpu, cuda or mps
-    precision: auto (on a GPU bf16, or fp16 where it has no bf16; else fp32), fp32, bf16 or fp16
-    offline: fetch nothing; so does the environment's HF_HUB_OFFLINE=1
+    precision: auto (on a GPU bf16 if it is supported natively, else fp16; fp32 elsewhere), fp32,
+        bf16 or fp16
+    offline: forbid downloads, as the environment variable HF_HUB_OFFLINE=1 does
 
-    Raises ValueError (WeightsError where a file is not what it should be) or FetchError.
+    Raises ValueError (WeightsError for an invalid file) or FetchError.
     """
     where = pick_device(device)
     dtype = pick_precision(precision, where)
-    generator, critics, drawn_by = _sources(name, clip)
+    generator, clips, draft_file = _sources(name, clip)
     named, sums = (clip,) if isinstance(clip, str) else tuple(clip), {}
-    network = _loaded_network(generator, offline, sums)
+    network = _load_network(generator, offline, sums)
     vqgan = VQGAN(network.to(where)).use(dtype)
-    perceptors = [_loaded_critic(critic, offline, sums).to(where).use(dtype) for critic in critics]
+    perceptors = [_load_perceptor(source, offline, sums).to(where).use(dtype) for source in clips]
     draft = None
-    if drawn_by:
-        draft = Draft.from_state(read_tensors(drawn_by)).to(where)
-        sums[drawn_by.name] = sha256_of(drawn_by)
+    if draft_file:
+        draft = Draft.from_state(read_tensors(draft_file)).to(where)
+        sums[draft_file.name] = sha256_of(draft_file)
     return Models(name, named, vqgan, perceptors, where, precision, draft, sums)
 
 
 def load_for(settings: Settings, *, offline: bool = False) -> Models:
-    """What the settings name, loaded; raises as `load_models` does."""
+    """Load the models that the settings name; raises as `load_models` does."""
     named = {name: getattr(settings, name) for name in ("clip", "device", "precision")}
     return load_models(settings.models, **named, offline=offline)
 
@@ -121,23 +127,23 @@ def load_latents(source: str, models: Models) -> Tensor | None:
 
 
 def check_names(name: str, clip: str | Sequence[str] = ()) -> None:
-    """Raise ValueError where there is no such generator or critic; loads and fetches nothing."""
+    """Raise ValueError if there is no such VQGAN or CLIP; loads and downloads nothing."""
     _sources(name, clip)
 
 
 def registered(kind: str) -> list[str]:
-    """Names of the generators ("vqgan") or the critics ("clip") that can be loaded by name."""
-    return [each.name for each in entries(kind)]
+    """Names of the registered models of a kind, "vqgan" or "clip"."""
+    return [model.name for model in registered_models(kind)]
 
 
 def is_embedded(name: str) -> bool:
-    """Whether the package itself carries this generator."""
-    found = entry("vqgan", name)
+    """Whether the package contains this VQGAN."""
+    found = find_model("vqgan", name)
     return found is not None and found.embedded
 
 
 def pick_device(name: str) -> torch.device:
-    """The device for a setting; raises ValueError where it is not there."""
+    """The device for auto, cpu, cuda or mps; raises ValueError if the machine lacks it."""
     there = {"cpu": True, "cuda": torch.cuda.is_available()}
     there["mps"] = torch.backends.mps.is_available()
     if name == "auto":
@@ -149,32 +155,33 @@ def pick_device(name: str) -> torch.device:
 
 
 def release_memory() -> None:
-    """Collect what nobody holds and give cached GPU memory back to the system."""
+    """Collect garbage and return cached GPU memory to the system."""
     gc.collect()
     if torch.cuda.is_available() and not torch.cuda.is_current_stream_capturing():
         torch.cuda.empty_cache()
 
 
-_Source = Entry | Path | str  # a name of open_clip's
+_Source = RegisteredModel | Path | str  # str: a model of open_clip
 
 
 def _sources(name: str, clip: str | Sequence[str]) -> tuple[_Source, list[_Source], Path | None]:
-    """Where the generator, its critics and its draft come from."""
+    """The sources of the VQGAN, of its CLIPs and of its draft."""
     asked = [clip] if isinstance(clip, str) else list(clip)
     folder = Path(name).expanduser()
-    if entry("vqgan", name) is None and (folder / "vqgan.safetensors").is_file():
-        own, drawn_by = folder / "clip.safetensors", folder / "draft.safetensors"
-        critics = [_source("clip", each, "clip") for each in asked]
-        critics = critics or [own if own.is_file() else entry("clip", "tiny")]
-        return folder / "vqgan.safetensors", critics, drawn_by if drawn_by.is_file() else None
+    if find_model("vqgan", name) is None and (folder / "vqgan.safetensors").is_file():
+        own, draft_file = folder / "clip.safetensors", folder / "draft.safetensors"
+        clips = [_source("clip", each, "clip") for each in asked]
+        clips = clips or [own if own.is_file() else find_model("clip", "tiny")]
+        return folder / "vqgan.safetensors", clips, draft_file if draft_file.is_file() else None
     generator = _source("models", name, "vqgan")
-    usual = generator.clip if isinstance(generator, Entry) else ("tiny",)
-    critics = [_source("clip", each, "clip") for each in asked or usual]
-    return generator, critics, generator.draft_path if isinstance(generator, Entry) else None
+    is_registered = isinstance(generator, RegisteredModel)
+    default = generator.clip if is_registered else ("tiny",)
+    clips = [_source("clip", each, "clip") for each in asked or default]
+    return generator, clips, generator.draft_path if is_registered else None
 
 
 def _source(setting: str, name: str, kind: str) -> _Source:
-    found = entry(kind, name)
+    found = find_model(kind, name)
     if found is not None:
         return found
     if kind == "clip" and name.startswith(PREFIX):
@@ -185,26 +192,26 @@ def _source(setting: str, name: str, kind: str) -> _Source:
         return path
     known = ", ".join(registered(kind))
     raise ValueError(
-        f"{setting} is {name!r}: allowed is {known}, or the path of a checkpoint that exists."
+        f"{setting} is {name!r}: allowed is {known}, or the path of an existing checkpoint."
     )
 
 
-def _loaded_network(source: _Source, offline: bool, sums: dict[str, str]) -> Network:
-    """The generator's parts; notes the checksum of their file."""
+def _load_network(source: _Source, offline: bool, sums: dict[str, str]) -> Network:
+    """Load a VQGAN and store the checksum of its file in `sums`."""
     if isinstance(source, Path) or source.embedded:
         file = source if isinstance(source, Path) else source.path
         sums[file.name] = sha256_of(file)
         return load_network(file)
 
     def needed(original: Path) -> dict[str, Tensor]:
-        return network_of(source.config, vqgan_tensors(original), original).state_dict()
+        return build_network(source.config, vqgan_tensors(original), original).state_dict()
 
-    file, sums[source.name] = ready(source, offline, needed)
-    return network_of(source.config, read_tensors(file), file, checked=True)
+    file, sums[source.name] = ensure_cached(source, offline, needed)
+    return build_network(source.config, read_tensors(file), file, checked=True)
 
 
-def _loaded_critic(source: _Source, offline: bool, sums: dict[str, str]) -> Perceptor:
-    """A critic; notes the checksum of its file."""
+def _load_perceptor(source: _Source, offline: bool, sums: dict[str, str]) -> Perceptor:
+    """Load a CLIP and store the checksum of its file in `sums`."""
     if isinstance(source, str):
         return load_open_clip(source, offline)
     if isinstance(source, Path) or source.embedded:
@@ -214,8 +221,8 @@ def _loaded_critic(source: _Source, offline: bool, sums: dict[str, str]) -> Perc
 
     def needed(original: Path) -> dict[str, Tensor]:
         state = read_tensors(original)
-        perceptor_of(source.name, state, original)
+        build_perceptor(source.name, state, original)
         return state
 
-    file, sums[source.name] = ready(source, offline, needed)
-    return perceptor_of(source.name, read_tensors(file), file, checked=True)
+    file, sums[source.name] = ensure_cached(source, offline, needed)
+    return build_perceptor(source.name, read_tensors(file), file, checked=True)

@@ -1,8 +1,8 @@
-"""Critics of open_clip: LAION's, DataComp's, robust ones (FARE), SigLIP; an extra.
+"""CLIPs of open_clip: LAION, DataComp, FARE (robust), SigLIP. Needs the package open_clip_torch.
 
-`open_clip:ViT-B-32/laion2b_s34b_b79k` is a model and its weights, by open_clip's names or with a
-file's path in place of the second; `open_clip:hf-hub:chs20/FARE4-ViT-B-32-laion2B-s34B-b79K` is a
-whole model of the Hugging Face Hub. Each brings its own tokenizer, mean and std.
+`open_clip:ViT-B-32/laion2b_s34b_b79k` names an architecture and its weights, by open_clip's tag or
+a file's path; `open_clip:hf-hub:chs20/FARE4-ViT-B-32-laion2B-s34B-b79K` names a model on the Hugging
+Face Hub. Each model has its own tokenizer, mean and std.
 """
 
 from __future__ import annotations
@@ -24,36 +24,36 @@ PREFIX = "open_clip:"
 
 
 class OpenClipPerceptor(Perceptor):
-    """A critic whose model and tokenizer are open_clip's.
+    """A CLIP whose model and tokenizer are open_clip's.
 
     model: an open_clip model; tokenizer: its tokenizer
-    seen: open_clip's description of how pictures are prepared for it
+    preprocess: open_clip's preprocessing config: size, mean, std
     """
 
-    def __init__(self, name: str, model: Any, tokenizer: Any, seen: dict[str, Any]) -> None:
+    def __init__(self, name: str, model: Any, tokenizer: Any, preprocess: dict[str, Any]) -> None:
         self.name = name
         self.model = model.float().eval().requires_grad_(False)
         self._words = frozenset()
-        size = seen["size"]
-        self._see(size if isinstance(size, int) else max(size), seen["mean"], seen["std"])
+        size, mean, std = (preprocess[key] for key in ("size", "mean", "std"))
+        self._set_input(size if isinstance(size, int) else max(size), mean, std)
         self.context_length = model.context_length
         self._tokenizer = tokenizer
 
     @property
     def embed_dim(self) -> int:
-        """E of the embeddings; models keep it in different places, so one is made."""
+        """E, measured, because models store it in different places."""
         return self.encode_text("a").shape[1]
 
-    def _look(self, x: Tensor) -> Tensor:
+    def _encode(self, x: Tensor) -> Tensor:
         return self.model.encode_image(x)
 
     def _tokens(self, texts: list[str]) -> Tensor:
         return self._tokenizer(texts, context_length=self.context_length)
 
-    def _lost(self, sentence: str) -> str:
-        """The last words, without which the tokens are the same; no tokenizer need know of it."""
+    def _cut_off(self, sentence: str) -> str:
+        """The last words that can be removed without a change of the tokens."""
         words, whole = sentence.split(), self._tokens([sentence])
-        if (whole[0, -1] == 0).item():  # padded: all of it is there
+        if (whole[0, -1] == 0).item():  # padded, so nothing was cut off
             return ""
         kept = len(words)
         while kept and self._tokens([" ".join(words[: kept - 1])]).equal(whole):
@@ -62,7 +62,7 @@ class OpenClipPerceptor(Perceptor):
 
 
 def check_name(name: str) -> None:
-    """Raise ValueError where a name cannot be one of open_clip's, or open_clip is not there."""
+    """Raise ValueError if the name is malformed or open_clip is not installed."""
     wanted, _, weights = name.removeprefix(PREFIX).partition("/")
     if not wanted or not weights:
         raise ValueError(
@@ -73,7 +73,7 @@ def check_name(name: str) -> None:
 
 
 def load_open_clip(name: str, offline: bool = False) -> OpenClipPerceptor:
-    """The critic of that name; fetched by open_clip, into the cache of official models.
+    """Load a CLIP by its open_clip name; open_clip downloads it into our cache of official models.
 
     Raises WeightsError or FetchError.
     """
@@ -87,9 +87,11 @@ def load_open_clip(name: str, offline: bool = False) -> OpenClipPerceptor:
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(wanted)) or "a file's path"
         raise WeightsError(f"clip is {name!r}: allowed for {wanted} is {tags}.")
     folder = cache_folder() / "open_clip"
-    by_url = known.get("url") and not known.get("hf_hub")  # open_clip asks no switch for these
+    by_url = known.get("url") and not known.get("hf_hub")  # open_clip has no offline mode for these
     if by_url and is_offline(offline) and not (folder / Path(known["url"]).name).is_file():
-        raise FetchError(f"{name} is not in {folder} and nothing may be fetched (offline).")
+        raise FetchError(
+            f"{name} is not in {folder} and downloads are disabled (offline): load it once online."
+        )
     try:
         with _hub_offline(is_offline(offline)):
             model = open_clip.create_model(
@@ -108,7 +110,7 @@ def load_open_clip(name: str, offline: bool = False) -> OpenClipPerceptor:
 
 @contextlib.contextmanager
 def _hub_offline(offline: bool) -> Iterator[None]:
-    """Hugging Face's own switch, which it reads from the environment only once."""
+    """Set Hugging Face's offline switch, which it reads from the environment only at import."""
     if not offline or importlib.util.find_spec("huggingface_hub") is None:
         yield
         return

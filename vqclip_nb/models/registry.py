@@ -1,7 +1,7 @@
-"""What can be loaded by name, and where on this machine it is kept.
+"""The models that can be loaded by name, and their cache on this machine.
 
-An official model is fetched once. Of its file, in which optimizers and LPIPS ride along, only what
-painting needs is kept, as safetensors that the next load maps instead of reading.
+An official model is downloaded once. The published files also contain optimizers and LPIPS; only
+the tensors that painting needs are kept, as safetensors, which the next load maps.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _DRIVE = "https://drive.google.com/uc?id="
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A model that can be loaded by name; the fields are those of registry.toml.
+class RegisteredModel:
+    """A model that can be loaded by name; registry.toml documents the fields.
 
     kind: "vqgan" or "clip"
     """
@@ -50,58 +50,58 @@ class Entry:
 
     @property
     def embedded(self) -> bool:
-        """Whether the package itself carries it."""
+        """Whether the package contains it."""
         return bool(self.file)
 
     @property
     def path(self) -> Path:
-        """Where it is, or will be once it is fetched."""
+        """The file in the package or, once downloaded, in the cache."""
         if self.embedded:
             return _PACKAGE / self.file
         return cache_folder() / self.kind / f"{self.name.replace('/', '-')}.safetensors"
 
     @property
     def draft_path(self) -> Path | None:
-        """The draft's file, where the pair has one."""
+        """The file of its draft, or None."""
         return _PACKAGE / self.draft if self.draft else None
 
     @property
     def cost(self) -> str:
-        """What loading it fetches, in words."""
+        """The download that loading it needs, as text."""
         if self.embedded:
             return "in the package"
         return "on this machine" if self.path.is_file() else f"{self.bytes / 1e6:,.0f} MB to fetch"
 
     @property
     def mirrors(self) -> tuple[str, ...]:
-        """Where its file is fetched: first the user's own copy, where VQCLIP_MIRROR names one."""
+        """Its download URLs, in order; those of VQCLIP_MIRROR come first."""
         own = [url for name, url in _own_mirrors() if name == self.name]
         return (*own, *self.urls)
 
 
-def entry(kind: str, name: str) -> Entry | None:
-    """The model of that name, or None."""
+def find_model(kind: str, name: str) -> RegisteredModel | None:
+    """The registered model of that name, or None; kind: "vqgan" or "clip"."""
     found = _TABLE[kind].get(name)
     if found is None:
         return None
     found = {key: tuple(v) if isinstance(v, list) else v for key, v in found.items()}
     if layout := found.get("layout"):
         found["config"] = _TABLE["architectures"][layout] | {"n_embed": found["codes"]}
-    return Entry(kind, name, **found)
+    return RegisteredModel(kind, name, **found)
 
 
-def entries(kind: str) -> Iterator[Entry]:
-    """All generators ("vqgan") or critics ("clip"), the embedded ones first."""
+def registered_models(kind: str) -> Iterator[RegisteredModel]:
+    """All models of a kind, "vqgan" or "clip", the embedded ones first."""
     for name in _TABLE[kind]:
-        yield entry(kind, name)
+        yield find_model(kind, name)
 
 
 def table() -> list[dict[str, str]]:
-    """A row for each model: what it is, whether it is here, what it costs to fetch."""
+    """One row per model: its kind, download, memory, checksum, published figures and licence."""
     return [
         {
             "name": each.name,
-            "kind": {"vqgan": "generator", "clip": "critic"}[each.kind],
+            "kind": {"vqgan": "VQGAN", "clip": "CLIP"}[each.kind],
             "cost": each.cost,
             "memory": each.memory,
             "checksum": "known" if each.sha256 or each.embedded else "recorded at first use",
@@ -110,31 +110,31 @@ def table() -> list[dict[str, str]]:
         }
         for kind in _TABLE
         if kind != "architectures"
-        for each in entries(kind)
+        for each in registered_models(kind)
     ]
 
 
 def cache_folder() -> Path:
-    """Where official models are kept: VQCLIP_CACHE, or where this platform keeps caches.
+    """The cache of official models: VQCLIP_CACHE, or the platform's cache folder.
 
     On Colab, `os.environ["VQCLIP_CACHE"] = str(vq.drive_folder("models"))` keeps them in Google
-    Drive, so that tomorrow's session fetches nothing.
+    Drive for the next session.
     """
     chosen = os.environ.get("VQCLIP_CACHE")
     return Path(chosen).expanduser() if chosen else user_cache_path("vqclip_nb")
 
 
 def is_offline(asked: bool) -> bool:
-    """Whether nothing may be fetched: asked for, or by HF_HUB_OFFLINE."""
+    """Whether downloads are forbidden, by the argument or by HF_HUB_OFFLINE."""
     return asked or os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on")
 
 
-def ready(
-    model: Entry, offline: bool, needed: Callable[[Path], dict[str, Tensor]]
+def ensure_cached(
+    model: RegisteredModel, offline: bool, needed: Callable[[Path], dict[str, Tensor]]
 ) -> tuple[Path, str]:
-    """An official model's file on this machine and its checksum; it is fetched if need be.
+    """Download an official model unless it is cached; returns its file and checksum.
 
-    needed: reads from the fetched file what is kept of it, and refuses what it cannot use
+    needed: reads the tensors to keep from the published file; raises WeightsError if it is invalid
 
     The checksum is that of the published file. Raises FetchError or WeightsError.
     """
@@ -143,30 +143,30 @@ def ready(
     original = model.path.with_suffix(".ckpt" if model.kind == "vqgan" else ".pt")
     if is_offline(offline) and not original.is_file():
         raise FetchError(
-            f"{model.name} is not in {cache_folder()} and nothing may be fetched (offline): "
-            f"load it once with a network, or put its file at {original} by hand."
+            f"{model.name} is not in {cache_folder()} and downloads are disabled (offline): "
+            f"load it once online, or put its file at {original} by hand."
         )
     by_hand = original.is_file()
-    room = min(model.bytes, 1_500_000_000)  # what is kept is a part of the file
+    room = min(model.bytes, 1_500_000_000)  # upper bound of the tensors that are kept
     checksum = fetch(Download(original, model.mirrors, model.sha256, model.bytes, room))
     _keep(model.path, needed(original), checksum)
     if not by_hand:
-        with suppress(OSError):  # it is only in the way
+        with suppress(OSError):  # harmless if it stays
             original.unlink()
     return model.path, checksum
 
 
 def _keep(path: Path, tensors: dict[str, Tensor], checksum: str) -> None:
     part = path.with_name(path.name + ".part")
-    own = {name: tensor.clone() for name, tensor in tensors.items()}  # some share their storage
+    own = {name: tensor.clone() for name, tensor in tensors.items()}  # some share a storage
     try:
         save_file(own, part, metadata={"made_from": checksum})
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise FetchError(
-            f"{path} could not be written ({error.strerror}): make room, or set VQCLIP_CACHE to "
-            "another folder."
+            f"{path} could not be written ({error.strerror}): free disk space, or set VQCLIP_CACHE "
+            "to another folder."
         ) from error
 
 
@@ -176,12 +176,12 @@ def _made_from(path: Path) -> str:
 
 
 def _own_mirrors() -> Iterator[tuple[str, str]]:
-    """Pairs name=url of VQCLIP_MIRROR, between spaces; a bare Google Drive id is a url too."""
+    """Parse VQCLIP_MIRROR: NAME=URL pairs separated by spaces; URL may be a Google Drive id."""
     for pair in os.environ.get("VQCLIP_MIRROR", "").split():
         name, _, url = pair.partition("=")
-        if not url or all(entry(kind, name) is None for kind in ("vqgan", "clip")):
+        if not url or all(find_model(kind, name) is None for kind in ("vqgan", "clip")):
             raise ValueError(
-                f"VQCLIP_MIRROR has {pair!r}: allowed is NAME=URL, with a name that "
-                "`vqclip models` lists."
+                f"VQCLIP_MIRROR has {pair!r}: allowed is NAME=URL, with a name listed by "
+                "`vqclip models`."
             )
         yield name, url if "://" in url else _DRIVE + url

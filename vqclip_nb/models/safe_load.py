@@ -1,9 +1,19 @@
-"""Files of strangers, read safely: tensors come out, no code runs.
+"""Load untrusted checkpoints without executing code.
 
-A PyTorch checkpoint and a TorchScript archive are both zip files with a pickle inside. The pickle
-is read by an unpickler that knows tensors and plain containers; every other class that it names
-becomes an inert placeholder, which is never called. The numbers of a tensor are read when it is
-wanted: of 4 GB of a transformer with its optimizer only the 300 MB of the VQGAN inside.
+PyTorch checkpoints and TorchScript archives are zip files that contain a pickle. The unpickler here
+builds descriptions of tensors and plain containers; every other global becomes an inert
+placeholder. Only the requested tensors are read: the 300 MB of the VQGAN from a 4 GB transformer
+checkpoint with its optimizer.
+
+Why not `torch.load(weights_only=True, mmap=True)` with placeholders in `safe_globals`? Tried with
+torch 2.14, it
+
+- refuses TorchScript archives, the format of OpenAI's CLIP files;
+- refuses Lightning checkpoints: SETITEM works on plain dicts only, so that no placeholder can stand
+  in for Lightning's AttributeDict, and any global of `os`, `posix` or `sys` rejects the whole file;
+- does not verify checksums, so that a flipped byte in a mapped tensor goes unnoticed;
+- returns tensors of 10**12 elements over a storage of 4 (stride 0): a memory bomb for the caller;
+- keeps `safe_globals` in a variable of the process, shared by all threads.
 """
 
 from __future__ import annotations
@@ -23,22 +33,22 @@ import yaml
 from safetensors import safe_open
 from torch import Tensor
 
-_LARGEST_PICKLE = 64 * 2**20  # bytes; those of the published models have less than 1 MiB
-_MOST_ENTRIES = 1_000_000  # of a checkpoint's tree
+_LARGEST_PICKLE = 64 * 2**20  # bytes; published models need less than 1 MiB
+_MOST_ENTRIES = 1_000_000  # in the tree of a checkpoint
 
 
 class WeightsError(ValueError):
-    """A file cannot be used; the sentence names the file, the reason and what to do."""
+    """A file cannot be used; the message names the file, the reason and the remedy."""
 
 
 def read_tensors(
     path: str | Path, wanted: Callable[[str], bool] = lambda name: True
 ) -> dict[str, Tensor]:
-    """The tensors of a `.safetensors`, `.ckpt`, `.pt` or TorchScript file, on the CPU, by name.
+    """Read the tensors of a `.safetensors`, `.ckpt`, `.pt` or TorchScript file onto the CPU.
 
-    wanted: tells by its name whether a tensor is to be read
+    wanted: called with each name; only tensors for which it returns True are read
 
-    Of a training checkpoint only its `state_dict` is looked at. Raises WeightsError.
+    If the file has a `state_dict`, only that part is searched. Raises WeightsError.
     """
     path = Path(path)
     if not path.is_file():
@@ -48,28 +58,30 @@ def read_tensors(
         tensors = read(path, wanted)
     except WeightsError:
         raise
-    except Exception as error:  # a stranger's file can be wrong in any way
-        said = str(error) or type(error).__name__
-        raise WeightsError(f"{path} cannot be read as weights: {said}.") from error
+    except Exception as error:  # an untrusted file can fail in any way
+        reason = str(error) or type(error).__name__
+        raise WeightsError(f"{path} cannot be read as weights: {reason}.") from error
     if not tensors:
-        raise WeightsError(f"{path} holds no tensors that are looked for: it is another model's.")
+        raise WeightsError(
+            f"{path} holds no tensors with the expected names: give a checkpoint of this model type."
+        )
     return tensors
 
 
 def read_yaml(path: str | Path) -> dict:
-    """A yaml file as plain containers; tags that would make objects are refused."""
+    """Read a yaml file as plain containers; tags that construct objects raise WeightsError."""
     try:
         with open(path, encoding="utf-8") as file:
             config = yaml.safe_load(file)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise WeightsError(f"{path} cannot be read as yaml: {error}.") from error
     if not isinstance(config, dict):
-        raise WeightsError(f"{path} is no model description: expected a yaml with `model.params`.")
+        raise WeightsError(f"{path} is not a model config: expected a yaml with `model.params`.")
     return config
 
 
 def _read_safetensors(path: Path, wanted: Callable[[str], bool]) -> dict[str, Tensor]:
-    """The tensors are mapped, not read: what is never touched takes no memory."""
+    """Map the tensors: pages that are never touched take no memory."""
     with safe_open(path, "pt") as file:
         return {name: file.get_tensor(name) for name in file.keys() if wanted(name)}  # noqa: SIM118
 
@@ -83,7 +95,10 @@ def _read_archive(path: Path, wanted: Callable[[str], bool]) -> dict[str, Tensor
     with zipfile.ZipFile(path) as file:
         root = next((n[: -len("data.pkl")] for n in file.namelist() if _is_root(n)), None)
         if root is None:
-            raise WeightsError(f"{path} is a zip file without data.pkl: it is no PyTorch archive.")
+            raise WeightsError(
+                f"{path} is a zip file without data.pkl, not a PyTorch archive: "
+                "save it again with torch.save or as safetensors."
+            )
         archive = _Archive(file, root)
         tree = archive.tree()
         if isinstance(tree, dict) and isinstance(tree.get("state_dict"), dict):
@@ -96,13 +111,13 @@ def _is_root(name: str) -> bool:
 
 
 def _named_tensors(tree: Any) -> Iterator[tuple[str, _StoredTensor]]:
-    """Dotted names and tensors of nested dicts and of the attributes of inert objects."""
+    """Yield the dotted names and tensors of nested dicts and of placeholders' attributes."""
     left, seen = [("", tree)], 0
     while left:
         prefix, node = left.pop()
         items = vars(node) if isinstance(node, _Inert) else node
         seen += len(items) if isinstance(items, dict) else 0
-        if seen > _MOST_ENTRIES:  # a few containers that hold each other many times over
+        if seen > _MOST_ENTRIES:  # a few shared containers can nest to exponential size
             raise pickle.UnpicklingError("it has more entries than any model")
         for name, value in items.items() if isinstance(items, dict) else ():
             if isinstance(value, _StoredTensor):
@@ -112,7 +127,7 @@ def _named_tensors(tree: Any) -> Iterator[tuple[str, _StoredTensor]]:
 
 
 class _Inert:
-    """Stands for any class that the pickle names; takes its state and does nothing."""
+    """Placeholder for any other global in the pickle: it stores its state and does nothing."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> _Inert:
         return super().__new__(cls)
@@ -125,15 +140,15 @@ class _Inert:
             vars(self).update(state)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        """Lightning's own dictionaries are filled item by item; what is in them is not needed."""
+        """Ignore the items of dict subclasses, such as Lightning's AttributeDict."""
 
     def append(self, item: Any) -> None:
-        """Nor is what is in a list of another class."""
+        """Ignore the items of list subclasses."""
 
 
 @dataclass(frozen=True)
 class _Storage:
-    """Numbers in a row: a file of the archive."""
+    """A flat array of `count` elements, stored as one file of the archive."""
 
     key: str
     dtype: torch.dtype
@@ -142,7 +157,7 @@ class _Storage:
 
 @dataclass(frozen=True)
 class _StoredTensor:
-    """Where in a storage the numbers of a tensor lie."""
+    """A strided view of a storage."""
 
     storage: _Storage
     offset: int
@@ -151,9 +166,9 @@ class _StoredTensor:
 
 
 def _rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> _StoredTensor:
-    whole = [offset, *size, *stride]
-    if not isinstance(storage, _Storage) or not all(type(n) is int and n >= 0 for n in whole):
-        raise pickle.UnpicklingError("a tensor is described by no numbers")
+    view = [offset, *size, *stride]
+    if not isinstance(storage, _Storage) or not all(type(n) is int and n >= 0 for n in view):
+        raise pickle.UnpicklingError("a tensor has an invalid offset, size or stride")
     reach = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True)) + 1
     if math.prod(size) > storage.count or (0 not in size and reach > storage.count):
         raise pickle.UnpicklingError("a tensor reaches beyond its storage")
@@ -184,43 +199,43 @@ _BUILDERS = {
 
 
 class _Archive:
-    """A zip file of `torch.save` or `torch.jit.save`."""
+    """A zip file written by `torch.save` or `torch.jit.save`."""
 
     def __init__(self, file: zipfile.ZipFile, root: str) -> None:
         self.file, self.root = file, root
         self._read: dict[_Storage, Tensor] = {}
 
     def tree(self) -> Any:
-        """What was saved, with `_StoredTensor` for the tensors and `_Inert` for all else."""
+        """The saved object, with `_StoredTensor` for tensors and `_Inert` for other classes."""
         if self.file.getinfo(f"{self.root}data.pkl").file_size > _LARGEST_PICKLE:
-            raise pickle.UnpicklingError("its data.pkl is larger than any model's")
+            raise pickle.UnpicklingError("its data.pkl is larger than that of any model")
         return _TensorUnpickler(self.file.read(f"{self.root}data.pkl")).load()
 
     def tensor(self, stored: _StoredTensor) -> Tensor:
-        """The numbers; tensors of one storage share them."""
+        """Read a tensor; tensors of the same storage share memory."""
         storage = stored.storage
         if storage not in self._read:
-            self._read[storage] = self._numbers(storage)
+            self._read[storage] = self._elements(storage)
         return self._read[storage].as_strided(stored.size, stored.stride, stored.offset)
 
-    def _numbers(self, storage: _Storage) -> Tensor:
+    def _elements(self, storage: _Storage) -> Tensor:
         name, length = f"{self.root}data/{storage.key}", storage.count * storage.dtype.itemsize
         info = self.file.getinfo(name)
         if info.compress_type != zipfile.ZIP_STORED or info.file_size < length:
-            raise pickle.UnpicklingError("a storage is compressed or shorter than it says")
-        if not length:  # an empty buffer cannot be read from
+            raise pickle.UnpicklingError("a storage is compressed or shorter than declared")
+        if not length:  # torch.frombuffer refuses an empty buffer
             return torch.empty(0, dtype=storage.dtype)
         data = bytearray(info.file_size)
-        with self.file.open(name) as opened:  # which compares the checksum at its end
+        with self.file.open(name) as opened:  # verifies the CRC-32 at the end
             opened.readinto(data)
         return torch.frombuffer(data, dtype=storage.dtype, count=storage.count)
 
 
 class _TensorUnpickler(pickle._Unpickler):
-    """Builds descriptions of tensors and plain containers; anything else becomes `_Inert`.
+    """Unpickler that resolves every global except tensors and OrderedDict to `_Inert`.
 
-    Python's own unpickler, not the one in C: its memo is a dict, where the other's is an array
-    that a stranger's file can make as long as it likes.
+    It extends the Python implementation because the memo of the C implementation is an array,
+    whose length the file can choose: a memory bomb in ten bytes.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -236,5 +251,5 @@ class _TensorUnpickler(pickle._Unpickler):
         if kind != "storage" or not isinstance(dtype, torch.dtype):
             raise pickle.UnpicklingError(f"a storage of an unknown kind, {kind!r}")
         if type(count) is not int or count < 0 or not isinstance(key, str):
-            raise pickle.UnpicklingError("a storage is described by no numbers")
+            raise pickle.UnpicklingError("a storage has an invalid size or key")
         return _Storage(key, dtype, count)

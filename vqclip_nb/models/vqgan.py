@@ -1,8 +1,8 @@
-"""The generator: a VQGAN that turns a latent into a picture, built from taming's own modules.
+"""VQGAN, built from the modules of taming-transformers: pictures to codes and back.
 
 VQGAN: Esser, Rombach, Ommer, "Taming Transformers for High-Resolution Image Synthesis",
-arXiv 2012.09841. Key names are those of the published checkpoints, so that the embedded model, the
-official files and a checkpoint of one's own take the same road.
+arXiv 2012.09841. Key names are those of the published checkpoints, so that the embedded model,
+official files and users' checkpoints are loaded by the same code.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ from torch.utils.checkpoint import checkpoint
 from vqclip_nb.models.frozen_decoder import freeze
 from vqclip_nb.models.half_precision import keep_in_range, through
 
-# how activations are computed again for their gradient; a frozen network draws nothing by chance
+# arguments of `checkpoint`; a frozen network draws no random numbers
 AGAIN = {"use_reentrant": False, "preserve_rng_state": False}
 
 
 class Network(nn.Module):
-    """The trainable parts, under the names that taming's checkpoints give them.
+    """The trainable modules, under the names of taming's checkpoints.
 
     config: the `model.params` of a taming yaml: `ddconfig`, `embed_dim`, `n_embed` and, for the
-    discriminator, `lossconfig.params`.
-    gumbel: whether the codes are chosen by a layer of their own (Jang et al., arXiv 1611.01144)
-    instead of by their distance
+        discriminator, `lossconfig.params`
+    gumbel: whether a layer selects the codes (Jang et al., arXiv 1611.01144) instead of their
+        distance
 
-    One key of `ddconfig` is ours: `norm_groups`, the number of groups of every GroupNorm (taming's
-    32 where it is missing). The published models have four channels a group at full resolution;
-    a slim one with 32 channels and 32 groups would normalise each channel alone, and could not
-    say how bright or what colour a plain surface is.
+    One key of `ddconfig` is ours: `norm_groups`, the number of groups of every GroupNorm (default:
+    taming's 32). The published models have four channels per group at full resolution. A small model
+    with 32 channels in 32 groups would normalise each channel separately, and could not represent
+    the brightness or colour of a plain surface.
     """
 
     def __init__(self, config: dict, *, discriminator: bool, gumbel: bool = False) -> None:
@@ -73,18 +73,17 @@ class Network(nn.Module):
 
     @property
     def codes(self) -> nn.Embedding:
-        """The codebook, whose place depends on how the codes are chosen."""
+        """The codebook's embedding; its attribute depends on the quantizer."""
         quantizer = self.quantize
         return quantizer.embed if isinstance(quantizer, GumbelQuantize) else quantizer.embedding
 
 
 class VQGAN:
-    """A frozen generator: pictures to latents, latents to codes, codes to pictures."""
+    """A frozen VQGAN: encodes pictures to latents, quantizes them and decodes codes to pictures."""
 
     def __init__(self, network: Network) -> None:
         self.network = network.eval().requires_grad_(False)
-        # convolutions are quicker over pixels whose channels lie side by side
-        freeze(network.decoder).to(memory_format=torch.channels_last)
+        freeze(network.decoder).to(memory_format=torch.channels_last)  # faster convolutions
         box = self.codebook
         self.z_min = box.amin(0).view(1, -1, 1, 1)  # (1, C, 1, 1)
         self.z_max = box.amax(0).view(1, -1, 1, 1)
@@ -92,12 +91,12 @@ class VQGAN:
         self.dtype = torch.float32
 
     def use(self, dtype: torch.dtype) -> VQGAN:
-        """Decode in this number format from now on; returns itself."""
+        """Decode in `dtype` from now on; returns itself."""
         network = self.network
         if dtype == torch.float16:
-            chance = torch.Generator().manual_seed(0)
-            places = torch.randint(len(self.codebook), (2, 16, 16), generator=chance)
-            z_q = self.codebook[places.to(self.device)].permute(0, 3, 1, 2)
+            generator = torch.Generator().manual_seed(0)
+            indices = torch.randint(len(self.codebook), (2, 16, 16), generator=generator)
+            z_q = self.codebook[indices.to(self.device)].permute(0, 3, 1, 2)  # (2, C, 16, 16)
             keep_in_range(network.decoder, network.post_quant_conv(z_q))
         network.decoder.to(dtype)
         network.post_quant_conv.to(dtype)
@@ -110,46 +109,46 @@ class VQGAN:
         return self.network.codes.weight
 
     @property
-    def _chooses(self) -> bool:
+    def _is_gumbel(self) -> bool:
         return isinstance(self.network.quantize, GumbelQuantize)
 
     @property
     def factor(self) -> int:
-        """Pixels a code along each side: f = 2 ** (resolutions - 1)."""
+        """Pixels per code along each side: f = 2 ** (resolutions - 1)."""
         return 2 ** (self.network.decoder.num_resolutions - 1)
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
         return self.codebook.device
 
     @property
     def has_discriminator(self) -> bool:
-        """Whether the checkpoint brought its discriminator along."""
+        """Whether the checkpoint contains its discriminator."""
         return hasattr(self.network, "loss")
 
     def encode(self, x: Tensor) -> Tensor:
-        """Pictures [B, 3, H, W] in [0,1] to continuous latents [B, C, H/f, W/f].
+        """Encode pictures [B, 3, H, W] in [0,1] to continuous latents [B, C, H/f, W/f].
 
-        A Gumbel VQGAN's encoder gives no latent but a score for each code: its latent is the code
-        with the highest one.
+        The encoder of a Gumbel VQGAN scores each code instead; the latent is then the code with the
+        highest score.
         """
         h = self.network.quant_conv(self.network.encoder(2 * x - 1))
-        if self._chooses:
+        if self._is_gumbel:
             indices = self.network.quantize.proj(h).argmax(1)  # (B, h, w)
             return F.embedding(indices, self.codebook).permute(0, 3, 1, 2)
         return h
 
     def quantize(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Latents [B, C, h, w] to the nearest codes, in z's shape, and their indices [B, h, w].
+        """Replace latents [B, C, h, w] by the nearest codes; also returns the indices [B, h, w].
 
-        The gradient of the codes goes to z unchanged (straight-through; van den Oord et al.,
-        1711.00937, section 3.2).
+        Straight-through: the gradient with respect to the codes is passed to z unchanged (van den
+        Oord et al., arXiv 1711.00937, section 3.2).
         """
         flat = z.detach().permute(0, 2, 3, 1)  # (B, h, w, C)
         # |z - c|^2 without |z|^2, which is the same for every code
         distance = self.codebook.square().sum(1) - 2 * flat @ self.codebook.T  # (B, h, w, K)
-        indices = distance.min(-1).indices  # on a CPU three times as fast as argmin
+        indices = distance.min(-1).indices  # three times as fast as argmin on a CPU
         codes = F.embedding(indices, self.codebook).permute(0, 3, 1, 2)  # (B, C, h, w)
         return z + (codes - z).detach(), indices
 
@@ -159,30 +158,30 @@ class VQGAN:
             z.copy_(z.clamp(self.z_min, self.z_max))
 
     def decode(self, z_q: Tensor, *, tile: bool = False, recompute: bool = False) -> Tensor:
-        """Codes [B, C, h, w] to pictures [B, 3, h*f, w*f] in [0,1].
+        """Decode codes [B, C, h, w] to pictures [B, 3, h*f, w*f] in [0,1].
 
-        tile: whether the right edge should go on at the left one, and the lower at the upper
-        recompute: compute each block again for its gradient instead of keeping what it computed
+        tile: make the picture tileable, by circular padding
+        recompute: recompute each block's activations in the backward pass instead of storing them
         """
         decoder, widen = self.network.decoder, self.network.post_quant_conv
-        with contextlib.ExitStack() as during:
+        with contextlib.ExitStack() as contexts:
             if recompute:
-                during.enter_context(_recomputed(decoder, tile))
+                contexts.enter_context(_recomputed(decoder, tile))
             if tile:
-                during.enter_context(_around_the_edges(decoder))
+                contexts.enter_context(_circular_padding(decoder))
             y = through(lambda z: decoder(widen(z)), z_q, self.dtype)
         return clamp_with_grad((y + 1) / 2)
 
     def discriminate(self, x: Tensor) -> Tensor:
-        """Realism of each patch of the pictures [B, 3, H, W]: [B, 1, h', w'], higher is realer."""
+        """Realism scores [B, 1, h', w'] of patches of pictures [B, 3, H, W]; higher is more real."""
         if not self.has_discriminator:
             raise ValueError("This checkpoint has no discriminator: set gan_weight to 0.")
         return self.network.loss.discriminator(2 * x - 1)
 
 
 @contextlib.contextmanager
-def _around_the_edges(network: nn.Module) -> Iterator[None]:
-    """Convolutions see the opposite edge beyond an edge, instead of zeros."""
+def _circular_padding(network: nn.Module) -> Iterator[None]:
+    """Pad convolutions with the opposite edge instead of zeros."""
     layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
     try:
         for layer in layers:
@@ -195,10 +194,10 @@ def _around_the_edges(network: nn.Module) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _recomputed(decoder: nn.Module, tile: bool) -> Iterator[None]:
-    """Blocks keep no activations; the backward pass computes them again, in the same way."""
+    """Gradient checkpointing: the backward pass recomputes each block, with the same padding."""
 
     def again(block: nn.Module, *inputs: Tensor | None) -> Tensor:
-        with _around_the_edges(block) if tile else contextlib.nullcontext():
+        with _circular_padding(block) if tile else contextlib.nullcontext():
             return type(block).forward(block, *inputs)
 
     blocks = [b for b in decoder.modules() if isinstance(b, (ResnetBlock, AttnBlock, Upsample))]
@@ -224,8 +223,8 @@ class _ClampWithGrad(torch.autograd.Function):
 
 
 def clamp_with_grad(y: Tensor) -> Tensor:
-    """Clamp to [0,1]; outside, only a gradient whose descent step leads back inside passes.
+    """Clamp to [0,1]; outside, pass only gradients whose descent step leads back inside.
 
-    A plain clamp would give saturated pixels no gradient, and they would stay saturated for ever.
+    With a plain clamp, saturated pixels would get no gradient and would stay saturated.
     """
     return _ClampWithGrad.apply(y)

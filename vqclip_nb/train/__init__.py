@@ -1,1 +1,1 @@
-"""The recipe of the embedded models, and fine-tuning of a VQGAN. Built on `run`."""
+"""Training of the embedded models, and fine-tuning of a VQGAN. Built on `run`."""

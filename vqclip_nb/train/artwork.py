@@ -1,7 +1,7 @@
-"""The drawings that the embedded pair learns from: emoji artwork with names and tags.
+"""The training drawings of the embedded models: emoji artwork with names and tags.
 
-The artwork comes from npm packages (licences beside the weights, in `tiny/LICENSES.md`), is
-rasterised once and cached outside the project; no drawing is stored in the repository.
+The artwork comes from npm packages (licences: `tiny/LICENSES.md`), is rasterised once and cached
+outside the project.
 """
 
 from __future__ import annotations
@@ -20,18 +20,17 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-# How often drawings of emojibase's groups and subgroups are shown: what people ask painters for
-# comes first (animals and plants 3, food 4, places and weather 5), faces and signs last. Flags,
-# keycaps and most symbols are text, which a 64-pixel critic cannot read; hearts (14) and plain
-# coloured shapes (96) are kept.
+# Sampling weights of emojibase's groups and subgroups: high for common prompts (animals and plants
+# 3, food 4, places and weather 5), low for faces and signs. Flags, keycaps and most symbols are
+# omitted, because a 64-pixel CLIP cannot read text; hearts (14) and coloured shapes (96) are kept.
 _GROUPS = {0: 0.3, 1: 0.1, 3: 3.0, 4: 3.0, 5: 2.0, 6: 1.0, 7: 0.7}
 _SUBGROUPS = {14: 1.5, 58: 0.4, 96: 1.5}
 _CLOCK_FACES = ("o’clock", "o'clock", "thirty")
-# A name of one word is what people call a thing first (Rosch's basic level: "penguin", "house");
-# "snow-capped mountain" or "man in manual wheelchair" are asked for far less often.
+# People usually name a thing by one word (Rosch's basic level: "penguin", "house"), so that longer
+# names ("snow-capped mountain") get a lower weight. These words do not count as part of a name.
 _PLAIN_WORDS = {"face", "red", "orange", "yellow", "green", "blue", "purple", "brown", "black"}
 _PLAIN_WORDS |= {"white", "baby", "full", "crescent", "deciduous", "evergreen", "hot"}
-# What people mean by words that several drawings share or that none has as its name.
+# the usual meaning of words that are the name of several drawings or of none
 _MEANT = {
     "tree": "deciduous tree", "flower": "tulip", "heart": "red heart", "book": "closed book",
     "pumpkin": "jack-o-lantern", "shoe": "running shoe", "ball": "soccer ball",
@@ -49,19 +48,19 @@ _MEANT = {
     "shirt": "t-shirt", "sock": "socks", "bag": "handbag", "lightning": "high voltage",
     "king": "crown", "snowflake": "snowflake", "car": "automobile",
 }  # fmt: skip
-# "woman teacher", "man teacher", "teacher": variants of one drawing share one concept's attention.
+# "woman teacher", "man teacher", "teacher": the variants of a drawing get a low weight
 _VARIANTS = ("man ", "woman ", "men ", "women ", "family", "couple", "kiss ", "mx ")
 
 
 @dataclass(frozen=True)
 class Artwork:
-    """Drawings and what they show.
+    """Drawings and the concepts that they show.
 
     drawings: uint8 [N, 4, size, size], RGBA, not premultiplied
     concept: int64 [N], the concept of each drawing
-    names: for each concept its name, e.g. "red apple"
-    tags: for each concept further words, e.g. ["fruit"]
-    weights: float [concepts], how often a concept should be shown
+    names: name of each concept, e.g. "red apple"
+    tags: further words for each concept, e.g. ["fruit"]
+    weights: float [concepts], sampling weights of the concepts
     """
 
     drawings: torch.Tensor
@@ -71,14 +70,15 @@ class Artwork:
     weights: torch.Tensor
 
     def phrases(self) -> list[str]:
-        """Every name and tag."""
+        """All names and tags."""
         return [*self.names, *(tag for tags in self.tags for tag in tags)]
 
     @cached_property
     def meant(self) -> dict[str, int]:
-        """For each name, tag and last word of a name the one concept that it brings to mind.
+        """The most likely concept for each name, tag and last word of a name.
 
-        A name means its own concept, a last word rather than a tag; else what is shown most.
+        A name means its own concept. Otherwise, last words take precedence over tags, and frequent
+        concepts over rare ones.
         """
         best: dict[str, tuple[float, int]] = {}
         for concept, (name, weight) in enumerate(
@@ -97,7 +97,7 @@ class Artwork:
 
 
 def load_artwork(packages: list[str], names: str, size: int, cache: Path) -> Artwork:
-    """Fetch, rasterise and name the drawings of `packages`; cached in the folder `cache`."""
+    """Download, rasterise and name the drawings of npm packages; cached in the folder `cache`."""
     concepts = _concepts(_fetch(names, cache))
     called = {_letters(name): code for code, (name, _, _) in concepts.items()}
     drawings, owner = [], []
@@ -125,7 +125,7 @@ def _fetch(package: str, cache: Path) -> Path:
         return target / "package"
     npm = shutil.which("npm")
     if npm is None:
-        raise RuntimeError(f"{package} is fetched by npm, which is not installed: install Node.js.")
+        raise RuntimeError(f"{package} cannot be downloaded without npm: install Node.js.")
     cache.mkdir(parents=True, exist_ok=True)
     packed = subprocess.run(
         [npm, "pack", package, "--silent", "--pack-destination", str(cache)],
@@ -143,17 +143,17 @@ def _fetch(package: str, cache: Path) -> Path:
 
 
 def _key(hexcode: str) -> str:
-    """Hexcodes agree between the sets once the variation selector FE0F is ignored."""
+    """A hexcode without the variation selector FE0F, comparable between the sets."""
     return hexcode.upper().replace("-FE0F", "")
 
 
 def _letters(name: str) -> str:
-    """Names of icons and emoji agree in their letters and digits."""
+    """The letters and digits of a name, in which icons and emoji agree."""
     return "".join(c for c in name if c.isalnum())
 
 
 def _concepts(folder: Path) -> dict[str, tuple[str, list[str], float]]:
-    """hexcode -> (name, tags, weight) of every emoji that is a picture of something."""
+    """Map the hexcode of each emoji that shows something to its name, tags and weight."""
     concepts = {}
     for entry in json.loads((folder / "en" / "data.json").read_text()):
         group, name = entry.get("group"), _clean(entry["label"])
@@ -175,9 +175,9 @@ def _clean(label: str) -> str:
 
 
 def _rasterise(folder: Path, size: int, called: dict[str, str]) -> tuple[np.ndarray, list[str]]:
-    """All visible icons of an iconify package as uint8 [N, 4, size, size], and their hexcodes.
+    """Rasterise the visible icons of an iconify package: uint8 [N, 4, size, size], and hexcodes.
 
-    called: hexcodes by the letters of names, for packages that list no characters
+    called: hexcodes by the letters of names, for packages that do not list characters
     """
     saved = folder / f"rgba_{size}.npz"
     if saved.exists():
@@ -201,7 +201,7 @@ def _rasterise(folder: Path, size: int, called: dict[str, str]) -> tuple[np.ndar
 
 
 def _draw(icon: dict, icons: dict, size: int) -> np.ndarray:
-    """One icon as uint8 [4, size, size]; a view box that is not square is padded to a square."""
+    """Rasterise an icon to uint8 [4, size, size], padding its view box to a square."""
     import resvg_py
 
     width, height = icon.get("width", icons["width"]), icon.get("height", icons["height"])

@@ -1,7 +1,7 @@
-"""What a caption says of a scene, the words it uses, and how one word of it can be made wrong.
+"""Captions of scenes: what they describe, their wording, and false captions.
 
-The pair and the judge word the same scenes by different templates, so that the judge cannot know
-the pair's habits.
+CLIP and the judge are trained with different templates, so that the judge does not share the habits
+of CLIP.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ COLOURS = {
     "black": (0.06, 0.06, 0.07),
     "white": (0.97, 0.97, 0.97),
 }
-# Colours that viewers call by each other's names: never exchanged for one another.
+# similar colours, which are never swapped to make a false caption
 _NEAR = [{"green", "dark green"}, {"light blue", "blue", "turquoise"}, {"blue", "dark blue"}]
 _NEAR += [{"white", "beige"}, {"orange", "yellow"}, {"brown", "orange"}, {"black", "dark blue"}]
 _NEAR += [{"pink", "red"}, {"green", "turquoise"}, {"purple", "dark blue"}, {"red", "orange"}]
@@ -42,7 +42,7 @@ PLACES = ("next to", "above", "below")
 
 @dataclass(frozen=True)
 class Thing:
-    """A thing as the caption speaks of it: its name and, where said, its colour and size."""
+    """A thing in a caption: its name and, if mentioned, its colour and size."""
 
     name: str
     colour: str | None = None
@@ -51,12 +51,12 @@ class Thing:
 
 @dataclass(frozen=True)
 class Description:
-    """What a caption says of a scene; what is None or empty is left out, though it may be seen.
+    """The content of a caption; a None or empty field is not mentioned, but may be visible.
 
-    things: none (the caption speaks of the style or the background alone), one, or two with a
-        `place`, one of `PLACES`
-    number: how many of the one thing, 2 to 5
-    background: no, one or two names of colours
+    things: empty (only style or background are mentioned), one, or two with a `place`
+    place: one of `PLACES`
+    number: count of a single thing, 2 to 5
+    background: up to two names of colours
     style: one of `styles.STYLES`
     """
 
@@ -69,7 +69,7 @@ class Description:
 
 @dataclass(frozen=True)
 class Wording:
-    """Templates of one author."""
+    """A set of caption templates."""
 
     plain: tuple[str, ...]
     on_one: tuple[str, ...]
@@ -110,8 +110,8 @@ JUDGE = Wording(
 )
 
 
-def word(description: Description, wording: Wording, rng: random.Random) -> str:
-    """The sentence of a description; the same state of `rng` chooses the same templates."""
+def caption_of(description: Description, wording: Wording, rng: random.Random) -> str:
+    """Write a description as a sentence; the state of `rng` determines the templates."""
     one = wording.on_one if description.things else wording.bare_background
     two = wording.on_two if description.things else wording.bare_background
     templates = {0: wording.plain, 1: one, 2: two}[len(description.background)]
@@ -129,7 +129,7 @@ def word(description: Description, wording: Wording, rng: random.Random) -> str:
 
 
 def _things(description: Description, bare: float) -> str:
-    """The noun phrase; `bare`, uniform in [0,1], decides on the article."""
+    """The noun phrase; `bare`, uniform in [0,1], determines the article."""
     nouns = []
     for thing in description.things:
         words = " ".join(part for part in (thing.size, thing.colour, thing.name) if part)
@@ -145,17 +145,17 @@ def _things(description: Description, bare: float) -> str:
 
 
 def plural(words: str) -> str:
-    """Several of what the words name; words that are plural already stay."""
+    """The plural of a noun phrase; returned unchanged if it ends in s."""
     return words if words.endswith("s") else _grammar().plural(words)
 
 
 def without_colours(name: str) -> str:
-    """A thing's name without the colours in it, "apple" for "green apple"; empty if none is left."""
+    """A name without its colours: "apple" for "green apple"; may be empty."""
     return " ".join(part for part in name.split() if part not in COLOURS)
 
 
 def kinds_of_error(description: Description) -> list[str]:
-    """What could be said wrongly: of "thing", "colour", "background", "count", "place", "style"."""
+    """The possible errors: some of "thing", "colour", "background", "count", "place", "style"."""
     kinds = []
     if description.things:
         kinds.append("thing")
@@ -172,10 +172,10 @@ def kinds_of_error(description: Description) -> list[str]:
     return kinds
 
 
-def wrong(
+def with_error(
     description: Description, kind: str, names: list[str], styles: Iterable[str], rng: random.Random
 ) -> Description:
-    """The description with one thing said wrongly; `names` are those that things may have."""
+    """Replace one detail of a description by a wrong one; `names`: candidates for a thing's name."""
     if kind == "background":
         first = _other_colour(description.background, rng)
         return replace(description, background=(first, *description.background[1:]))
@@ -198,8 +198,8 @@ def wrong(
     return replace(description, things=tuple(things))
 
 
-def split(description: Description) -> tuple[Description, Description] | None:
-    """Things in one part, style or else background in the other; None where there is no such two."""
+def split_caption(description: Description) -> tuple[Description, Description] | None:
+    """Split into things and style, or things and background; None if there is only one part."""
     if not description.things:
         return None
     if description.style is not None:
@@ -210,13 +210,13 @@ def split(description: Description) -> tuple[Description, Description] | None:
 
 
 def _other_colour(colours: tuple[str, ...], rng: random.Random) -> str:
-    """A colour that nobody would take for one of those given."""
+    """A colour that is clearly different from the given ones."""
     near = set(colours).union(*(group for group in _NEAR if group & set(colours)))
     return rng.choice([name for name in COLOURS if name not in near])
 
 
 def vocabulary(names: Iterable[str], styles: Iterable[str], wording: Wording) -> list[str]:
-    """Every word that a caption can hold, sorted: names and their plurals, colours, small words."""
+    """All words that captions can contain, sorted."""
     phrases = [*names, *(plural(name) for name in names), *COLOURS, *PLACES, *NUMBERS.values()]
     phrases += [*styles, *wording.small, *wording.large, "a", "an", "the"]
     for group in (wording.plain, wording.on_one, wording.on_two, wording.styled):
@@ -229,6 +229,6 @@ def vocabulary(names: Iterable[str], styles: Iterable[str], wording: Wording) ->
 
 @cache
 def _grammar():
-    import inflect  # of the extra `train`, which the lesson on training does without
+    import inflect  # from the extra `train`, which the lesson on training does not need
 
     return inflect.engine()

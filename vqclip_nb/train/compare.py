@@ -1,7 +1,7 @@
-"""What a way of painting is worth: presets and single ingredients at equal time, judged.
+"""Compare presets and single changes of settings at equal time, scored by the judge.
 
-`python -m vqclip_nb.train tiny --part compare --threads 1` writes `compare.md` and sheets of
-pictures. It goes on where it was stopped.
+`python -m vqclip_nb.train tiny --part compare --threads 1` writes `compare.md` and contact sheets.
+It resumes after an interruption.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.loading import Models
 from vqclip_nb.settings import PRESETS, Settings
 from vqclip_nb.train.artwork import Artwork
-from vqclip_nb.train.captions import JUDGE, PAIR, word
-from vqclip_nb.train.gallery import Gallery, first
+from vqclip_nb.train.captions import JUDGE, PAIR, caption_of
+from vqclip_nb.train.painting_cache import PaintingCache, first
 from vqclip_nb.train.scenes import Composer
 
-# One change each of the preset `studio`.
+# single changes of the preset `studio`
 INGREDIENTS: dict[str, dict] = {
     "no draft": {"draft_weight": 0.0},
     "no noise on the crops": {"noise_factor": 0.0},
@@ -44,10 +44,9 @@ INGREDIENTS: dict[str, dict] = {
 
 
 class Comparison:
-    """Paints the same sentences in every way.
+    """Paints the same sentences with each preset and each change.
 
-    settings: the recipe's `[compare]`: how many sentences for presets and for ingredients, the
-        seconds of the processor that each painting has, and the seed of the scenes
+    settings: the recipe's `[compare]`: numbers of sentences, CPU seconds per painting, seed
     """
 
     def __init__(self, models: Models, judge: Perceptor, artwork: Artwork, settings: dict) -> None:
@@ -55,20 +54,20 @@ class Comparison:
         composer = Composer(artwork, torch.Generator().manual_seed(settings["seed"]), tagged=0.0)
         plans = [plan.description for plan in composer.plans(settings["prompts"])]
         rngs = [random.Random(i) for i in range(len(plans))]
-        self.prompts = [word(said, PAIR, rng) for said, rng in zip(plans, rngs, strict=True)]
-        self.judged = [word(said, JUDGE, rng) for said, rng in zip(plans, rngs, strict=True)]
+        self.prompts = [caption_of(each, PAIR, rng) for each, rng in zip(plans, rngs, strict=True)]
+        self.judged = [caption_of(each, JUDGE, rng) for each, rng in zip(plans, rngs, strict=True)]
 
     def write(self, folder: Path) -> dict[str, tuple[float, float]]:
         """Paint and judge everything; for each way the share judged right first, and in five."""
-        gallery, table, rows = Gallery(self.models, folder), {}, []
+        gallery, table, rows = PaintingCache(self.models, folder), {}, []
         few, many = self.settings["few"], self.settings["prompts"]
         ways = {name: (Settings.preset(name), many) for name in PRESETS}
         ways["studio, few"] = Settings(), few
         ways |= {name: (Settings(**changes), few) for name, changes in INGREDIENTS.items()}
         paintings = self._paintings(gallery, ways)
         for name, x in paintings.items():
-            said = self.judged[: len(x)]
-            table[name] = first(self.judge, x, said), first(self.judge, x, said, among=5)
+            sentences = self.judged[: len(x)]
+            table[name] = first(self.judge, x, sentences), first(self.judge, x, sentences, among=5)
             rows.append(f"| {name} | {len(x)} | {table[name][0]:.2f} | {table[name][1]:.2f} |")
             contact_sheet(as_images(x[:24]), self.prompts[:24], columns=8).save(
                 folder / f"{name.replace('`', '')}.png"
@@ -79,9 +78,9 @@ class Comparison:
         return table
 
     def _paintings(
-        self, gallery: Gallery, ways: dict[str, tuple[Settings, int]]
+        self, gallery: PaintingCache, ways: dict[str, tuple[Settings, int]]
     ) -> dict[str, Tensor]:
-        """Pictures [n, 3, H, W] of each way, sentence by sentence: all ways see the same weather."""
+        """Pictures [n, 3, H, W] of each way; the ways alternate, to share the machine's load."""
         pictures: dict[str, list[Tensor]] = {name: [] for name in ways}
         for i, prompt in enumerate(tqdm(self.prompts, "sentences")):
             for name, (settings, number) in ways.items():

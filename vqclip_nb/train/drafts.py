@@ -1,8 +1,8 @@
-"""Train the embedded pair's draft: which words speak of what, and what things look like.
+"""Train the draft: the roles of words in a caption, and what things look like.
 
-Both are plain supervised learning, since a scene's caption is made from what is in the scene. Whose
-drawing it is and how it is turned is told to the network or left out, so that it need not average
-over all that is possible, which would blur the thumbnail.
+Both are supervised, because the captions are generated from the scenes. The artist of a drawing is
+an input of the network, and drawings are upright, so that the network does not average over
+possibilities, which would blur the thumbnail.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ from vqclip_nb.train.captions import (
     PAIR,
     Description,
     Thing,
+    caption_of,
     plural,
-    split,
+    split_caption,
     vocabulary,
-    word,
 )
 from vqclip_nb.train.scenes import Composer
 from vqclip_nb.train.session import Session
@@ -79,7 +79,7 @@ class DraftTrainer:
             group["base"] = group["lr"]
 
     def train(self, file: Path, minutes: float) -> None:
-        """Train until `minutes` are spent, going on from `file` where it exists."""
+        """Train for `minutes` in total; resumes from `file` if it exists."""
         parts = {"draft": self.draft, "optimizer": self.optimizer}
         session = Session(file, minutes, parts, [self.generator])
         shown: dict[str, float] = {}
@@ -93,7 +93,7 @@ class DraftTrainer:
             bar.set_postfix_str(f"step {step} {words}", refresh=False)
 
     def _step(self, step: int) -> dict[str, float]:
-        """Draw things; every few steps read captions too. Returns the errors."""
+        """One weight step on things, and on captions and styles every few steps; the losses."""
         rng = random.Random(int(torch.randint(2**62, (), generator=self.generator)))
         measured = {"thing": self._thing_loss(rng)}
         if step % self.settings["read_every"] == 0:
@@ -106,7 +106,7 @@ class DraftTrainer:
         return {name: loss.item() for name, loss in measured.items()}
 
     def _thing_loss(self, rng: random.Random) -> Tensor:
-        """L1 distance of drawn things to the drawings that their words bring to mind."""
+        """L1 distance between drawn things and drawings of the concepts that their words mean."""
         number = self.settings["batch"]
         concepts = torch.multinomial(
             self.artwork.weights, number, True, generator=self.generator
@@ -125,25 +125,27 @@ class DraftTrainer:
         return F.l1_loss(drawn, self.composer.drawings(chosen, tints))
 
     def _caption_losses(self, rng: random.Random) -> dict[str, Tensor]:
-        """Errors in what words speak of, in the layout, and in the colours of grounds."""
+        """Losses of the words' roles, of the layout and of the ground's colour."""
         plans = self.composer.plans(self.settings["batch"])
-        said = [plan.description for plan in plans]
-        tokens = tokenize([_told(each, rng) for each in said], CONTEXT, truncate=True)
+        descriptions = [plan.description for plan in plans]
+        tokens = tokenize([_caption(each, rng) for each in descriptions], CONTEXT, truncate=True)
         roles = torch.tensor(
-            [_roles(row, each) for row, each in zip(tokens.tolist(), said, strict=True)]
+            [_roles(row, each) for row, each in zip(tokens.tolist(), descriptions, strict=True)]
         )
-        layouts = torch.tensor([list(LAYOUTS).index(_layout(each)) for each in said])
+        layouts = torch.tensor([list(LAYOUTS).index(_layout(each)) for each in descriptions])
         tokens, roles, layouts = (each.to(self.device) for each in (tokens, roles, layouts))
         role, layout = self.draft.read(tokens)
         losses = {
             "role": F.cross_entropy(role.transpose(1, 2), roles),
             "layout": F.cross_entropy(layout, layouts),
         }
-        grounded = [i for i, each in enumerate(said) if each.background]
+        grounded = [i for i, each in enumerate(descriptions) if each.background]
         if grounded:
-            colours = [_mean([COLOURS[name] for name in said[i].background]) for i in grounded]
+            colours = [
+                _mean([COLOURS[name] for name in descriptions[i].background]) for i in grounded
+            ]
             heard = roles[grounded] == GROUND
-            if rng.random() < 0.5:  # the small words around may be heard: they change nothing
+            if rng.random() < 0.5:  # learn to ignore words without a role
                 heard |= roles[grounded] == NOTHING
             words = self.draft.sum_of(tokens[grounded], heard)
             target = torch.tensor(colours, device=self.device)
@@ -151,10 +153,10 @@ class DraftTrainer:
         return losses
 
     def _style_loss(self, rng: random.Random) -> Tensor:
-        """Squared distance of styled scenes, and of their edges, to what the styles' filters gave.
+        """Squared distance between restyled scenes, and their edges, and the styles' filters.
 
-        Half of the scenes come as soft as a draft's things are. (An absolute distance would leave
-        out what is thin and not quite certain: all of neon's light.)
+        Half of the scenes are as blurred as the things of a draft. (With an L1 distance the network
+        would omit thin, uncertain details, such as the light of neon.)
         """
         plans = [replace(plan, style=None) for plan in self.composer.plans(len(STYLES))]
         with torch.no_grad():
@@ -173,32 +175,32 @@ class DraftTrainer:
         return 4 * error.square().mean() + 2 * edges
 
 
-def _told(said: Description, rng: random.Random) -> str:
-    """A caption, or its two parts as prompt and extras come: one after the other."""
-    parts = split(said) if rng.random() < 0.3 else None
-    return " ".join(word(part, PAIR, rng) for part in parts or (said,))
+def _caption(description: Description, rng: random.Random) -> str:
+    """A caption, or its two parts one after the other, as from prompt and extras."""
+    parts = split_caption(description) if rng.random() < 0.3 else None
+    return " ".join(caption_of(part, PAIR, rng) for part in parts or (description,))
 
 
 def _phrase(thing: Thing, several: bool) -> str:
-    """What a caption calls a thing, without article and size."""
+    """The words for a thing in a caption, without article and size."""
     words = f"{thing.colour} {thing.name}" if thing.colour else thing.name
     return plural(words) if several else words
 
 
-def _roles(tokens: list[int], said: Description) -> list[int]:
-    """What each token of a caption speaks of."""
+def _roles(tokens: list[int], description: Description) -> list[int]:
+    """The role of each token of a caption."""
     roles, start = [NOTHING] * len(tokens), 0
-    for thing, role in zip(said.things, (FIRST, SECOND), strict=False):
-        start = _mark(roles, tokens, _phrase(thing, said.number is not None), role, start)
-    for colour in said.background:
+    for thing, role in zip(description.things, (FIRST, SECOND), strict=False):
+        start = _mark(roles, tokens, _phrase(thing, description.number is not None), role, start)
+    for colour in description.background:
         start = _mark(roles, tokens, colour, GROUND, start)
-    if said.style:
-        _mark(roles, tokens, said.style, STYLE, start)
+    if description.style:
+        _mark(roles, tokens, description.style, STYLE, start)
     return roles
 
 
 def _mark(roles: list[int], tokens: list[int], phrase: str, role: int, start: int) -> int:
-    """Give a role to the first place from `start` on where the phrase stands; where it ends."""
+    """Set the role of the first occurrence of the phrase from `start` on; returns its end."""
     wanted = [token for token in tokenize(phrase)[0].tolist() if token][1:-1]
     for at in range(start, len(tokens) - len(wanted) + 1):
         if tokens[at : at + len(wanted)] == wanted:
@@ -207,15 +209,15 @@ def _mark(roles: list[int], tokens: list[int], phrase: str, role: int, start: in
     return start
 
 
-def _layout(said: Description) -> str:
-    """The layout's name."""
-    if not said.things:
+def _layout(description: Description) -> str:
+    """The name of a description's layout."""
+    if not description.things:
         return "nothing"
-    if said.place is not None:
-        return said.place
-    if said.number is not None:
-        return str(said.number)
-    return "small" if said.things[0].size in PAIR.small else "one"
+    if description.place is not None:
+        return description.place
+    if description.number is not None:
+        return str(description.number)
+    return "small" if description.things[0].size in PAIR.small else "one"
 
 
 def _mean(colours: Sequence[tuple[float, ...]]) -> list[float]:
@@ -223,7 +225,7 @@ def _mean(colours: Sequence[tuple[float, ...]]) -> list[float]:
 
 
 def _manners(concept: Tensor) -> list[float]:
-    """For each drawing -1 if it is the first of its concept, else 1."""
+    """-1 for the first drawing of each concept, 1 for the others."""
     seen: set[int] = set()
     manners = []
     for one in concept.tolist():

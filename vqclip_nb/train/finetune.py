@@ -1,7 +1,6 @@
-"""Fine-tune a VQGAN on one's own pictures, with the losses of the recipe.
+"""Fine-tune a VQGAN on a folder of pictures, with the losses of the embedded model's recipe.
 
-The codebook begins as it was trained, the pictures are crops of a folder's, and every tenth picture
-is held out to tell how well new ones are drawn.
+Training uses random crops. Every tenth picture is held out to measure the error on new pictures.
 """
 
 from __future__ import annotations
@@ -24,32 +23,32 @@ from taming.modules.vqvae.quantize import GumbelQuantize
 from torch import Tensor, nn
 
 from vqclip_nb.models.loading import check_names, load_models
-from vqclip_nb.models.registry import entry
+from vqclip_nb.models.registry import find_model
 from vqclip_nb.models.vqgan import VQGAN, Network
 from vqclip_nb.storage.files import write_file
 from vqclip_nb.train.generator import VQGANTrainer, write_vqgan
-from vqclip_nb.train.pictures import Pictures, read_pictures
+from vqclip_nb.train.picture_folder import Pictures, read_pictures
 from vqclip_nb.train.session import Session
 
 _RECIPE = Path(__file__).with_name("tiny.toml")
 _STATE, _REPORT, _WEIGHTS = "finetune.pt", "finetune.json", "vqgan.safetensors"
-_PAIR = ("clip.safetensors", "clip.words.json", "draft.safetensors")  # that go along with a VQGAN
-_MEASURED = 48  # pictures, at most, of those held out and of those trained on
-# What differs from the recipe, each measured on pictures held out: the PatchGAN joins late, since
-# it takes back half of what the other losses gained; and codes that the pictures do not need stay
-# where they are, since moving them brought nothing and other pictures may need them.
+_PAIR = ("clip.safetensors", "clip.words.json", "draft.safetensors")  # copied with a VQGAN
+_MEASURED = 48  # most pictures measured, held out and trained on
+# Differences from the recipe, each chosen by the error on held-out pictures: the PatchGAN starts
+# late, because it undoes half of the gain of the other losses; unused codes are not moved, because
+# that did not help and other pictures may need them.
 _OWN = {"discriminator_start": 0.7, "dead_after": 2**62}
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is fine-tuned on what; a training that goes on goes on with the same.
+class FinetunePlan:
+    """Settings of a fine-tuning; a resumed one must have the same.
 
-    folder: of the pictures
-    models: as `load_models` takes it
-    size: pixels of a crop's side
-    batch: crops a step
-    learning_rate: of Adam, at its height
+    folder: the folder of pictures
+    models: the model to start from, as for `load_models`
+    size: side of the crops in pixels
+    batch: crops per step
+    learning_rate: peak learning rate of Adam
     """
 
     folder: str
@@ -64,21 +63,23 @@ class Plan:
             if not least <= getattr(self, name) <= most:
                 raise ValueError(f"{name} is {getattr(self, name)}: allowed is {least} to {most}.")
         if not 0 < self.learning_rate <= 0.1:
-            raise ValueError(f"learning_rate is {self.learning_rate}: allowed is above 0, to 0.1.")
+            raise ValueError(
+                f"learning_rate is {self.learning_rate}: allowed is more than 0, at most 0.1."
+            )
 
 
 def finetune(
-    plan: Plan, to: Path, *, minutes: float, tell: Callable[[str], None] = lambda line: None
+    plan: FinetunePlan, to: Path, *, minutes: float, tell: Callable[[str], None] = lambda line: None
 ) -> dict:
-    """Train until `minutes` are spent in all, and write a folder that `load_models` takes.
+    """Train for `minutes` in total, and write a folder for `load_models`.
 
-    It goes on from what the folder `to` holds. An interrupt ends it early with all that was
-    learned. tell: is given a line about each picture that is left out
+    It resumes from the folder `to` if that holds a training. KeyboardInterrupt stops it early and
+    writes the current weights. tell: called with a line about each picture that is skipped
 
-    Returns what `finetune.json` in the folder says: the plan, `finished`, `seconds` and `steps`,
-    the pictures `held_out`, and `error`: the mean L1 distance in [0,1] and the PSNR in dB of
-    pictures held out and trained on, `before` and `after`. Raises ValueError, FetchError or
-    OSError before the training begins.
+    Returns the content of `finetune.json`: the plan, `finished`, `seconds`, `steps`, the names
+    `held_out`, and `error`: mean L1 distance in [0,1] and PSNR in dB, of pictures held out and
+    trained on, `before` and `after`. Raises ValueError, FetchError or OSError before the training
+    starts.
     """
     if not 0 < minutes < math.inf:
         raise ValueError(f"minutes is {minutes}: allowed is more than 0.")
@@ -91,13 +92,13 @@ def finetune(
     trainer = FinetuneTrainer(plan, original.network, shown["trained on"])
     session = _session(trainer, to, minutes)
     report = asdict(plan) | {"minutes": minutes, "pictures": len(pictures), "held_out": held_out}
-    before = {name: measured(original, those) for name, those in shown.items()}
-    _begin(to, plan.models, report)
-    with suppress(KeyboardInterrupt):  # the session saves what was learned
-        trainer.go_on(session)
+    before = {name: measured(original, group) for name, group in shown.items()}
+    _prepare_folder(to, plan.models, report)
+    with suppress(KeyboardInterrupt):  # the session saves the state
+        trainer.run(session)
     write_vqgan(to, trainer.state_dict(), trainer.config)
     tuned = _loaded(str(to))
-    after = {name: measured(tuned, those) for name, those in shown.items()}
+    after = {name: measured(tuned, group) for name, group in shown.items()}
     report |= {"finished": session.progress >= 1, "seconds": round(session.seconds, 1)}
     report |= {"steps": session.step}
     report["error"] = {n: {"before": before[n], "after": after[n]} for n in shown}
@@ -106,20 +107,17 @@ def finetune(
 
 
 def painting_command(models: str, to: Path) -> str:
-    """How to paint with what was made of these models, on the command line."""
-    found = entry("vqgan", models)
-    official = found is not None and not found.embedded  # whose critic is not beside the weights
-    critic = f" --clip {shlex.quote(found.clip[0])}" if official else ""
-    return f"vqclip 'a red apple' --models {shlex.quote(str(to))}{critic}"
+    """The command that paints with a model fine-tuned from `models`."""
+    found = find_model("vqgan", models)
+    official = found is not None and not found.embedded  # its CLIP is not in the folder
+    clip = f" --clip {shlex.quote(found.clip[0])}" if official else ""
+    return f"vqclip 'a red apple' --models {shlex.quote(str(to))}{clip}"
 
 
 class FinetuneTrainer(VQGANTrainer):
-    """A trained VQGAN, on crops of pictures.
+    """Trains a copy of a VQGAN on crops of pictures, with a new discriminator if it has none."""
 
-    It learns a copy of the network. A checkpoint without a discriminator gets a new one.
-    """
-
-    def __init__(self, plan: Plan, network: Network, pictures: Pictures) -> None:
+    def __init__(self, plan: FinetunePlan, network: Network, pictures: Pictures) -> None:
         settings = tomllib.loads(_RECIPE.read_text(encoding="utf-8"))["generator"]
         self.plan, self.pictures = plan, pictures
         settings |= _OWN | {"learning_rate": plan.learning_rate}
@@ -138,9 +136,9 @@ class FinetuneTrainer(VQGANTrainer):
 
 
 def described(network: Network, settings: dict) -> dict:
-    """The `model.params` of a taming yaml, read off the network itself.
+    """Infer the `model.params` of a taming yaml from a network.
 
-    The official models come without a yaml. settings: the recipe's, for a new discriminator
+    settings: the recipe's `[generator]`, for a new discriminator
     """
     encoder, decoder = network.encoder, network.decoder
     levels = list(encoder.down)
@@ -169,9 +167,9 @@ def described(network: Network, settings: dict) -> dict:
 
 @torch.no_grad()
 def measured(vqgan: VQGAN, pictures: Pictures) -> dict[str, float]:
-    """How far pictures, encoded, quantised and decoded, are from themselves, on average.
+    """Mean reconstruction error of the centre crops of up to 48 pictures.
 
-    Of at most 48 pictures the middle square: `l1` is the mean distance in [0,1], `psnr` in dB.
+    l1: L1 distance in [0,1]; psnr: in dB
     """
     l1, psnr = [], []
     for x in pictures.middles(_MEASURED):
@@ -183,7 +181,7 @@ def measured(vqgan: VQGAN, pictures: Pictures) -> dict[str, float]:
 
 
 def _discriminator(network: Network, settings: dict) -> dict:
-    """The shape of its discriminator, or of a new one."""
+    """The arguments of its discriminator, or of a new one."""
     if not hasattr(network, "loss"):
         return {
             "disc_in_channels": 3,
@@ -199,56 +197,58 @@ def _discriminator(network: Network, settings: dict) -> dict:
     }
 
 
-def _former(plan: Plan, to: Path) -> dict:
-    """What `to` says of the training that it holds, if any; refused where that is another's."""
+def _former(plan: FinetunePlan, to: Path) -> dict:
+    """The held-out names of the training in `to`, if any; raises ValueError if plans differ."""
     if not (to / _STATE).exists():
         if (to / _WEIGHTS).exists():
             raise ValueError(
-                f"{to} holds a VQGAN, but no {_STATE} to go on from: give another --to."
+                f"{to} holds a VQGAN, but no {_STATE} to resume from: give another --to."
             )
         return {}
     try:
-        said = json.loads((to / _REPORT).read_text(encoding="utf-8"))
-        begun, held_out = {name: said[name] for name in asdict(plan)}, said["held_out"]
+        report = json.loads((to / _REPORT).read_text(encoding="utf-8"))
+        former, held_out = {name: report[name] for name in asdict(plan)}, report["held_out"]
     except (OSError, ValueError, TypeError, KeyError):
         raise ValueError(f"{to / _REPORT} cannot be read: give another --to.") from None
     for name, value in asdict(plan).items():
-        if begun[name] != value:
+        if former[name] != value:
             raise ValueError(
-                f"{to} was begun with {name} {begun[name]!r} and not with {value!r}: give the same, "
+                f"{to} was started with {name} {former[name]!r}, not {value!r}: give the same value, "
                 "or another --to."
             )
     return {"held_out": held_out}
 
 
 def _divided(pictures: Pictures, held_out: list[str]) -> dict[str, Pictures]:
-    """What is trained on and, where there is any, what is held out."""
+    """The pictures to train on and, if there are any, those held out."""
     held, seen = pictures.only(held_out), pictures.only(set(pictures.names) - set(held_out))
     if not len(seen):
-        raise ValueError("All pictures left in the folder are held out: give some to train on.")
+        raise ValueError("All pictures in the folder are held out: add some to train on.")
     return ({"held out": held} if len(held) else {}) | {"trained on": seen}
 
 
-def _original(plan: Plan) -> VQGAN:
-    """What is fine-tuned; refused where it cannot be."""
-    found = entry("vqgan", plan.models)
+def _original(plan: FinetunePlan) -> VQGAN:
+    """Load the model to start from; raises ValueError if it cannot be fine-tuned."""
+    found = find_model("vqgan", plan.models)
     vqgan = None if found and found.layout.startswith("gumbel") else _loaded(plan.models)
     if vqgan is None or isinstance(vqgan.network.quantize, GumbelQuantize):
         raise ValueError(
-            f"models is {plan.models!r}, a GumbelVQ, whose codes are no averages of latents: "
-            "allowed is a VQModel, such as tiny or imagenet_f16_16384."
+            f"models is {plan.models!r}, a GumbelVQ, which cannot be fine-tuned: allowed is a "
+            "VQModel, such as tiny or imagenet_f16_16384."
         )
     if vqgan.network.encoder.in_channels != 3:
-        raise ValueError(f"models is {plan.models!r}, which reads no RGB pictures: give another.")
+        raise ValueError(
+            f"models is {plan.models!r}, which does not read RGB pictures: give another model."
+        )
     if plan.size % vqgan.factor:
         raise ValueError(
-            f"size is {plan.size}: allowed is a multiple of {vqgan.factor}, the pixels of a code."
+            f"size is {plan.size}: allowed is a multiple of {vqgan.factor}, the pixels per code."
         )
     return vqgan
 
 
 def _loaded(name: str) -> VQGAN:
-    """A generator in fp32, without fetching the critic that belongs to it."""
+    """Load a VQGAN in fp32, with the embedded CLIP to avoid downloading another."""
     return load_models(name, clip="tiny", precision="fp32").vqgan
 
 
@@ -257,14 +257,14 @@ def _session(trainer: FinetuneTrainer, to: Path, minutes: float) -> Session:
         return trainer.session(to / _STATE, minutes)
     except (OSError, RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError) as error:
         raise ValueError(
-            f"{to / _STATE} cannot be gone on from ({type(error).__name__}): give another --to."
+            f"{to / _STATE} cannot be resumed from ({type(error).__name__}): give another --to."
         ) from error
 
 
-def _begin(to: Path, models: str, report: dict) -> None:
-    """Make the folder: what belongs to the VQGAN besides, and what the training is."""
+def _prepare_folder(to: Path, models: str, report: dict) -> None:
+    """Create the folder with the report, and copy CLIP and draft from beside the VQGAN."""
     to.mkdir(parents=True, exist_ok=True)
-    found = entry("vqgan", models)
+    found = find_model("vqgan", models)
     home = found.path.parent if found else Path(models).expanduser()
     for name in _PAIR:
         if (home / name).is_file() and not (to / name).exists():

@@ -1,9 +1,9 @@
-"""Train the embedded generator: taming's VQGAN on scenes, with the losses of its paper.
+"""Train a VQGAN with the losses of its paper.
 
-Reconstruction (L1 on pixels and on their gradients), a perceptual distance on features of an
-ImageNet-trained EfficientNet-Lite0, vector quantisation with an exponential-moving-average
-codebook (van den Oord et al., 1711.00937, appendix A.1) whose dead codes are moved onto live data,
-and a PatchGAN with hinge loss and adaptive weight (Esser et al., 2012.09841, eq. 5 to 7).
+The losses: L1 on pixels and on their gradients; a perceptual distance on features of an
+ImageNet-trained EfficientNet-Lite0; commitment, with an exponential-moving-average codebook (van
+den Oord et al., 1711.00937, appendix A.1) whose dead codes are reinitialised from the data; and a
+PatchGAN with hinge loss and adaptive weight (Esser et al., 2012.09841, eq. 5 to 7).
 """
 
 from __future__ import annotations
@@ -27,36 +27,34 @@ from vqclip_nb.train.session import Session
 
 
 class VQGANTrainer(ABC):
-    """The two players of a VQGAN and the bookkeeping of its codebook.
+    """Trains a VQGAN, its discriminator and its codebook; subclasses provide `_pictures`.
 
-    Which pictures it learns from, `_pictures` says, which each kind of training has of its own.
-
-    network: a VQModel with its discriminator, on the device that it is to be trained on
-    settings: the recipe's [generator], of which the losses, the rates and their schedule are used
+    network: a VQModel with its discriminator, on the training device
+    settings: the recipe's `[generator]`: losses, learning rates and schedule
     """
 
     def __init__(self, network: Network, settings: dict, generator: torch.Generator) -> None:
         self.network, self.settings, self.generator = network, settings, generator
         self.discriminator = network.loss.discriminator
         codebook = network.quantize.embedding
-        codebook.requires_grad_(False)  # moved by averages, not gradients
+        codebook.requires_grad_(False)  # updated by moving averages, not by gradients
         self.codes = CodebookAverages(
             codebook.weight, settings["ema"], settings["dead_after"], generator
         )
         self.perceptual = ImageNetDistance().to(codebook.weight.device)
-        painter = [p for n, p in network.named_parameters() if not n.startswith("loss.")]
-        painter = [p for p in painter if p.requires_grad]
-        self.optimizer = torch.optim.Adam(painter, betas=(0.5, 0.9))
+        weights = [p for n, p in network.named_parameters() if not n.startswith("loss.")]
+        weights = [p for p in weights if p.requires_grad]
+        self.optimizer = torch.optim.Adam(weights, betas=(0.5, 0.9))
         self.discriminator_optimizer = torch.optim.Adam(
             self.discriminator.parameters(), betas=(0.5, 0.9)
         )
 
     def train(self, file: Path, minutes: float) -> None:
-        """Train until `minutes` are spent, going on from `file` where it exists."""
-        self.go_on(self.session(file, minutes))
+        """Train for `minutes` in total; resumes from `file` if it exists."""
+        self.run(self.session(file, minutes))
 
     def session(self, file: Path, minutes: float) -> Session:
-        """The training so far, as `file` has it, with a budget of `minutes` in all."""
+        """A session of `minutes` in total, restored from `file` if it exists."""
         parts = {
             "network": self.network,
             "codes": self.codes,
@@ -65,8 +63,8 @@ class VQGANTrainer(ABC):
         }
         return Session(file, minutes, parts, [self.generator])
 
-    def go_on(self, session: Session) -> None:
-        """Train until the session's budget is spent."""
+    def run(self, session: Session) -> None:
+        """Train until the session's budget is used up."""
         shown: dict[str, float] = {}
         for step, bar in session.steps("generator"):
             for name, value in self._step(session.progress).items():
@@ -77,7 +75,7 @@ class VQGANTrainer(ABC):
 
     @abstractmethod
     def _pictures(self, progress: float) -> Tensor:
-        """A batch [B, 3, H, W] in [0,1] for this share of the training."""
+        """A batch [B, 3, H, W] in [0,1]; progress: share of the training done."""
 
     def _set_learning_rates(self, progress: float) -> None:
         warm = min(1.0, progress / 0.01 + 0.02)
@@ -112,13 +110,13 @@ class VQGANTrainer(ABC):
         nn.utils.clip_grad_norm_(self.optimizer.param_groups[0]["params"], 1.0)
         self.optimizer.step()
         if adversarial:
-            shown["critic"] = self._discriminator_step(x, y.detach())
+            shown["discriminator"] = self._discriminator_step(x, y.detach())
         with torch.no_grad():
             shown["psnr"] = _psnr(y, x)
         return shown | {"codes": used}
 
     def _adaptive_weight(self, reconstruction: Tensor, realism: Tensor) -> Tensor:
-        """lambda of eq. 7: the two losses pull equally hard at the decoder's last layer."""
+        """lambda of eq. 7, which balances the two losses' gradients at the decoder's last layer."""
         last = self.network.decoder.conv_out.weight
         (pull,) = torch.autograd.grad(reconstruction, last, retain_graph=True)
         (push,) = torch.autograd.grad(realism, last, retain_graph=True)
@@ -133,12 +131,12 @@ class VQGANTrainer(ABC):
         return loss.item()
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The generator and its discriminator under taming's key names."""
+        """The weights of VQGAN and discriminator, under taming's key names."""
         return {k: v for k, v in self.network.state_dict().items() if "num_batches" not in k}
 
 
 class GeneratorTrainer(VQGANTrainer):
-    """The embedded generator, from the beginning, on scenes of the artwork."""
+    """Trains the embedded VQGAN from scratch on scenes of the artwork."""
 
     def __init__(
         self, settings: dict, artwork: Artwork, device: str | torch.device = "cpu"
@@ -153,14 +151,14 @@ class GeneratorTrainer(VQGANTrainer):
         super().__init__(network, settings, generator)
 
     def _pictures(self, progress: float) -> Tensor:
-        """Small ones, then, for the last share of the training, fewer and large ones."""
+        """Small pictures; in the last part of the training, fewer and larger ones."""
         large = progress > 1 - self.settings["large_share"]
         batch, size = (self.settings["large_batch"], 128) if large else (self.settings["batch"], 64)
         return self.composer.scenes(batch, size).x
 
 
 class CodebookAverages:
-    """Nearest codes, and codes that follow the moving average of the latents they stand for."""
+    """Quantizer whose codes follow the moving averages of their assigned latents."""
 
     def __init__(
         self, codebook: Tensor, decay: float, dead_after: int, generator: torch.Generator
@@ -169,12 +167,12 @@ class CodebookAverages:
         self.generator = generator
         self.size = torch.zeros_like(codebook[:, 0])
         self.sum = torch.zeros_like(codebook)
-        # at first every code is free
+        # every code is dead at first
         self.idle = torch.full((len(codebook),), dead_after, device=codebook.device)
 
     @torch.no_grad()
     def __call__(self, z: Tensor) -> tuple[Tensor, float]:
-        """Codes for z [B, C, h, w] in its shape, and how many were used of late; then update."""
+        """Quantize z [B, C, h, w] and update the codes; also returns the number of live codes."""
         flat = z.permute(0, 2, 3, 1).reshape(-1, z.shape[1])  # (N, C)
         self._revive(flat)
         indices = (self.codebook.square().sum(1) - 2 * flat @ self.codebook.T).argmin(1)
@@ -190,7 +188,7 @@ class CodebookAverages:
         return codes, float((self.idle < self.dead_after).sum())
 
     def _revive(self, flat: Tensor) -> None:
-        """Move codes that nobody uses onto latents of this batch."""
+        """Move dead codes to random latents of this batch."""
         dead = (self.idle >= self.dead_after).nonzero()[:, 0][: len(flat) // 4]
         if len(dead):
             chosen = torch.randperm(len(flat), generator=self.generator)[: len(dead)].to(
@@ -200,25 +198,27 @@ class CodebookAverages:
             self.sum[dead], self.size[dead], self.idle[dead] = flat[chosen] * 0.1, 0.1, 0
 
     def begin_from_codes(self) -> None:
-        """Take the codebook as trained: each code as if it had stood for one latent a step."""
+        """Initialise the averages from a trained codebook, one latent per code and step."""
         self.size.fill_(1)
         self.sum.copy_(self.codebook)
         self.idle.zero_()
 
     def state_dict(self) -> dict[str, Tensor]:
-        """What the averages need to go on; the codebook itself belongs to the network."""
+        """The state of the averages; the codebook itself belongs to the network."""
         return {"size": self.size, "sum": self.sum, "idle": self.idle}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take up the averages of an earlier session."""
+        """Restore the averages of an earlier session."""
         self.size, self.sum, self.idle = (
             state[name].to(self.codebook.device) for name in ("size", "sum", "idle")
         )
 
 
 class ImageNetDistance(nn.Module):
-    """Squared distance of unit-length features, as LPIPS (Zhang et al., 1801.03924) without its
-    learnt weights, on EfficientNet-Lite0 at strides 2 to 8."""
+    """LPIPS (Zhang et al., 1801.03924) without learned weights, on EfficientNet-Lite0.
+
+    The squared distance of unit-length features at strides 2 to 8.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -239,7 +239,7 @@ class ImageNetDistance(nn.Module):
         )
 
     def forward(self, y: Tensor, x: Tensor) -> Tensor:
-        """Mean distance of the pictures y to x, both [B, 3, H, W] in [-1,1]."""
+        """Mean distance between pictures y and x, both [B, 3, H, W] in [-1,1]."""
         distance = y.new_zeros(())
         with torch.no_grad():
             targets = self._features(x)
@@ -256,7 +256,7 @@ class ImageNetDistance(nn.Module):
 
 
 def taming_config(settings: dict) -> dict:
-    """The `model.params` that a taming yaml would have for this recipe."""
+    """The `model.params` of a taming yaml for this recipe."""
     return {
         "embed_dim": settings["codebook"]["embed_dim"],
         "n_embed": settings["codebook"]["n_embed"],
@@ -283,14 +283,14 @@ def write_vqgan(folder: Path, state: dict[str, Tensor], config: dict) -> None:
 
 
 def write_weights(path: Path, state: dict[str, Tensor]) -> None:
-    """Weights as safetensors in fp16; whole numbers stay as they are."""
+    """Write weights as safetensors, floating-point ones in fp16."""
     path.parent.mkdir(parents=True, exist_ok=True)
     half = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
     write_file(path, save({k: v.contiguous() for k, v in half.items()}))
 
 
 def _edges(y: Tensor, x: Tensor) -> Tensor:
-    """L1 distance of horizontal and vertical differences: edges stay sharp."""
+    """L1 distance of horizontal and vertical differences, which keeps edges sharp."""
     difference = y - x
     return difference.diff(dim=2).abs().mean() + difference.diff(dim=3).abs().mean()
 

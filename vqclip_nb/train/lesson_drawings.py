@@ -1,7 +1,7 @@
-"""The drawings that the lessons show to the critic: the same things, drawn by two artists.
+"""Write the drawings of the lessons: the same things by two artists.
 
-One set it has learned from, the other it has never seen. Nothing is picked: a seed draws the
-things among those with a plain name that are in both sets.
+CLIP was trained on one set, but not on the other. The things are a random sample, without
+cherry-picking, of those that are in both sets and have a plain name.
 """
 
 from __future__ import annotations
@@ -14,28 +14,29 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from vqclip_nb.lessons.drawings import COLUMNS, COUNT, NAMES, SEEN, SIDE, UNSEEN
 from vqclip_nb.pictures import as_png
 from vqclip_nb.storage.files import write_file
 from vqclip_nb.train.artwork import Artwork
 
-_PLAIN = 1.0  # what `Artwork.weights` gives to things with a plain name
+COUNT, COLUMNS, SIDE = 48, 8, 64  # drawings, drawings per row, pixels per side
+NAMES, SEEN, UNSEEN = "drawings.json", "drawings_seen.png", "drawings_unseen.png"
+_PLAIN = 1.0  # least `Artwork.weights` of things with a plain name
 
 
 def write_drawings(seen: Artwork, unseen: Artwork, folder: Path, seed: int = 0) -> None:
-    """Two sheets of `COUNT` drawings each, and their names, into `folder`."""
+    """Write two sheets of `COUNT` drawings each, and their names, to `folder`."""
     first, second = _drawing_of(seen), _drawing_of(unseen)
     weights = dict(zip(seen.names, seen.weights.tolist(), strict=True))
     both = sorted(name for name in first if name in second and weights[name] >= _PLAIN)
     order = torch.randperm(len(both), generator=torch.Generator().manual_seed(seed))
-    names = [both[place] for place in order[:COUNT].tolist()]
+    names = [both[index] for index in order[:COUNT].tolist()]
     write_file(folder / NAMES, json.dumps(names).encode())
     for file, drawings in ((SEEN, first), (UNSEEN, second)):
         write_file(folder / file, _sheet(torch.stack([drawings[name] for name in names])))
 
 
 def _drawing_of(artwork: Artwork) -> dict[str, Tensor]:
-    """The first drawing of each thing: uint8 [4, size, size], by its name."""
+    """The first drawing of each thing, uint8 [4, size, size], by name."""
     named = [artwork.names[concept] for concept in artwork.concept.tolist()]
     found: dict[str, Tensor] = {}
     for name, drawing in zip(named, artwork.drawings, strict=True):
@@ -44,7 +45,7 @@ def _drawing_of(artwork: Artwork) -> dict[str, Tensor]:
 
 
 def _sheet(drawings: Tensor) -> bytes:
-    """uint8 [n, 4, size, size] on white with a margin of a sixteenth, as one PNG."""
+    """Drawings, uint8 [n, 4, size, size], as one PNG, on white with a margin of a sixteenth."""
     x = drawings.float() / 255
     x = x[:, :3] * x[:, 3:] + 1 - x[:, 3:]
     margin = x.shape[-1] // 16

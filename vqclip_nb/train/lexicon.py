@@ -1,10 +1,10 @@
-"""What captions mean, as vectors: a table that pictures are learned against before any grammar is.
+"""Embeddings of meanings: a table against which the image encoder is trained before any text encoder.
 
-A text tower that learns from pictures alone tells things apart late: for long all things of one
-colour share one embedding. So the pictures' tower learns first against sums of vectors, one for
-each thing that a caption says, which are far apart from the start; the text tower is then taught
-to say of a sentence what the table says of its meaning. Sums also make blends honest: a prompt and
-a weighted style, each embedded alone, add up to what both together mean.
+A text encoder trained together with the image encoder separates things late: for long, all things
+of one colour share one embedding. So the image encoder is trained first, against sums of vectors,
+one for each detail of a caption, which are far apart from the start. Then the text encoder is
+trained to predict these sums. With sums, blends are also exact: the embeddings of a prompt and of a
+weighted style add up to that of both together.
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ from vqclip_nb.train.styles import STYLES
 
 Meaning = tuple[tuple[int, int], ...]  # rows of the table, each with its role
 
-# The roles that the first and the second thing of a place play; 0 is that of all else.
+# roles of the first and of the second thing, by place; 0 is the role of everything else
 _ROLES = {None: (0, 0), "next to": (1, 1), "above": (2, 3), "below": (3, 2)}
 
 
 class Lexicon(nn.Module):
-    """A vector for every word, name, colour, number, size and style that captions can say.
+    """A vector for every word, name, colour, number, size and style in captions.
 
-    artwork: whose names and tags it knows
-    embed_dim: E of the vectors
-    The role that a thing plays (upper, lower, beside) flips a fixed half of its vector's signs: a
-    binding that keeps length and angles (Plate, IEEE Trans. Neural Networks 6:3, 1995).
+    artwork: the source of names and tags
+    embed_dim: E, the size of the vectors
+
+    The role of a thing (upper, lower, beside) flips the signs of a fixed half of its vector: a
+    binding that preserves lengths and angles (Plate, IEEE Trans. Neural Networks 6:3, 1995).
     """
 
     def __init__(self, artwork: Artwork, embed_dim: int) -> None:
@@ -50,33 +51,33 @@ class Lexicon(nn.Module):
         flips[0] = 1
         self.register_buffer("flips", flips)
 
-    def meaning(self, said: Description, small: tuple[str, ...]) -> Meaning:
-        """What a description says; equal for descriptions that say the same.
+    def meaning(self, description: Description, small: tuple[str, ...]) -> Meaning:
+        """The meaning of a description; equal for equivalent descriptions.
 
         small: the words of its wording that mean "small"; other sizes mean "large"
         """
-        return tuple(sorted(set(self._meant(said, small))))
+        return tuple(sorted(set(self._meant(description, small))))
 
-    def _meant(self, said: Description, small: tuple[str, ...]) -> Iterator[tuple[int, int]]:
-        for thing, role in zip(said.things, _ROLES[said.place], strict=False):
+    def _meant(self, description: Description, small: tuple[str, ...]) -> Iterator[tuple[int, int]]:
+        for thing, role in zip(description.things, _ROLES[description.place], strict=False):
             keys = [("word", word) for word in thing.name.split()] + [("name", thing.name)]
             if thing.colour:
                 keys.append(("tint", thing.colour))
             if thing.size:
                 keys.append(("size", thing.size in small))
             yield from ((self._rows[key], role) for key in keys if key in self._rows)
-        keys = [("ground", colour) for colour in said.background]
-        if said.number is not None:
-            keys.append(("number", said.number))
-        if said.style is not None:
-            keys.append(("style", said.style))
+        keys = [("ground", colour) for colour in description.background]
+        if description.number is not None:
+            keys.append(("number", description.number))
+        if description.style is not None:
+            keys.append(("style", description.style))
         yield from ((self._rows[key], 0) for key in keys)
 
     def forward(self, meanings: list[Meaning]) -> Tensor:
-        """Embeddings [n, E] of meanings, not normalised."""
+        """Embed meanings: [n, E], not normalised."""
         device = self.table.weight.device
         owner = [i for i, meaning in enumerate(meanings) for _ in meaning]
         flat = torch.tensor([pair for meaning in meanings for pair in meaning], device=device)
-        said = self.table(flat[:, 0]) * self.flips[flat[:, 1]]
-        total = said.new_zeros(len(meanings), said.shape[1])
-        return total.index_add(0, torch.tensor(owner, device=device), said)
+        emb = self.table(flat[:, 0]) * self.flips[flat[:, 1]]
+        total = emb.new_zeros(len(meanings), emb.shape[1])
+        return total.index_add(0, torch.tensor(owner, device=device), emb)

@@ -1,8 +1,7 @@
-"""What the pair and its judge can do, in figures and pictures, on scenes that nobody trained on.
+"""Evaluate the embedded models on held-out scenes.
 
-`python -m vqclip_nb.train tiny --part report` writes `report.md`, `report.json` and the pictures
-that they speak of. It takes about an hour on two CPU cores, nearly all of it to paint, and goes on
-where it was stopped.
+`python -m vqclip_nb.train tiny --part report` writes `report.md`, `report.json` and contact sheets.
+It takes about an hour on two CPU cores, most of it for paintings, and resumes after an interruption.
 """
 
 from __future__ import annotations
@@ -22,18 +21,18 @@ from vqclip_nb.models.loading import Models
 from vqclip_nb.run import Run
 from vqclip_nb.settings import Settings
 from vqclip_nb.train.artwork import Artwork
-from vqclip_nb.train.captions import JUDGE, PAIR, Description, Thing, Wording, word
-from vqclip_nb.train.gallery import Gallery, first, pictures_of, texts_of
-from vqclip_nb.train.scenes import Composer, Plan
+from vqclip_nb.train.captions import JUDGE, PAIR, Description, Thing, Wording, caption_of
+from vqclip_nb.train.painting_cache import PaintingCache, first, pictures_of, texts_of
+from vqclip_nb.train.scenes import Composer, ScenePlan
 from vqclip_nb.train.styles import STYLES
 
-_SIZE = 128  # pixels a side
+_SIZE = 128  # pixels per side
 
 
 class Report:
-    """Measures a pair and its judge.
+    """Evaluates VQGAN, CLIP and judge.
 
-    artwork: the drawings that the pair has learned from; others: the judge's
+    artwork: the drawings that VQGAN and CLIP were trained on; others: those of the judge
     settings: the recipe's `[report]`
     """
 
@@ -42,12 +41,12 @@ class Report:
     ) -> None:
         self.models, self.judge, self.settings = models, judge, settings
         self.artwork, self.others = artwork, others
-        self.critic = models.perceptors[0]
+        self.perceptor = models.perceptors[0]
 
     def write(self, folder: Path) -> dict[str, float]:
-        """Measure everything; write figures and pictures into `folder`."""
+        """Run all evaluations and write figures and pictures to `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.gallery = Gallery(self.models, folder)
+        self.gallery = PaintingCache(self.models, folder)
         figures: dict[str, float] = {}
         for measure in (
             self.reconstruction,
@@ -68,7 +67,7 @@ class Report:
 
     @torch.no_grad()
     def reconstruction(self, folder: Path) -> dict[str, float]:
-        """Mean PSNR in dB of encode, quantise, decode, at 128x128; each style apart."""
+        """Mean reconstruction PSNR in dB at 128x128, for each style."""
         figures, composer = {}, self._composer(1, self.artwork, styled=0.0)
         for style in (None, *STYLES):
             plans = [replace(p, style=style) for p in composer.plans(40 if style else 120)]
@@ -90,32 +89,33 @@ class Report:
         return {"codes used by 2,000 scenes": len(used) / len(self.models.vqgan.codebook)}
 
     def retrieval(self, folder: Path) -> dict[str, float]:
-        """Share of 500 scenes whose own caption the critic puts first among the 500."""
+        """Share of 500 scenes for which CLIP ranks the scene's caption first among the 500."""
         scenes = self._composer(3, self.artwork).scenes(500, _SIZE)
-        right = first(self.critic, scenes.x, scenes.captions.sentences)
-        return {"critic: right among 500": right}
+        right = first(self.perceptor, scenes.x, scenes.captions.sentences)
+        return {"CLIP: right among 500": right}
 
     def one_word(self, folder: Path) -> dict[str, float]:
-        """Share of scenes that the critic finds nearer to their caption than to a false one."""
+        """Share of scenes that CLIP places nearer to their caption than to a false one."""
         right: dict[str, list[bool]] = {}
         composer = self._composer(4, self.artwork)
         for _ in range(12):
             scenes = composer.scenes(200, _SIZE)
-            said = scenes.captions
-            emb = pictures_of(self.critic, scenes.x)
+            captions = scenes.captions
+            emb = pictures_of(self.perceptor, scenes.x)
             true, false = (
-                texts_of(self.critic, each) for each in (said.sentences, said.false_sentences)
+                texts_of(self.perceptor, each)
+                for each in (captions.sentences, captions.false_sentences)
             )
             won = ((emb * true).sum(1) > (emb * false).sum(1)).tolist()
-            for kind, each in zip(said.errors, won, strict=True):
+            for kind, each in zip(captions.errors, won, strict=True):
                 right.setdefault(kind, []).append(each)
         return {
-            f"critic: one word changed, {kind}": sum(each) / len(each)
+            f"CLIP: one word changed, {kind}": sum(each) / len(each)
             for kind, each in sorted(right.items())
         }
 
     def speed(self, folder: Path) -> dict[str, float]:
-        """Milliseconds of one iteration at 128x128 with 16 crops, the median of 30."""
+        """Median milliseconds of an iteration at 128x128 with 16 crops, over 30 iterations."""
         settings = Settings(prompt=f"a {self.settings['things'][0]}", total_iter=40, cutn=16)
         settings = settings.replace(show_step=1000, im_shape=(_SIZE, _SIZE), seed=0)
         run = Run(settings, models=self.models, out=folder / "runs")
@@ -123,22 +123,24 @@ class Report:
         return {"milliseconds an iteration": steps.median().item() * 1000}
 
     def judged_scenes(self, folder: Path) -> dict[str, float]:
-        """Share of real scenes whose own sentence the judge puts first: its ceiling.
+        """Share of new scenes for which the judge ranks the scene's sentence first: its ceiling.
 
-        Of drawings that it has learned from, in scenes that it has not seen; and of the pair's.
+        For scenes of the judge's training drawings, and of those of VQGAN and CLIP.
         """
         own = self._composer(5, self.others)
         plans = own.plans(self.settings["prompts"])
-        said = [word(p.description, JUDGE, random.Random(i)) for i, p in enumerate(plans)]
-        figures = {"judge: its own scenes": first(self.judge, own.drawn(plans, _SIZE), said)}
+        sentences = [
+            caption_of(p.description, JUDGE, random.Random(i)) for i, p in enumerate(plans)
+        ]
+        figures = {"judge: its own scenes": first(self.judge, own.drawn(plans, _SIZE), sentences)}
         pair, plans = self._asked_for()
-        said = self._worded(plans, JUDGE)
+        sentences = self._worded(plans, JUDGE)
         x = pair.drawn(plans, _SIZE)
-        contact_sheet(as_images(x[:48]), said[:48], columns=8).save(folder / "scenes.png")
-        return figures | {"judge: the pair's scenes": first(self.judge, x, said)}
+        contact_sheet(as_images(x[:48]), sentences[:48], columns=8).save(folder / "scenes.png")
+        return figures | {"judge: scenes of CLIP's drawings": first(self.judge, x, sentences)}
 
     def paintings(self, folder: Path) -> dict[str, float]:
-        """Share of paintings whose own sentence the judge, and the critic, puts first."""
+        """Share of paintings for which the judge, and CLIP, ranks the prompt first."""
         plans = self._asked_for()[1]
         prompts = self._worded(plans, PAIR)
         tasks = [{"prompt": prompt} for prompt in prompts]
@@ -146,35 +148,37 @@ class Report:
         contact_sheet(as_images(x[:48]), prompts[:48], columns=8).save(folder / "paintings.png")
         return {
             "judge: paintings": first(self.judge, x, self._worded(plans, JUDGE)),
-            "critic: paintings": first(self.critic, x, prompts),
+            "CLIP: paintings": first(self.perceptor, x, prompts),
         }
 
     def styles(self, folder: Path) -> dict[str, float]:
-        """Share of paintings with a style as extras whose style the judge tells among all."""
+        """Share of paintings with a style as extras for which the judge ranks that style first."""
         tasks = [(thing, style) for thing in self.settings["things"] for style in STYLES]
         pictures, right = [], 0
         for thing, style in tqdm(tasks, "styles"):
             x = self._painted(prompt=f"a {thing}", extras=style)
-            said = [Description((Thing(thing),), style=each) for each in STYLES]
-            texts = texts_of(self.judge, [word(each, JUDGE, random.Random(0)) for each in said])
+            descriptions = [Description((Thing(thing),), style=each) for each in STYLES]
+            texts = texts_of(
+                self.judge, [caption_of(each, JUDGE, random.Random(0)) for each in descriptions]
+            )
             best = (pictures_of(self.judge, x) @ texts.T).argmax().item()
             right += list(STYLES)[best] == style
             pictures.append(x)
         captions = [f"{thing} + {style}" for thing, style in tasks]
         sheet = contact_sheet(as_images(torch.cat(pictures)), captions, columns=len(STYLES))
         sheet.save(folder / "styles.png")
-        return {"judge: style told among all": right / len(tasks)}
+        return {"judge: style right among all": right / len(tasks)}
 
-    def _asked_for(self) -> tuple[Composer, list[Plan]]:
-        """The scenes whose captions are painted."""
+    def _asked_for(self) -> tuple[Composer, list[ScenePlan]]:
+        """The scenes whose captions are painted, and their composer."""
         composer = self._composer(6, self.artwork)
         return composer, composer.plans(self.settings["prompts"])
 
-    def _worded(self, plans: list[Plan], wording: Wording) -> list[str]:
-        return [word(p.description, wording, random.Random(i)) for i, p in enumerate(plans)]
+    def _worded(self, plans: list[ScenePlan], wording: Wording) -> list[str]:
+        return [caption_of(p.description, wording, random.Random(i)) for i, p in enumerate(plans)]
 
     def _composer(self, number: int, artwork: Artwork, **options) -> Composer:
-        """Scenes of an unseen seed, in which things are called by their names."""
+        """A composer with a new seed, whose captions use names only, no tags."""
         seed = self.settings["seed"] + number
         return Composer(artwork, torch.Generator().manual_seed(seed), tagged=0.0, **options)
 

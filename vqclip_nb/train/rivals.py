@@ -1,11 +1,11 @@
-"""Paintings in progress that the critic must learn to rank below decoded drawings.
+"""Rivals: paintings that CLIP must learn to rank below real scenes (hard negatives).
 
-A critic that never saw what its own gradient paints is content with a blob of the right colours.
-So a pool of paintings is kept going with the critic as it is now, as a run of the package would,
-and each is compared with a decoded scene of the same caption: contrastive divergence with a
-persistent chain (Tieleman, ICML 2008; for pictures Du & Mordatch, 1903.08689), the critic's
-similarity being the negative energy. Both sides come from the same decoder, a `sketch` of the
-VQGAN's, through the same crop, so that nothing but what they show tells them apart.
+A CLIP that has never seen pictures optimised for it scores a blob of the right colours high. So a
+pool of paintings is optimised for the current CLIP, as a run would do, and each is compared with a
+scene of the same caption. This is persistent contrastive divergence (Tieleman, ICML 2008; for
+pictures Du & Mordatch, 1903.08689), with CLIP's similarity as the negative energy. Both pictures
+come from the same decoder, a `sketch` of the VQGAN's, and through the same crop, so that they differ
+only in what they show.
 """
 
 from __future__ import annotations
@@ -19,26 +19,27 @@ from torch.nn import functional as F
 from vqclip_nb.core import cutouts
 from vqclip_nb.core.losses import great_circle
 from vqclip_nb.models.vqgan import VQGAN, clamp_with_grad
-from vqclip_nb.train.scenes import Composer, Plan
+from vqclip_nb.train.scenes import Composer, ScenePlan
 from vqclip_nb.train.sketch import Sketch
 
 
 @dataclass
 class Painting:
-    """One chain: z [1, C, h, w], its optimizer, and the scene [3, S, S] that it rivals.
+    """A painting in progress: z [1, C, h, w], its optimizer, and its scene [3, S, S].
 
-    plan: how the scene was drawn, to draw it anew, and what it shows
+    plan: the layout of the scene, to redraw it, and its description
+    age: iterations so far
     """
 
     z: Tensor
     optimizer: torch.optim.Optimizer
     scene: Tensor
-    plan: Plan
+    plan: ScenePlan
     age: int = 0
 
 
 class Rivals:
-    """A pool of paintings, each of its own age, from random codes to `steps` iterations.
+    """A pool of paintings of different ages, from random codes to `steps` iterations.
 
     settings: `pool`, `batch`, `steps`, `redrawn`, `learning_rate`, `cutn`, `noise_factor`, `size`
     """
@@ -46,30 +47,31 @@ class Rivals:
     def __init__(self, settings: dict, vqgan: VQGAN, sketch: Sketch, composer: Composer) -> None:
         self.settings, self.vqgan, self.sketch = settings, vqgan, sketch
         self.composer, self.generator = composer, composer.generator
-        self.pool = self._begun(settings["pool"])
+        self.pool = self._new_paintings(settings["pool"])
 
     def chosen(self) -> list[Painting]:
-        """`batch` different paintings of the pool; those that were finished are begun anew."""
+        """Sample `batch` paintings of the pool, after replacing finished ones by new ones."""
         order = torch.randperm(len(self.pool), generator=self.generator)
-        places = order[: self.settings["batch"]].tolist()
-        old = [place for place in places if self.pool[place].age >= self.settings["steps"]]
-        for place, painting in zip(old, self._begun(len(old)), strict=True):
-            self.pool[place] = painting
-        chosen = [self.pool[place] for place in places]
+        indices = order[: self.settings["batch"]].tolist()
+        old = [i for i in indices if self.pool[i].age >= self.settings["steps"]]
+        for i, painting in zip(old, self._new_paintings(len(old)), strict=True):
+            self.pool[i] = painting
+        chosen = [self.pool[i] for i in indices]
         self._redraw(chosen[: self.settings["redrawn"]])
         return chosen
 
     def _redraw(self, paintings: list[Painting]) -> None:
-        """Other scenes of the same captions: one that stayed would soon be known by heart."""
+        """Draw new scenes for the same captions, so that CLIP cannot memorise them."""
         x = self.composer.redrawn([p.plan for p in paintings], self.settings["size"])
         for painting, scene in zip(paintings, self._decoded(x)[0], strict=True):
             painting.scene = scene
 
     def paint(self, paintings: list[Painting], text: Tensor, embed) -> tuple[Tensor, Tensor]:
-        """One iteration of each painting; a crop [n, 3, s, s] of each scene and each painting.
+        """Run one iteration of each painting; returns crops [n, 3, s, s] of scenes and paintings.
 
-        text: unit embeddings [n, E] of the captions; embed: crops to unit embeddings. The crops
-        are those of the paintings before this step, which is what the step was judged by.
+        text: unit embeddings [n, E] of the captions; embed: maps crops to unit embeddings
+
+        The crops show the paintings before this step.
         """
         n, cutn = len(paintings), self.settings["cutn"]
         z_q, _ = self.vqgan.quantize(torch.cat([painting.z for painting in paintings]))
@@ -88,8 +90,8 @@ class Rivals:
         return scenes[::cutn].clamp(0, 1), crops.detach()[::cutn].clamp(0, 1)
 
     @torch.no_grad()
-    def _begun(self, number: int) -> list[Painting]:
-        """New paintings of new captions, at random codes."""
+    def _new_paintings(self, number: int) -> list[Painting]:
+        """New paintings of new captions, initialised with random codes."""
         if number == 0:
             return []
         plans = self.composer.plans(number)
@@ -105,6 +107,6 @@ class Rivals:
 
     @torch.no_grad()
     def _decoded(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """What the pair makes of scenes [n, 3, 2S, 2S]: sketches [n, 3, S, S], codes [n, h, w]."""
+        """Reconstruct scenes [n, 3, 2S, 2S]: sketches [n, 3, S, S] and codes [n, h, w]."""
         z_q, codes = self.vqgan.quantize(self.vqgan.encode(x))
         return self.sketch(z_q).clamp(0, 1), codes

@@ -1,7 +1,7 @@
-"""Compositions: drawings placed on backgrounds, in a style, with a caption that says what is seen.
+"""Random training scenes: drawings on backgrounds, in a style, with captions.
 
-A scene is made on the fly, so no two batches are alike: which drawings, how many, how large, where,
-turned or mirrored, in which colours, in which style, and what of this the caption mentions.
+Scenes are generated on the fly: drawings, their number, size, position, rotation and colour, the
+background, the style, and what of this the caption mentions.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from vqclip_nb.train.captions import (
     Description,
     Thing,
     Wording,
+    caption_of,
     kinds_of_error,
+    with_error,
     without_colours,
-    word,
-    wrong,
 )
 from vqclip_nb.train.styles import COLOURLESS, STYLES
 
-# Where the copies of one thing stand, in a frame from -1 to 1.
+# positions of the copies of a thing, in a frame from -1 to 1
 _ROWS = {
     2: ([(-0.48, 0), (0.48, 0)], [(0, -0.48), (0, 0.48)], [(-0.45, -0.42), (0.45, 0.42)]),
     3: (
@@ -42,14 +42,14 @@ _ROWS = {
         [(-0.62, -0.4), (0, -0.4), (0.62, -0.4), (-0.35, 0.42), (0.35, 0.42)],
     ),
 }
-_WIDTHS = {2: 0.46, 3: 0.34, 4: 0.43, 5: 0.31}  # of a copy, as a share of the frame's
+_WIDTHS = {2: 0.46, 3: 0.34, 4: 0.43, 5: 0.31}  # width of a copy, as a share of the frame's
 
 
 @dataclass(frozen=True)
 class Captions:
-    """What is said of scenes, truly, and with one word wrong.
+    """True captions of scenes, and false ones with a single error.
 
-    errors: the kind of error in each false sentence, see `captions.kinds_of_error`
+    errors: the kind of error in each false caption, see `captions.kinds_of_error`
     """
 
     descriptions: list[Description]
@@ -61,23 +61,23 @@ class Captions:
 
 @dataclass(frozen=True)
 class Scenes:
-    """A batch of compositions.
+    """A batch of scenes.
 
     x: float [B, 3, S, S] in [0,1]
-    captions: what is said of them
-    shown: float [B, concepts], the things in each; rows sum to 1
-    plans: how they were drawn
+    captions: true and false captions
+    shown: float [B, concepts], the shares of the concepts in each scene; rows sum to 1
+    plans: their layouts
     """
 
     x: torch.Tensor
     captions: Captions
     shown: torch.Tensor
-    plans: list[Plan]
+    plans: list[ScenePlan]
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One drawing in a frame from -1 to 1: width as a share of the frame's, place, turn, tint."""
+    """A drawing in a frame from -1 to 1; width: share of the frame's; angle: in radians."""
 
     drawing: int
     width: float
@@ -89,7 +89,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ScenePlan:
     """A scene before it is drawn."""
 
     layers: tuple[Layer, ...]
@@ -102,10 +102,10 @@ class Plan:
 class Composer:
     """Draws random scenes from artwork; the same generator state gives the same scenes.
 
-    wording: whose sentences the captions are
-    styled: share of the scenes that a style is laid over
-    tagged: share of the things that are called by a tag instead of their name; up to three
-        quarters as many by their name's last word where that is a tag
+    wording: templates of the captions
+    styled: share of the scenes with a style
+    tagged: share of the things whose caption uses a tag instead of their name; up to three quarters
+        as many use the last word of their name, if that is a tag
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class Composer:
         self._tag_weights = [[1.0 / counts[tag] for tag in tags] for tags in artwork.tags]
 
     def scenes(self, batch: int, size: int) -> Scenes:
-        """`batch` scenes whose (first) things differ, at `size` x `size` pixels."""
+        """Draw `batch` scenes with different (first) things, at `size` x `size` pixels."""
         plans = self.plans(batch)
         shown = torch.zeros(batch, len(self.artwork.names))
         for row, plan in zip(shown, plans, strict=True):
@@ -140,35 +140,37 @@ class Composer:
         shown = (shown / shown.sum(1, keepdim=True)).to(self.device)
         return Scenes(self.drawn(plans, size), self.captions(plans), shown, plans)
 
-    def captions(self, plans: list[Plan]) -> Captions:
-        """A true and a false sentence for each plan."""
+    def captions(self, plans: list[ScenePlan]) -> Captions:
+        """A true and a false caption for each plan."""
         rng, rows = self._rng(), []
         for plan in plans:
-            said = plan.description
-            error = rng.choice(kinds_of_error(said))
-            other = wrong(said, error, self.artwork.names, STYLES, rng)
+            description = plan.description
+            error = rng.choice(kinds_of_error(description))
+            other = with_error(description, error, self.artwork.names, STYLES, rng)
             seed = rng.getrandbits(62)  # the same template for both
-            true, false = (word(each, self.wording, random.Random(seed)) for each in (said, other))
-            rows.append((said, true, other, false, error))
+            true, false = (
+                caption_of(each, self.wording, random.Random(seed)) for each in (description, other)
+            )
+            rows.append((description, true, other, false, error))
         return Captions(*(list(column) for column in zip(*rows, strict=True)))
 
-    def plans(self, batch: int) -> list[Plan]:
-        """`batch` scenes to draw, whose (first) things differ if there are so many."""
+    def plans(self, batch: int) -> list[ScenePlan]:
+        """Plan `batch` scenes; their (first) things differ if there are enough concepts."""
         rng, weights = self._rng(), self.artwork.weights
         again = batch > len(weights)
         concepts = torch.multinomial(weights, batch, again, generator=self.generator)
         return [self._plan(concept, rng) for concept in concepts.tolist()]
 
-    def redrawn(self, plans: list[Plan], size: int) -> torch.Tensor:
-        """Other scenes [n, 3, size, size] of which the same captions are true."""
+    def redrawn(self, plans: list[ScenePlan], size: int) -> torch.Tensor:
+        """Draw different scenes [n, 3, size, size] with the same true captions."""
         rng = self._rng()
         return self.drawn([self._varied(plan, rng) for plan in plans], size)
 
     def _rng(self) -> random.Random:
         return random.Random(int(torch.randint(2**62, (), generator=self.generator)))
 
-    def _varied(self, plan: Plan, rng: random.Random) -> Plan:
-        """Other drawings of the same things, a little elsewhere, larger or smaller, turned."""
+    def _varied(self, plan: ScenePlan, rng: random.Random) -> ScenePlan:
+        """A variation: other drawings of the same things, slightly moved, scaled and rotated."""
         others: dict[int, int] = {}
         layers = []
         for layer in plan.layers:
@@ -188,7 +190,7 @@ class Composer:
             )
         return replace(plan, layers=tuple(layers))
 
-    def _plan(self, concept: int, rng: random.Random) -> Plan:
+    def _plan(self, concept: int, rng: random.Random) -> ScenePlan:
         style = rng.choice(list(STYLES)) if rng.random() < self.styled else None
         coloured = style not in COLOURLESS
         kind = rng.choices(("plain", "graded", "cloudy"), (0.6, 0.25, 0.15))[0]
@@ -196,23 +198,24 @@ class Composer:
         colours = (first,) if kind == "plain" or first == second else (first, second)
         if rng.random() < 0.5:
             colours = colours[::-1]
-        told = colours if coloured and rng.random() < 0.5 else ()
+        mentioned = colours if coloured and rng.random() < 0.5 else ()
         layout = rng.choices(("one", "many", "two"), (0.7, 0.13, 0.17))[0]
         layers, things, number, place = _LAYOUTS[layout](self, concept, coloured, rng)
         chance = rng.random()
-        if chance < 0.04 and style is not None:  # a caption of the style alone: it is an extra
-            things, number, place, told = (), None, None, ()
-        elif chance < 0.06 and len(told) == 1:
+        if chance < 0.04 and style is not None:  # mention only the style, as extras do
+            things, number, place, mentioned = (), None, None, ()
+        elif chance < 0.06 and len(mentioned) == 1:
             things, number, place = (), None, None
         shown_style = style if style is None or not things or rng.random() < 0.85 else None
-        said = Description(things, place, number, told, shown_style if things or not told else None)
-        return Plan(tuple(layers), (first, second), kind, style, said)
+        description = Description(
+            things, place, number, mentioned, shown_style if things or not mentioned else None
+        )
+        return ScenePlan(tuple(layers), (first, second), kind, style, description)
 
     def _one(self, concept: int, coloured: bool, rng: random.Random):
-        """One thing that fills most of the frame, or a small one that is called small.
+        """One thing that fills most of the frame, or a small one, which the caption calls small.
 
-        Were small things not called so, a blob that might be anything would be the easiest
-        painting of everything.
+        Otherwise, a small blob would be the easiest painting of any caption.
         """
         small = rng.random() < 0.12
         width = rng.uniform(0.28, 0.42) if small else rng.uniform(0.62, 1.05)
@@ -226,7 +229,7 @@ class Composer:
         return [layer], (self.thing(concept, tint, size, rng),), None, None
 
     def _many(self, concept: int, coloured: bool, rng: random.Random):
-        """Two to five copies of one thing in one of a few arrangements."""
+        """Two to five copies of one thing."""
         number = rng.choice(list(_ROWS))
         tint = self._tint(coloured, rng)
         width = _WIDTHS[number] * rng.uniform(0.8, 1.05)
@@ -239,7 +242,7 @@ class Composer:
         return layers, (self.thing(concept, tint, None, rng),), number, None
 
     def _two(self, concept: int, coloured: bool, rng: random.Random):
-        """Two different things side by side or one above the other."""
+        """Two different things, side by side or one above the other."""
         others = range(len(self._weights))
         other = concept
         while other == concept:
@@ -267,7 +270,7 @@ class Composer:
         return rng.choice(list(COLOURS)) if coloured and rng.random() < 0.15 else None
 
     def thing(self, concept: int, tint: str | None, size: str | None, rng: random.Random) -> Thing:
-        """Name or tag, as a person would say it."""
+        """A thing, called by its name or by a tag."""
         name, weights = self.artwork.names[concept], self._tag_weights[concept]
         noun, chance = name.split()[-1], rng.random()
         if weights and chance < self.tagged:
@@ -280,8 +283,8 @@ class Composer:
             name = without_colours(name) or "thing"
         return Thing(name, tint, size)
 
-    def drawn(self, plans: list[Plan], size: int) -> torch.Tensor:
-        """Pictures [n, 3, size, size] in [0,1] of the plans."""
+    def drawn(self, plans: list[ScenePlan], size: int) -> torch.Tensor:
+        """Draw the plans: pictures [n, 3, size, size] in [0,1]."""
         x = self._backgrounds(plans, size)
         for depth in range(max(len(plan.layers) for plan in plans)):
             scenes = [i for i, plan in enumerate(plans) if len(plan.layers) > depth]
@@ -296,17 +299,17 @@ class Composer:
         return x
 
     def drawings(self, chosen: list[int], tints: list[str | None]) -> torch.Tensor:
-        """Drawings alone, upright, at a quarter of their size, premultiplied RGBA in [0,1]."""
+        """Single drawings, upright, at a quarter of their size, premultiplied RGBA in [0,1]."""
         return _tinted(self._mips[-1][chosen].float() / 255, tints)
 
     def _placed(self, layers: list[Layer], size: int) -> torch.Tensor:
-        """Premultiplied RGBA [n, 4, size, size] of drawings, scaled, turned, moved and tinted."""
+        """Transformed and tinted drawings: premultiplied RGBA [n, 4, size, size]."""
         pixels = size * sum(layer.width for layer in layers) / len(layers)
         source = next((m for m in reversed(self._mips) if m.shape[-1] >= pixels), self._mips[0])
         rgba = source[[layer.drawing for layer in layers]].float() / 255
         rgba = _tinted(rgba, [layer.tint for layer in layers])
         rows = []
-        for layer in layers:  # affine_grid maps the frame's coordinates to the drawing's
+        for layer in layers:  # theta maps coordinates of the frame to those of the drawing
             cos, sin = math.cos(layer.angle) / layer.width, math.sin(layer.angle) / layer.width
             side = -1 if layer.mirror else 1
             rows.append(
@@ -319,7 +322,7 @@ class Composer:
         grid = F.affine_grid(theta, [len(layers), 4, size, size], align_corners=False)
         return F.grid_sample(rgba, grid, align_corners=False, padding_mode="zeros")
 
-    def _backgrounds(self, plans: list[Plan], size: int) -> torch.Tensor:
+    def _backgrounds(self, plans: list[ScenePlan], size: int) -> torch.Tensor:
         """Plain, graded or cloudy backgrounds [B, 3, size, size]."""
         batch = len(plans)
         table = torch.tensor([[COLOURS[name] for name in plan.background] for plan in plans])
@@ -341,7 +344,7 @@ _LAYOUTS = {"one": Composer._one, "many": Composer._many, "two": Composer._two}
 
 
 def _tinted(rgba: torch.Tensor, tints: list[str | None]) -> torch.Tensor:
-    """Drawings in one named colour, their light and dark kept; None leaves a drawing as it is."""
+    """Recolour drawings, keeping their shading; None leaves a drawing unchanged."""
     chosen = [i for i, tint in enumerate(tints) if tint]
     if not chosen:
         return rgba
@@ -352,14 +355,14 @@ def _tinted(rgba: torch.Tensor, tints: list[str | None]) -> torch.Tensor:
     middle = (light * alpha).sum((2, 3), keepdim=True) / alpha.sum((2, 3), keepdim=True).clamp_min(
         1
     )
-    shade = 1 + 0.9 * (light - middle)  # the mean tone is the colour's own
+    shade = 1 + 0.9 * (light - middle)  # the mean equals the colour
     painted = rgba.clone()
     painted[chosen, :3] = (colour * shade).clamp(0, 1) * alpha
     return painted
 
 
 def _mips(drawings: torch.Tensor) -> list[torch.Tensor]:
-    """Premultiplied drawings at full, half and quarter size: sampling a mip does not alias."""
+    """Mipmaps: premultiplied drawings at full, half and quarter size, to avoid aliasing."""
     rgb, alpha = drawings[:, :3], drawings[:, 3:]
     full = torch.cat([(rgb.float() * alpha / 255).round().to(torch.uint8), alpha], 1)
     mips = [full]

@@ -1,4 +1,4 @@
-"""A training session: a time budget instead of a step count, and a file to go on from."""
+"""Training sessions with a time budget instead of a step count, resumable from a file."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ from tqdm import tqdm
 
 
 class Session:
-    """Counts training time over interruptions and saves what is needed to go on.
+    """Tracks training time across interruptions, and saves and restores the state.
 
-    `parts` are objects with `state_dict` and `load_state_dict`; random generators are given apart.
-    The schedule follows `progress`, the share of the time budget that is spent.
+    path: file of the state, restored if it exists
+    minutes: time budget in total
+    parts: objects with `state_dict` and `load_state_dict`; generators: random generators
+    save_every: seconds between saves
+
+    Schedules follow `progress`, the share of the time budget that is used up.
     """
 
     def __init__(
@@ -35,11 +39,11 @@ class Session:
 
     @property
     def progress(self) -> float:
-        """Share of the budget spent, from 0 to 1."""
+        """Share of the budget that is used up, from 0 to 1."""
         return min(1.0, self.seconds / self.budget) if self.budget else 1.0
 
     def steps(self, description: str):
-        """Yield step numbers until the budget is spent; show a bar; save now and then."""
+        """Yield step numbers and a progress bar until the budget is used up; saves regularly."""
         saved = time.monotonic()
         bar = tqdm(total=round(self.budget), initial=round(self.seconds), unit="s", mininterval=10)
         bar.set_description(description)
@@ -58,7 +62,7 @@ class Session:
             self.save()
 
     def save(self) -> None:
-        """Write the session's file; an interrupted write leaves the former one in place."""
+        """Write the state atomically."""
         state = {
             "seconds": self.seconds,
             "step": self.step,

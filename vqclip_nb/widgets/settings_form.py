@@ -9,7 +9,6 @@ import ipywidgets as widgets
 
 from vqclip_nb.core.targets import unknown_in
 from vqclip_nb.models.clip_model import Perceptor
-from vqclip_nb.models.registry import entry
 from vqclip_nb.settings import Settings, sections, specs
 from vqclip_nb.widgets.fields import (
     described,
@@ -103,7 +102,7 @@ class Form:
             return described(specs()[name])
         kind = "vqgan" if name == "models" else "clip"
         words = self.fields[name].value.split()
-        named = [found for word in words if (found := entry(kind, word))]
+        named = [found for word in words if (found := find_model(kind, word))]
         return described(specs()[name], "; ".join(f"{each.name}: {each.cost}" for each in named))
 
     def _edited(self, _change: object = None) -> None:

@@ -1,4 +1,4 @@
-"""Checks of lesson 10, the codebook."""
+"""Checks of lesson 10: the codebook."""
 
 from __future__ import annotations
 
@@ -6,20 +6,27 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vqclip_nb.lessons.checks.verdicts import NEAR, RIGHT, WRONG, Verdict, of_choice, of_number
+from vqclip_nb.lessons.checks.verdicts import (
+    NEAR,
+    RIGHT,
+    WRONG,
+    Verdict,
+    check_choice,
+    check_number,
+)
 from vqclip_nb.lessons.drawings import load_drawings
 from vqclip_nb.models.loading import load_models
 
 
-def bits(answer: float) -> Verdict:
+def bits_of_page(answer: float) -> Verdict:
     """Bits of a page of 16 x 16 codes out of 4,096."""
     if answer in (384, 256, 12):
-        return Verdict(NEAR, "that is one of the steps: how many bits are they all together?")
+        return Verdict(NEAR, "that is an intermediate result: how many bits is it in total?")
     hint = "how many codes are on the page, and how many yes-or-no questions find one of 4,096?"
-    return of_number(answer, 3072, 0.5, hint)
+    return check_number(answer, 3072, 0.5, hint)
 
 
-def nearest(answer) -> Verdict:
+def nearest_codes(answer) -> Verdict:
     """A function that finds the nearest code of each vector."""
     generator = torch.Generator().manual_seed(10)
     z = torch.randn(50, 3, generator=generator)
@@ -33,15 +40,15 @@ def nearest(answer) -> Verdict:
     if torch.equal(found, torch.cdist(z, codebook).argmax(1)):
         return Verdict(NEAR, "these are the farthest codes.")
     if torch.equal(found, (z @ codebook.T).argmax(1)):
-        return Verdict(NEAR, "the dot product also grows with a code's length: take the distance.")
+        return Verdict(NEAR, "the dot product also grows with a code's length: use the distance.")
     return Verdict(WRONG, "try it on two vectors and two codes that you can draw on paper.")
 
 
-def busier(answer: str) -> Verdict:
+def drawing_with_more_codes(answer: str) -> Verdict:
     """Which of two drawings needs more different codes."""
-    hint = "think of how many different patches each has, then count them with `page`."
+    hint = "how many different patches does each drawing have? Count its codes with `page`."
     used = {name: len(_page(name).unique()) for name in ("purple circle", "butterfly")}
-    return of_choice(answer, max(used, key=used.get), used, hint)
+    return check_choice(answer, max(used, key=used.get), used, hint)
 
 
 def straight_through(answer) -> Verdict:
@@ -50,17 +57,17 @@ def straight_through(answer) -> Verdict:
     codes = torch.tensor([0.0, 1.0, -3.5])
     out = answer(z, codes)
     if not torch.allclose(out.detach(), codes):
-        return Verdict(WRONG, "what comes out should have the value of the codes.")
+        return Verdict(WRONG, "the result should have the value of the codes.")
     if not out.requires_grad:
-        return Verdict(NEAR, "the value is right, but no gradient comes back to z.")
+        return Verdict(NEAR, "the value is right, but no gradient reaches z.")
     (gradient,) = torch.autograd.grad(out.sum(), z)
     if torch.allclose(gradient, torch.ones(3)):
         return Verdict(RIGHT)
     return Verdict(NEAR, f"the value is right, but the gradient of z is {gradient.tolist()}.")
 
 
-def commonest(answer: int) -> Verdict:
-    """The code that the koala's page holds most often."""
+def most_frequent_code(answer: int) -> Verdict:
+    """The most frequent code on the koala's page."""
     codes, counts = _page("koala").unique(return_counts=True)
     best = counts.max()
     place = (codes == int(answer)).nonzero()
@@ -69,7 +76,7 @@ def commonest(answer: int) -> Verdict:
     count = counts[place[0, 0]]
     if count == best:
         return Verdict(RIGHT)
-    return Verdict(NEAR, f"it is there {int(count)} times, and another one more often.")
+    return Verdict(NEAR, f"it appears {int(count)} times, but another code appears more often.")
 
 
 def _page(name: str) -> Tensor:
@@ -82,9 +89,9 @@ def _page(name: str) -> Tensor:
 
 
 CHECKS = {
-    "10.1": bits,
-    "10.2": nearest,
-    "10.3": busier,
+    "10.1": bits_of_page,
+    "10.2": nearest_codes,
+    "10.3": drawing_with_more_codes,
     "10.4": straight_through,
-    "10.5": commonest,
+    "10.5": most_frequent_code,
 }

@@ -1,13 +1,14 @@
-"""Train a critic: OpenAI's CLIP architecture on captioned scenes, adversarially.
+"""Train a small CLIP on captioned scenes, with adversarial training.
 
-A critic trained on clean pictures alone is fooled by the painter, which finds coloured texture
-that scores well and shows nothing. One L2 gradient step on the pixels before each weight step
-(Madry et al., arXiv 1706.06083; fast variant with a random start, Wong et al., 2001.03994) makes
-the critic's gradient with respect to the picture look like the thing itself (Engstrom et al.,
-1906.00945; for CLIP: Ganz & Elad, 2312.05225), and that gradient is what paints. In the last part
-of the training the critic also learns from paintings made with it, see `rivals`.
+A CLIP trained on clean pictures only is easily fooled: optimising a picture for it gives coloured
+textures that score high and show nothing. Adversarial training, one L2 gradient step on the pixels
+before each weight step (Madry et al., arXiv 1706.06083; fast variant with a random start: Wong et
+al., 2001.03994), makes the gradient of CLIP with respect to the picture resemble the thing itself
+(Engstrom et al., 1906.00945; for CLIP: Ganz & Elad, 2312.05225). Painting follows that gradient. In
+the last part of the training, CLIP also learns from paintings made with it, see `rivals`.
 
-The pictures' tower learns first, against a `lexicon`; then the text tower learns to say the same.
+The image encoder is trained first, against a `lexicon`; then the text encoder is trained to predict
+the embeddings of the lexicon.
 """
 
 from __future__ import annotations
@@ -39,19 +40,21 @@ from vqclip_nb.train.towers import (
     weights_of,
 )
 
-# What a batch is told apart by: texts (B own and B false, [2B, E]) with `same_captions` [B, 2B],
-# and every concept's name [concepts, E] with the share that each has in the pictures.
+# Targets of a batch: texts [2B, E] (B true, B false) and `same_captions` [B, 2B]; the names of all
+# concepts [concepts, E] and their shares in each picture [B, concepts].
 Answers = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
-class CriticTrainer:
-    """The contrastive objective of CLIP (Radford et al., 2103.00020, figure 3) on scenes.
+class CLIPTrainer:
+    """Trains CLIP with its contrastive objective (Radford et al., 2103.00020, figure 3).
 
-    settings: the recipe's `[critic]` or `[judge]`
-    wording: whose sentences it learns to read
-    visual: a tower for pictures instead of CLIP's own
-    vqgan: the trained generator, with which the critic's rivals are painted; without it none are
-    `average` has the moving average of the pictures' tower, and the text tower: what to publish.
+    settings: the recipe's `[clip]` or `[judge]`
+    wording: the templates of the captions
+    visual: an image encoder that replaces CLIP's
+    vqgan: the trained VQGAN, which paints the rivals; None: no rivals
+
+    The weights to publish are in `average`: the moving average of the image encoder, and the text
+    encoder.
     """
 
     def __init__(
@@ -75,7 +78,7 @@ class CriticTrainer:
         words = vocabulary(artwork.phrases(), STYLES, wording)
         self.model = SmallCLIP(settings["architecture"], words, visual)
         with torch.no_grad():
-            self.model.clip.text_projection.mul_(0.1)  # about the length of the lexicon's sums
+            self.model.clip.text_projection.mul_(0.1)  # brings the norm near that of the lexicon's
         self.model.to(self.device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.model).eval()
         self.lexicon = Lexicon(artwork, settings["architecture"]["embed_dim"]).to(self.device)
@@ -86,19 +89,21 @@ class CriticTrainer:
         table = {"params": self.lexicon.parameters(), "weight_decay": 0.0}
         table["lr"] = settings["lexicon_learning_rate"]
         self.optimizer = torch.optim.AdamW([*seen, table], lr=rate, betas=(0.9, 0.98))
-        read = weights_of(self.average.clip, decay)
-        self.reader = torch.optim.AdamW(read, lr=settings["reading_rate"], betas=(0.9, 0.98))
-        for group in (*self.optimizer.param_groups, *self.reader.param_groups):
+        text = weights_of(self.average.clip, decay)
+        self.text_optimizer = torch.optim.AdamW(
+            text, lr=settings["reading_rate"], betas=(0.9, 0.98)
+        )
+        for group in (*self.optimizer.param_groups, *self.text_optimizer.param_groups):
             group["base"] = group["lr"]
 
     def train(self, file: Path, minutes: float) -> None:
-        """Train until `minutes` are spent, going on from `file` and `file`-text where they exist."""
+        """Train for `minutes` in total; resumes from `file` and `file`-text if they exist."""
         reading = minutes * self.settings["reading"]
-        self._see(file, minutes - reading)
-        self._read(file.with_stem(file.stem + "-text"), reading)
+        self._train_images(file, minutes - reading)
+        self._train_text(file.with_stem(file.stem + "-text"), reading)
 
-    def _see(self, file: Path, minutes: float) -> None:
-        """Train the pictures' tower and the lexicon."""
+    def _train_images(self, file: Path, minutes: float) -> None:
+        """Train the image encoder and the lexicon."""
         if self.vqgan is not None:
             self._learn_to_sketch(file.with_name("sketch.safetensors"))
         parts = {"model": self.model, "average": self.average, "lexicon": self.lexicon}
@@ -113,34 +118,36 @@ class CriticTrainer:
             words = " ".join(f"{name} {value:.3f}" for name, value in shown.items())
             bar.set_postfix_str(f"step {step} {words} scale {self.model.scale:.1f}", refresh=False)
 
-    def _read(self, file: Path, minutes: float) -> None:
-        """Train the text tower to say of sentences what the lexicon says of their meaning."""
-        parts = {"average": self.average, "optimizer": self.reader}
+    def _train_text(self, file: Path, minutes: float) -> None:
+        """Train the text encoder to predict the lexicon's embedding of a sentence's meaning."""
+        parts = {"average": self.average, "optimizer": self.text_optimizer}
         session = Session(file, minutes, parts, [self.generator])
         shown = 1.0
         for step, bar in session.steps(file.stem):
-            _schedule(self.reader, session.progress)
-            shown += (self._reading_step() - shown) * 0.02
-            bar.set_postfix_str(f"step {step} unread {shown:.4f}", refresh=False)
+            _schedule(self.text_optimizer, session.progress)
+            shown += (self._text_step() - shown) * 0.02
+            bar.set_postfix_str(f"step {step} error {shown:.4f}", refresh=False)
 
-    def _reading_step(self) -> float:
-        """One weight step of the text tower; the share of the meaning's energy that it missed."""
-        said = self.composer.captions(self.composer.plans(self.settings["batch"]))
-        meanings = [self._meaning(each) for each in said.descriptions + said.false_descriptions]
+    def _text_step(self) -> float:
+        """One weight step of the text encoder; returns its relative squared error."""
+        captions = self.composer.captions(self.composer.plans(self.settings["batch"]))
+        meanings = [
+            self._meaning(each) for each in captions.descriptions + captions.false_descriptions
+        ]
         with torch.no_grad():
-            meant = self.lexicon(meanings)
-        read = self.average.encode_text(said.sentences + said.false_sentences)
-        missed = (read - meant).square().sum() / meant.square().sum()
-        self.reader.zero_grad(set_to_none=True)
-        missed.backward()
-        self.reader.step()
-        return missed.item()
+            target = self.lexicon(meanings)
+        emb = self.average.encode_text(captions.sentences + captions.false_sentences)
+        error = (emb - target).square().sum() / target.square().sum()
+        self.text_optimizer.zero_grad(set_to_none=True)
+        error.backward()
+        self.text_optimizer.step()
+        return error.item()
 
-    def _meaning(self, said: Description):
-        return self.lexicon.meaning(said, self.wording.small)
+    def _meaning(self, description: Description):
+        return self.lexicon.meaning(description, self.wording.small)
 
     def _learn_to_sketch(self, file: Path) -> None:
-        """The stand-in for the decoder, from its file or trained now."""
+        """Load the sketch from its file, or train it."""
         rivals = self.settings["rivals"]
         if file.exists():
             state = load_file(file)
@@ -152,11 +159,11 @@ class CriticTrainer:
             write_file(file, save(self.sketch.state_dict()))
 
     def _step(self, progress: float) -> dict[str, float]:
-        """One weight step; what it measured, the shares of right answers among them."""
+        """One weight step; returns losses and accuracies."""
         scenes = self.composer.scenes(self.settings["batch"], self.model.size)
         answers = self._answers(scenes)
         x = self._disturbed(scenes.x)
-        self.model.eval().requires_grad_(False)  # the critic as it will be used
+        self.model.eval().requires_grad_(False)  # as in painting
         x = self._attacked(x, answers, self.settings["radius"])
         pictures, rival_text = [x], None
         if self.vqgan is not None and progress >= self.settings["rivals"]["start"]:
@@ -173,7 +180,7 @@ class CriticTrainer:
         measured["name"] = share_right(emb[: len(x)] @ names.T, shown)
         if rival_text is not None:
             real, painted = (emb[len(x) :].view(2, *rival_text.shape) * rival_text).sum(-1)
-            # the scene before its rival: Bradley-Terry, as in relativistic GANs (1807.00734)
+            # rank the scene above its rival: Bradley-Terry, as in relativistic GANs (1807.00734)
             loss = loss + F.softplus(self.model.scale.detach() * (painted - real)).mean()
             measured |= {"ranked": (real > painted).float().mean().item()}
             measured |= {"real": real.mean().item(), "painted": painted.mean().item()}
@@ -181,23 +188,23 @@ class CriticTrainer:
         return measured
 
     def _answers(self, scenes: Scenes) -> Answers:
-        said = scenes.captions
-        own = [self._meaning(each) for each in said.descriptions]
-        texts = own + [self._meaning(each) for each in said.false_descriptions]
+        captions = scenes.captions
+        own = [self._meaning(each) for each in captions.descriptions]
+        texts = own + [self._meaning(each) for each in captions.false_descriptions]
         same = same_captions(own, texts).to(self.device)
         return self._embedded(texts), same, self._embedded(self.names), scenes.shown
 
     def _loss(self, emb: Tensor, answers: Answers) -> Tensor:
-        """Right caption among those of the batch, and right names among all that there are.
+        """Cross-entropy over the captions of the batch, and over the names of all concepts.
 
-        A batch holds few things that could be mistaken for one another; the names hold all.
+        A batch has few things that look alike; the names of all concepts include them.
         """
         texts, same, names, shown = answers
         among_all = F.cross_entropy(self.model.scale * emb @ names.T, shown)
         return contrastive(self.model.scale * emb @ texts.T, same) + among_all
 
     def _embedded(self, meanings: list) -> Tensor:
-        """Unit embeddings of meanings."""
+        """Unit embeddings [n, E] of meanings."""
         return F.normalize(self.lexicon(meanings), dim=1)
 
     def _paintings(self) -> list[Painting]:
@@ -220,9 +227,9 @@ class CriticTrainer:
                     mean.lerp_(now[name], 1 - self.settings["ema"])
 
     def _attacked(self, x: Tensor, answers: Answers, radius: float) -> Tensor:
-        """Pictures moved by one gradient step inside an L2 ball, to where the critic errs most.
+        """Adversarial pictures: one gradient step that raises the loss, inside an L2 ball.
 
-        Each picture's ball has its own radius, up to `radius`, so that fine marks count as well.
+        The radius of each picture is random, up to `radius`, so that fine details also count.
         """
         if radius == 0:
             return x
@@ -238,7 +245,7 @@ class CriticTrainer:
         return torch.randn(shape, generator=self.noise, device=self.device)
 
     def _disturbed(self, x: Tensor) -> Tensor:
-        """Blur, contrast, brightness and noise, so that the painter's crops are no surprise."""
+        """Augment with blur, contrast, brightness and noise, as in the crops of a painting."""
         size = (len(x), 1, 1, 1)
 
         def uniform() -> Tensor:
@@ -252,7 +259,7 @@ class CriticTrainer:
 
 
 def _schedule(optimizer: torch.optim.Optimizer, progress: float) -> None:
-    """Warm-up over 2 % of the training, straight down over the last fifth."""
+    """Warm-up over 2 % of the training, linear decay over the last fifth."""
     share = min(1.0, progress / 0.02 + 0.01, (1 - progress) / 0.2 + 0.01)
     for group in optimizer.param_groups:
         group["lr"] = group["base"] * share

@@ -1,7 +1,7 @@
-"""A folder of one's own pictures, read once, shrunk, and cut into crops to learn from.
+"""A folder of the user's pictures: read once, shrunk, and cut into random crops for training.
 
-The files may be strangers': what is broken, absurdly large or of another format is named and left
-out, and no link is followed.
+The files are untrusted: broken, oversized and unsupported files are reported and skipped, and
+symbolic links are not followed.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ from tqdm import tqdm
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 _FORMATS = ["PNG", "JPEG", "WEBP", "BMP", "GIF"]
-_LARGEST = 64 * 2**20  # bytes of a picture's file
-_MOST_PIXELS = 100_000_000  # a small file can unpack to fill the memory
-_SPARE = 1.5  # the kept picture's short side, in crops: room to move a crop and to vary its scale
-_LONGEST = 2  # its long side, in short ones
+_LARGEST = 64 * 2**20  # bytes of a file
+_MOST_PIXELS = 100_000_000  # a small file can decompress to more than the memory
+_SPARE = (
+    1.5  # short side of a kept picture over the crop size; leaves room to shift and scale crops
+)
+_LONGEST = 2  # most long side over short side
 _MEMORY = 2**30  # bytes of all kept pictures
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, RuntimeError, struct.error, zlib.error)
 _BROKEN += (TypeError, LookupError, ArithmeticError, AttributeError)  # of a mangled EXIF block
@@ -37,12 +39,12 @@ _BROKEN += (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures that lie in memory shrunk, each uint8 [3, H, W] with `size` pixels a side or more.
+    """Shrunk pictures in memory, each uint8 [3, H, W] with at least `size` pixels per side.
 
-    At 128 pixels a crop, each takes some 150 KB, a thousand 150 MB.
+    With crops of 128 pixels, a picture takes about 150 KB.
 
-    names: their paths below the folder
-    size: pixels of a crop's side
+    names: paths relative to the folder
+    size: side of the crops in pixels
     """
 
     names: list[str]
@@ -53,16 +55,16 @@ class Pictures:
         return len(self.names)
 
     def only(self, names: Collection[str]) -> Pictures:
-        """Those with these names, in their order here."""
+        """The pictures with these names, in the present order."""
         chosen = [(n, x) for n, x in zip(self.names, self.kept, strict=True) if n in names]
         return Pictures([n for n, _ in chosen], [x for _, x in chosen], self.size)
 
     def crops(self, count: int, generator: torch.Generator) -> Tensor:
-        """Random squares of random pictures, half of them mirrored: [count, 3, size, size]."""
+        """Random square crops of random pictures, half of them mirrored: [count, 3, size, size]."""
         return torch.cat([self._crop(generator) for _ in range(count)])
 
     def middles(self, most: int) -> Iterator[Tensor]:
-        """The middle square of at most `most` pictures, spread evenly: [1, 3, size, size]."""
+        """Centre crops [1, 3, size, size] of at most `most` pictures, evenly spaced."""
         for i in range(min(most, len(self))):
             x = self.kept[i * len(self) // min(most, len(self))]
             side = min(x.shape[1:])
@@ -80,7 +82,7 @@ class Pictures:
         return crop.flip(-1) if drawn(2) else crop
 
     def _fitted(self, square: Tensor) -> Tensor:
-        """A square [3, S, S] in bytes to [1, 3, size, size] in [0,1]."""
+        """Resize a square, uint8 [3, S, S], to [1, 3, size, size] in [0,1]."""
         x = square[None] / 255
         if x.shape[-1] != self.size:
             x = F.interpolate(x, (self.size, self.size), mode="bilinear", antialias=True)
@@ -90,16 +92,17 @@ class Pictures:
 def read_pictures(
     folder: Path, size: int, seed: int = 0, *, tell: Callable[[str], None] = lambda line: None
 ) -> Pictures:
-    """The pictures in a folder and in those within it.
+    """Read the pictures in a folder and its subfolders.
 
-    They are kept shrunk, and as many as a gigabyte holds: of more, some are drawn by the seed.
+    They are shrunk and kept in memory, up to 1 GiB; of more pictures, a random sample is used.
 
-    tell: is given a line about each that is left out
+    seed: of the sample
+    tell: called with a line about each file that is skipped
 
-    Raises ValueError where there is no folder, or no picture in it that can be used.
+    Raises ValueError if there is no such folder or no usable picture in it.
     """
     if not folder.is_dir():
-        raise ValueError(f"{folder} is no folder: give the one that holds your pictures.")
+        raise ValueError(f"{folder} is not a folder: give the folder with your pictures.")
     files = sorted(_files(folder, tell))
     most = _MEMORY // int((_SPARE * size) ** 2 * _LONGEST * 3)
     if len(files) > most:
@@ -114,14 +117,14 @@ def read_pictures(
             tell(_left_out(file, error))
     if not names:
         raise ValueError(
-            f"{folder} holds no picture that can be used: give a folder with PNG, JPEG, WebP, BMP "
-            f"or GIF files of at least {size} × {size} pixels."
+            f"{folder} holds no usable picture: give a folder with PNG, JPEG, WebP, BMP or GIF "
+            f"files of at least {size} × {size} pixels."
         )
     return Pictures(names, kept, size)
 
 
 def _files(folder: Path, tell: Callable[[str], None]) -> Iterator[Path]:
-    """What is named like a picture; hidden files and folders are not looked at."""
+    """Files with a picture's suffix; hidden files and folders are ignored."""
 
     def unread(error: OSError) -> None:
         tell(_left_out(error.filename, error))
@@ -133,13 +136,13 @@ def _files(folder: Path, tell: Callable[[str], None]) -> Iterator[Path]:
             if name.startswith(".") or file.suffix.lower() not in _SUFFIXES:
                 continue
             if file.is_symlink() or not file.is_file():
-                tell(_left_out(file, "it is a link or no plain file"))
+                tell(_left_out(file, "it is a link or not a regular file"))
             else:
                 yield file
 
 
 def _shrunk(file: Path, size: int) -> Tensor:
-    """A picture uint8 [3, H, W], upright and on white; raises one of `_BROKEN`."""
+    """Read a picture as uint8 [3, H, W], upright and on white; raises one of `_BROKEN`."""
     with open(file, "rb") as opened:
         data = opened.read(_LARGEST + 1)
     if len(data) > _LARGEST:
@@ -150,12 +153,14 @@ def _shrunk(file: Path, size: int) -> Tensor:
     if image.width * image.height > _MOST_PIXELS:
         most = _MOST_PIXELS // 1_000_000
         raise ValueError(
-            f"it has {image.width} × {image.height} pixels, allowed are {most} million"
+            f"it has {image.width} × {image.height} pixels, allowed are at most {most} million"
         )
     if min(image.size) < size:
-        raise ValueError(f"it has {image.width} × {image.height} pixels, a crop {size} × {size}")
+        raise ValueError(
+            f"it has {image.width} × {image.height} pixels, less than a crop of {size} × {size}"
+        )
     if image.mode.startswith(("I", "F")):
-        raise ValueError("it has more than 8 bits a channel")
+        raise ValueError("it has more than 8 bits per channel")
     image.draft("RGB", (round(size * _SPARE),) * 2)  # a JPEG is decoded at a fraction of its size
     image = _on_white(ImageOps.exif_transpose(image), size)
     most = _LONGEST * min(image.size)
@@ -164,7 +169,7 @@ def _shrunk(file: Path, size: int) -> Tensor:
 
 
 def _on_white(image: Image.Image, size: int) -> Image.Image:
-    """The whole picture in RGB, its short side as long as is kept, or as it is if that is less."""
+    """Shrink the short side to the kept size and convert to RGB, with white for transparency."""
     clear = image.has_transparency_data
     image = image.convert("RGBA" if clear else "RGB")
     scale = min(1.0, size * _SPARE / min(image.size))
@@ -177,7 +182,7 @@ def _on_white(image: Image.Image, size: int) -> Image.Image:
 
 
 def _left_out(place: str | Path, reason: object) -> str:
-    """One line, of which every character can be printed."""
+    """A line that says why a file was skipped, with printable characters only."""
     reason = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
-    text = f"{place} was left out: {reason}."
+    text = f"{place} was skipped: {reason}."
     return "".join(letter if letter.isprintable() else " " for letter in text)

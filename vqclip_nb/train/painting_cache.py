@@ -1,4 +1,4 @@
-"""Paintings that are measured: each is painted once, kept, and scored by critics."""
+"""Cached paintings and retrieval scores, for reports and comparisons."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from vqclip_nb.settings import Settings
 from vqclip_nb.train.towers import same_captions
 
 
-class Gallery:
-    """The paintings of one pair in one folder; a painting that is there is not painted again."""
+class PaintingCache:
+    """Paints with `models` and caches the pictures in a folder."""
 
     def __init__(self, models: Models, folder: Path) -> None:
         self.models, self.folder = models, folder
 
     def painted(self, settings: Settings, seconds: float | None = None) -> Tensor:
-        """The picture [1, 3, H, W] of a run, or of as much of it as there is time for.
+        """The picture [1, 3, H, W] of a run, painted unless it is cached.
 
-        seconds: of the processor, so that what else the machine does changes nothing
+        seconds: limit of CPU time, which does not depend on other load of the machine
         """
         made_of = [settings.to_dict(), self.models.checksums, seconds, torch.get_num_threads()]
         name = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
@@ -60,7 +60,7 @@ def pictures_of(perceptor: Perceptor, x: Tensor) -> Tensor:
 
 
 def first(perceptor: Perceptor, x: Tensor, captions: list[str], among: int = 1) -> float:
-    """Share of pictures whose own caption, or one that says the same, is among the nearest."""
+    """Share of pictures whose caption, or an equal one, is among the `among` nearest captions."""
     best = (pictures_of(perceptor, x) @ texts_of(perceptor, captions).T).topk(among, 1).indices
     same = same_captions(captions, captions) > 0
     return same.gather(1, best).any(1).float().mean().item()
