@@ -9,6 +9,7 @@ import ipywidgets as widgets
 
 from vqclip_nb.core.targets import unknown_in
 from vqclip_nb.models.clip_model import Perceptor
+from vqclip_nb.models.registry import find_model
 from vqclip_nb.settings import Settings, sections, specs
 from vqclip_nb.widgets.fields import (
     described,
