@@ -317,9 +317,9 @@ def test_with_less_memory_it_paints_the_same_more_slowly(level, quick, tiny):
 
 def test_it_steps_down_until_an_iteration_fits(quick, tiny, monkeypatch):
     run = _run(quick, tiny, cutn=8, total_iter=3)
-    critic, real = tiny.perceptors[0], tiny.perceptors[0].encode_image
+    perceptor, real = tiny.perceptors[0], tiny.perceptors[0].encode_image
     monkeypatch.setattr(
-        critic, "encode_image", lambda x: real(x) if len(x) == 1 else _out_of_memory()
+        perceptor, "encode_image", lambda x: real(x) if len(x) == 1 else _out_of_memory()
     )
     with pytest.warns(UserWarning, match=r"do not fit into the memory of cpu: .* one by one"):
         finished(run)

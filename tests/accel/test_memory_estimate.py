@@ -20,14 +20,14 @@ def _kept(tiny, settings: vq.Settings) -> int:
         kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
         return tensor
 
-    vqgan, critic = tiny.vqgan, tiny.perceptors[0]
+    vqgan, perceptor = tiny.vqgan, tiny.perceptors[0]
     width, height = (side // vqgan.factor for side in settings.im_shape)
     z = torch.randn(1, vqgan.codebook.shape[1], height, width).requires_grad_()
-    side = critic.input_size
+    side = perceptor.input_size
     crops = torch.rand(settings.cutn, 3, side, side).requires_grad_()
-    weights = [*vqgan.network.parameters(), *critic.model.parameters()]
+    weights = [*vqgan.network.parameters(), *perceptor.model.parameters()]
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        x, emb = vqgan.decode(z), critic.encode_image(crops)
+        x, emb = vqgan.decode(z), perceptor.encode_image(crops)
     for weight in weights:
         kept.pop(weight.untyped_storage().data_ptr(), None)
     assert x.requires_grad

@@ -28,14 +28,14 @@ def _draws(run: vq.Run, iteration: int) -> notebook_cutouts.PeerDraws:
 
 
 def _reference(preset: str, tiny, z: torch.Tensor, run: vq.Run):
-    critic, settings = tiny.perceptors[0], run.settings
-    prompt, extras = (critic.encode_text(text) for text in ("a red apple", "neon"))
+    perceptor, settings = tiny.perceptors[0], run.settings
+    prompt, extras = (perceptor.encode_text(text) for text in ("a red apple", "neon"))
     target = settings.w1 * prompt + settings.w2 * extras
     if preset == "classic":
-        return ClassicLoop(tiny.vqgan, critic, z, target, critic.encode_text("a dog"))
+        return ClassicLoop(tiny.vqgan, perceptor, z, target, perceptor.encode_text("a dog"))
     prompts = [(target, 1.0, float("-inf"))]
     rate = {"crowson": 0.05, "nerdyrodent": 0.1}[preset]
-    return CodebookLoop(tiny.vqgan, critic, z, prompts, rate, settings.zero_weight)
+    return CodebookLoop(tiny.vqgan, perceptor, z, prompts, rate, settings.zero_weight)
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ def _unit(*shape: int) -> torch.Tensor:
     return torch.nn.functional.normalize(torch.randn(*shape), dim=-1)
 
 
-def _aim(critic, settings: Settings) -> torch.Tensor:
+def _aim(perceptor, settings: Settings) -> torch.Tensor:
     """What the only prompt aims at."""
-    (goal,) = make_target(critic, settings).goals
+    (goal,) = make_target(perceptor, settings).goals
     return goal[None]
 
 
@@ -50,18 +50,18 @@ def test_great_circle_is_half_the_squared_angle():
 
 
 def test_the_target_is_the_seeds_blend_of_raw_embeddings(tiny):
-    critic = tiny.perceptors[0]
+    perceptor = tiny.perceptors[0]
     settings = Settings(prompt="a red apple", extras="the sun", w1=0.7, w2=-0.4)
-    blend = 0.7 * critic.encode_text("a red apple") - 0.4 * critic.encode_text("the sun")
+    blend = 0.7 * perceptor.encode_text("a red apple") - 0.4 * perceptor.encode_text("the sun")
     expected = blend / blend.square().sum().sqrt()
-    torch.testing.assert_close(_aim(critic, settings), expected)
+    torch.testing.assert_close(_aim(perceptor, settings), expected)
 
 
 @pytest.mark.parametrize("extras", ["", "  "])
 def test_blank_extras_add_nothing_whatever_w2(tiny, extras):
-    critic = tiny.perceptors[0]
-    plain = _aim(critic, Settings(prompt="a cat", w2=0.0))
-    blank = _aim(critic, Settings(prompt="a cat", extras=extras, w2=5.0))
+    perceptor = tiny.perceptors[0]
+    plain = _aim(perceptor, Settings(prompt="a cat", w2=0.0))
+    blank = _aim(perceptor, Settings(prompt="a cat", extras=extras, w2=5.0))
     assert torch.equal(plain, blank)
 
 

@@ -58,8 +58,8 @@ def test_a_score_is_the_cosine_of_the_whole_picture_and_the_sentence(drawn, tiny
     images = [*drawn[:2], drawn[2].resize((96, 200)), drawn[3].resize((30, 30)), drawn[0]]
     found = score_pictures(images, THINGS, tiny, judge)
     assert list(found) == ["clip", "judge"]
-    for critic, table in zip([tiny.perceptors[0], judge], found.values(), strict=True):
-        by_hand = [[_cosine(critic, image, thing) for thing in THINGS] for image in images]
+    for perceptor, table in zip([tiny.perceptors[0], judge], found.values(), strict=True):
+        by_hand = [[_cosine(perceptor, image, thing) for thing in THINGS] for image in images]
         torch.testing.assert_close(table, torch.tensor(by_hand), atol=2e-5, rtol=0)
 
 
@@ -88,7 +88,7 @@ def test_sentences_with_weights_score_their_mean(drawn, tiny):
     torch.testing.assert_close(both, (3 * cactus + star) / 4)
 
 
-def test_critics_are_called_as_they_were_asked_for(tiny):
+def test_perceptors_are_called_as_they_were_asked_for(tiny):
     (row,) = vq.score(APPLE, "a cactus", clip="tiny", device="cpu")
     assert list(row.scores) == ["tiny", "judge"]
     (same,) = vq.score([Image.open(APPLE)], ["a cactus"], tiny)
@@ -154,7 +154,7 @@ def test_a_star_marks_the_best_of_several_prompts_in_each_column():
     assert "\x1b" not in dog
 
 
-def test_a_word_that_a_critic_never_saw_is_told(drawn, tiny, judge):
+def test_a_word_that_a_perceptor_never_saw_is_told(drawn, tiny, judge):
     with pytest.warns(UserWarning, match="never saw") as told:
         score_pictures(drawn[:1], ["a zorblax"], tiny, judge)
     said = [str(each.message) for each in told]

@@ -160,13 +160,13 @@ def test_what_a_sweep_returns_is_what_the_runs_left(settings, tmp_path):
     assert [row["iteration"] for row in painted.history] == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("score", ["critic", "judge"])
+@pytest.mark.parametrize("score", ["clip", "judge"])
 def test_the_page_begins_with_the_best_and_says_each_ones_settings(settings, tmp_path, score):
     painted = vq.sweep({"prompt": PROMPTS, "w1": [1, 2]}, settings, out=tmp_path, score=score)
     page = (tmp_path / "sheet.html").read_text(encoding="utf-8")
     scores = [float(value) for value in re.findall(r"score (-?[\d.]+)", page)]
     assert scores == sorted(scores, reverse=True)
-    if score == "critic":
+    if score == "clip":
         ends = [each.history[-1]["similarity"] for each in painted]
         assert scores == pytest.approx(sorted(ends, reverse=True), abs=0.001)
     assert page.count("<figure>") == 4
@@ -176,7 +176,7 @@ def test_the_page_begins_with_the_best_and_says_each_ones_settings(settings, tmp
 
 
 def test_a_score_that_there_is_not_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="score is 'me': allowed is critic or judge"):
+    with pytest.raises(ValueError, match="score is 'me': allowed is clip or judge"):
         vq.sweep({"seed": [1]}, out=tmp_path, score="me")
     with pytest.raises(ValueError, match="workers is 0"):
         vq.sweep({"seed": [1]}, out=tmp_path, workers=0)

@@ -32,8 +32,8 @@ def parser() -> ArgumentParser:
     add("--gpus", type=float, help="GPUs per run, fractions allowed, with workers")
     add(
         "--score",
-        default="critic",
-        help="order of sheet.html, critic or judge (default: %(default)s)",
+        default="clip",
+        help="order of sheet.html, clip or judge (default: %(default)s)",
     )
     flags.add_settings(made)
     return made

@@ -87,7 +87,7 @@ def _frames(
     plan = settings.replace(total_iter=how.frames * how.iterations, coarse=0.0)
     each = math.ceil(plan.total_iter / len(phrases))
     story = Story(len(phrases), each, settings.story_fade or each // 2)
-    targets = [make_target(critic, plan, load) for critic in models.perceptors]
+    targets = [make_target(perceptor, plan, load) for perceptor in models.perceptors]
     memory = MemorySaving(models.device, models.vqgan.dtype)
     loop = Loop(models, plan, saved=state, compute=memory)
     view = state["view"].to(models.device) if "view" in state else loop.shown()

@@ -218,8 +218,8 @@ class _Film:
         loop, story = Loop(self.models, plan, saved=state), Story(1, plan.total_iter, 0)
         executor = Executor(loop)
         targets = [
-            [make_target(critic, plan.replace(prompt=key.name), load) for key in self.keys]
-            for critic in self.models.perceptors
+            [make_target(perceptor, plan.replace(prompt=key.name), load) for key in self.keys]
+            for perceptor in self.models.perceptors
         ]
         for number in range(reel.frames, len(self.course)):
             key, after, share = self._passage(number)

@@ -29,7 +29,7 @@ from vqclip_nb.sweeps.ray_backend import paint_on_workers
 
 _PAGE = 1000  # pictures on a page
 _WIDEST = 8192  # pixels of a sheet, roughly
-SCORES = ("critic", "judge")
+SCORES = ("clip", "judge")
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def sweep(
     gpus: float | None = None,
     out: str | Path = "sweep",
     columns: int | None = None,
-    score: str = "critic",
+    score: str = "clip",
     offline: bool = False,
     show: bool = False,
 ) -> list[Painted]:
@@ -89,7 +89,7 @@ def sweep(
     out: holds a folder for each run, named after its settings; a finished run that is there is
         used as it is, an unfinished one is resumed
     columns: pictures in a row of sheet.png, which is in the grid's order
-    score: sorts sheet.html: `critic`, the run's last similarity, or `judge`
+    score: sorts sheet.html: `clip`, the run's last similarity, or `judge`
     offline: fetch no model
     show: display a progress bar
 
@@ -174,7 +174,7 @@ def _write_sheets(plans: list[PlannedRun], out: Path, columns: int | None, score
         for plan in plans
     ]
     contact_sheet(images, captions, columns=columns).save(out / "sheet.png")
-    if score == "critic":
+    if score == "clip":
         scores = [_similarity(out / plan.name) for plan in plans]
     else:
         scores = _judged([plan.settings.prompt for plan in plans], images)
