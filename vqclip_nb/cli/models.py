@@ -16,7 +16,8 @@ def parser() -> ArgumentParser:
 
 def run(options: dict) -> int:
     from vqclip_nb.evaluation.tables import aligned
-    from vqclip_nb.models.registry import cache_folder, table
+    from vqclip_nb.models.download import cache_folder
+    from vqclip_nb.models.registry import table
 
     rows = table()
     if options["json"]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
+from platformdirs import user_cache_path
 from tqdm import tqdm
 
 from vqclip_nb.storage.files import write_file
@@ -52,6 +53,21 @@ class Download:
     sha256: str = ""
     size: int = 0
     room: int = 0
+
+
+def cache_folder() -> Path:
+    """The cache of official models: VQCLIP_CACHE, or the platform's cache folder.
+
+    On Colab, `os.environ["VQCLIP_CACHE"] = str(vq.drive_folder("models"))` keeps them in Google
+    Drive for the next session.
+    """
+    chosen = os.environ.get("VQCLIP_CACHE")
+    return Path(chosen).expanduser() if chosen else user_cache_path("vqclip_nb")
+
+
+def is_offline(asked: bool) -> bool:
+    """Whether downloads are forbidden, by the argument or by HF_HUB_OFFLINE."""
+    return asked or os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on")
 
 
 def fetch(file: Download) -> str:

@@ -16,8 +16,7 @@ from typing import Any
 from torch import Tensor
 
 from vqclip_nb.models.clip_model import Perceptor
-from vqclip_nb.models.download import FetchError
-from vqclip_nb.models.registry import cache_folder, is_offline
+from vqclip_nb.models.download import FetchError, cache_folder, is_offline
 from vqclip_nb.models.safe_load import WeightsError
 
 PREFIX = "open_clip:"

@@ -14,12 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_cache_path
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from vqclip_nb.models.download import Download, FetchError, fetch
+from vqclip_nb.models.download import Download, FetchError, cache_folder, fetch, is_offline
 
 _PACKAGE = Path(__file__).parent
 _TABLE = tomllib.loads((_PACKAGE / "registry.toml").read_text(encoding="utf-8"))
@@ -112,21 +111,6 @@ def table() -> list[dict[str, str]]:
         if kind != "architectures"
         for each in registered_models(kind)
     ]
-
-
-def cache_folder() -> Path:
-    """The cache of official models: VQCLIP_CACHE, or the platform's cache folder.
-
-    On Colab, `os.environ["VQCLIP_CACHE"] = str(vq.drive_folder("models"))` keeps them in Google
-    Drive for the next session.
-    """
-    chosen = os.environ.get("VQCLIP_CACHE")
-    return Path(chosen).expanduser() if chosen else user_cache_path("vqclip_nb")
-
-
-def is_offline(asked: bool) -> bool:
-    """Whether downloads are forbidden, by the argument or by HF_HUB_OFFLINE."""
-    return asked or os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on")
 
 
 def ensure_cached(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from vqclip_nb.pictures import as_png, copy_name, on_white, open_picture
+from vqclip_nb.pictures import as_png, copy_name, on_white, open_picture, read_limited
 from vqclip_nb.prompt_syntax import is_url
-from vqclip_nb.storage.files import fetch, write_file
+from vqclip_nb.storage.files import write_file
+
+_SECONDS = 20  # to wait for a server's answer
 
 
 def read_picture(source: str) -> Image.Image:
@@ -20,7 +24,7 @@ def read_picture(source: str) -> Image.Image:
 
     Raises ValueError if it cannot be read.
     """
-    data = fetch(source) if is_url(source) else source
+    data = _fetch(source) if is_url(source) else source
     return on_white(open_picture(data, source, upright=True))
 
 
@@ -62,3 +66,14 @@ def remembered(source: str, folder: Path) -> Tensor:
         folder.mkdir(exist_ok=True)
         write_file(copy, data)
     return load_picture(str(copy))
+
+
+def _fetch(url: str) -> bytes:
+    """The content of a picture's file on the web; ValueError if it cannot be fetched or is too large."""
+    request = urllib.request.Request(url, headers={"User-Agent": "vqclip_nb"})
+    try:
+        with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
+            return read_limited(answer, "it")
+    except (ValueError, OSError, http.client.HTTPException) as error:
+        reason = str(getattr(error, "reason", error)).rstrip(".")
+        raise ValueError(f"{url} could not be fetched: {reason}.") from None
