@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from quick_runs import settings_of
 
 import vqclip_nb as vq
 from vqclip_nb.accel import memory_estimate
@@ -9,7 +10,7 @@ from vqclip_nb.accel.memory_saving import LEVELS
 
 
 def _settings(quick, **changes) -> vq.Settings:
-    return vq.Settings(**{k: v for k, v in (quick | changes).items() if k != "out"})
+    return settings_of(quick, **changes)
 
 
 def _kept(tiny, settings: vq.Settings) -> int:

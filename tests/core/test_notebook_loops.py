@@ -49,8 +49,8 @@ def _reference(preset: str, tiny, z: torch.Tensor, run: vq.Run):
 def test_ten_steps_have_the_losses_and_gradients_of_the_plain_loop(preset, changes, quick, tiny):
     run = _run(tiny, quick["out"], preset, prompt="a red apple", extras="neon", **changes)
     gradients = []
-    run.loop.z.register_hook(lambda gradient: gradients.append(gradient.clone()))
-    z = run.loop.z.detach().clone().requires_grad_()
+    run.loop.latent.z.register_hook(lambda gradient: gradients.append(gradient.clone()))
+    z = run.loop.latent.z.detach().clone().requires_grad_()
     plain = _reference(preset, tiny, z, run)
     before = z.detach().clone()
     for it in run:
@@ -61,8 +61,8 @@ def test_ten_steps_have_the_losses_and_gradients_of_the_plain_loop(preset, chang
         # by its length: where a pixel is clamped at 1 to the last bit, rounding decides whether its
         # gradient passes
         assert (gradients[-1] - z.grad).norm() < 0.02 * z.grad.norm()
-        torch.testing.assert_close(run.loop.z.detach(), z.detach(), atol=2e-3, rtol=1e-3)
-        before = run.loop.z.detach().clone()
+        torch.testing.assert_close(run.loop.latent.z.detach(), z.detach(), atol=2e-3, rtol=1e-3)
+        before = run.loop.latent.z.detach().clone()
     assert it.i == STEPS
 
 

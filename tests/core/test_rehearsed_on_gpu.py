@@ -7,7 +7,7 @@ have them. Autograd does not start for a GPU that is not there: gradients are re
 
 import pytest
 import torch
-from quick_runs import run_of
+from quick_runs import run_of, settings_of
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -57,7 +57,7 @@ class NothingFromPython(TorchFunctionMode):
 
 
 def _settings(quick: dict, changes: dict) -> vq.Settings:
-    return vq.Settings(**{k: v for k, v in (quick | changes).items() if k != "out"})
+    return settings_of(quick, **changes)
 
 
 def _models(tiny: vq.Models, changes: dict) -> vq.Models:

@@ -47,7 +47,6 @@ def test_an_encoder_that_dies_is_told_and_loses_no_frame(tmp_path):
     assert len(probe(tmp_path / "000007.mp4")["frames"]) == 6
 
 
-@pytest.mark.slow
 def test_a_loop_that_records_waits_for_no_encoder(tmp_path, monkeypatch):
     started, waited = [], []
 
