@@ -130,5 +130,7 @@ def test_automatic_precision_is_full_on_the_cpu(tiny, quick):
 
 def test_an_unknown_precision_is_refused():
     for ask in (vq.Settings, vq.load_models):
-        with pytest.raises(ValueError, match="precision is 'fp8': allowed is"):
+        with pytest.raises(
+            ValueError, match="precision must be one of auto, fp32, bf16, fp16, got 'fp8'"
+        ):
             ask(precision="fp8")
