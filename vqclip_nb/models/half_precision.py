@@ -42,7 +42,7 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
     Raises ValueError for any other name.
     """
     if name not in ("auto", *PRECISIONS):
-        raise ValueError(f"precision is {name!r}: allowed is auto, {', '.join(PRECISIONS)}.")
+        raise ValueError(f"precision must be one of auto, {', '.join(PRECISIONS)}, got {name!r}.")
     if name != "auto":
         return PRECISIONS[name]
     if device.type != "cuda":
