@@ -3,8 +3,10 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from PIL import Image
 from quick_runs import settings_of
 
 import vqclip_nb as vq
+from vqclip_nb.storage.ffmpeg import read_video
 
 
 def _paint(quick, tiny, **changes):
@@ -239,3 +242,17 @@ def test_a_run_has_the_threads_that_were_asked_for_and_no_more_than_there_are_co
         run = vq.Run(vq.Settings(**quick).replace(threads=threads), models=tiny, out=out)
         assert torch.get_num_threads() == expected
     assert run.plan.threads == 1000
+
+
+def test_a_run_of_version_0_1_resumes_and_its_picture_reloads(tiny, tmp_path):
+    folder = tmp_path / "begun"
+    shutil.copytree(Path(__file__).parent / "data" / "run_0_1", folder)
+    settings = vq.Settings.from_png(folder / "picture.png")
+    assert settings.updates == ({"iteration": 3, "prompt": "a green apple"},)
+    run = vq.Run.resume(folder, models=tiny)
+    assert run.i == 3
+    assert [it.i for it in run] == [4, 5, 6]
+    whole = vq.generate(settings, models=tiny, out=tmp_path)
+    difference = (run.result().latents - whole.latents).abs()
+    assert (difference < 0.01).float().mean() > 0.9  # another machine may round differently
+    assert len(list(read_video(folder / "timelapse.mp4"))) == 6
