@@ -11,9 +11,8 @@ import os
 import platform
 import sys
 import time
-import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +86,7 @@ class Saved:
     tensors: dict[str, Tensor]
     i: int
     seconds: float
-    history: list[dict] = field(default_factory=list)
+    history: list[dict]
 
     @classmethod
     def load(cls, folder: Path) -> Saved:
@@ -266,7 +265,7 @@ class Run:
             models=self.models.name,
             clip=self.models.clip,
             precision=self.models.precision,
-            im_shape=drawable(settings.im_shape, vqgan.factor),
+            im_shape=vqgan.drawable(settings.im_shape),
         )
         if "^" in settings.prompt and not settings.story_step:
             self.plan = self.plan.replace(story_step=Story.of(settings).step)
@@ -389,14 +388,3 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         "torch": torch.__version__,
     }
-
-
-def drawable(im_shape: tuple[int, int], factor: int) -> tuple[int, int]:
-    """The size rounded down to multiples of the generator's factor, with a warning."""
-    width, height = (side // factor * factor for side in im_shape)
-    if (width, height) != im_shape:
-        warnings.warn(
-            f"im_shape {im_shape} is not a multiple of {factor}: painting {(width, height)}.",
-            stacklevel=4,
-        )
-    return width, height

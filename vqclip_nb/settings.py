@@ -382,15 +382,6 @@ def specs(fields_of: type = Settings) -> dict[str, Spec]:
     }
 
 
-def sections() -> dict[str, tuple[str, ...]]:
-    """The fields of each section of the settings' form; the open one is named ""."""
-    titles = dict.fromkeys(spec.section for spec in specs().values())
-    return {
-        title: tuple(name for name, spec in specs().items() if spec.section == title)
-        for title in titles
-    }
-
-
 def change_in_words(update: dict) -> str:
     """A live change, as the log of `updates` has it, in words."""
     changes = ", ".join(f"{k} {v}" for k, v in update.items() if k != "iteration")

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 import vqclip_nb as vq
-from vqclip_nb.core.images import contact_sheet
 from vqclip_nb.settings import specs
+from vqclip_nb.storage.contact_sheet import contact_sheet
 from vqclip_nb.sweeps.sweep import sweep
 from vqclip_nb.widgets.plots import plot_history
 from vqclip_nb.widgets.settings_form import FRONT

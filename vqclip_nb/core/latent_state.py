@@ -68,10 +68,6 @@ class LatentState:
         )
         return LatentState(settings, z, average=average)
 
-    def set_rate(self, settings: Settings, iteration: int) -> None:
-        """Give the optimizer the learning rate and decay of an iteration, counted from 1."""
-        optimizers.set_rate(self.optimizer, settings, iteration)
-
     def move(
         self,
         gradient: Tensor,

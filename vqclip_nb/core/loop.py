@@ -23,6 +23,7 @@ from vqclip_nb.core.images import fitted, to_bytes
 from vqclip_nb.core.latent_state import LatentState
 from vqclip_nb.core.losses import Observation, Weights, objective
 from vqclip_nb.core.mask import Mask
+from vqclip_nb.core.optimizers import set_rate
 from vqclip_nb.core.targets import Story, Target
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.draft import draft_latents
@@ -225,7 +226,7 @@ class Loop:
 
     def set_rate(self, iteration: int) -> None:
         """Set the learning rate of an iteration, counted from 1."""
-        self.latent.set_rate(self.settings, iteration)
+        set_rate(self.latent.optimizer, self.settings, iteration)
 
     def grow_if_due(self, iteration: int) -> None:
         """Double the latent's sides after the last coarse iteration."""

@@ -120,17 +120,5 @@ def sentences_of(settings: Settings) -> str:
 
 def warn_of_unknown_words(perceptor: Perceptor, settings: Settings) -> None:
     """Warn of words that the perceptor never saw in training; it ignores them."""
-    if unknown := unknown_in(perceptor, sentences_of(settings)):
+    if unknown := perceptor.unknown_in_words(sentences_of(settings)):
         warnings.warn(f"{perceptor.name} never saw {unknown}: it paints the rest.", stacklevel=3)
-
-
-def unknown_in(perceptor: Perceptor, text: str) -> str:
-    """The words of `text` that the perceptor never saw, as a readable list; empty if it knows all.
-
-    Each is followed by known words that may have been meant.
-    """
-    unknown = []
-    for word, similar in perceptor.suggested_words(text).items():
-        meant = f" (did you mean {' or '.join(similar)}?)" if similar else ""
-        unknown.append(f"{word!r}{meant}")
-    return ", ".join(unknown)

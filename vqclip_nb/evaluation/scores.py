@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vqclip_nb.core.losses import Weights
-from vqclip_nb.core.targets import make_target, sentences_of, unknown_in
+from vqclip_nb.core.targets import make_target, sentences_of
 from vqclip_nb.evaluation.tables import aligned
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.judge import load_judge
@@ -186,7 +186,7 @@ def _batches(images: Sequence[Image.Image]) -> Iterator[np.ndarray]:
 def _aims(perceptor: Perceptor, name: str, prompts: Sequence[str]) -> Tensor:
     """For each prompt the weighted mean of its goals [P, E]; for one sentence a unit vector."""
     plans = {prompt: Settings(prompt=prompt) for prompt in prompts}
-    if unknown := unknown_in(perceptor, " ".join(map(sentences_of, plans.values()))):
+    if unknown := perceptor.unknown_in_words(" ".join(map(sentences_of, plans.values()))):
         warnings.warn(f"{name} never saw {unknown}: it scores the rest.", stacklevel=3)
     aims = {}
     for prompt, plan in plans.items():

@@ -11,11 +11,11 @@ import numpy as np
 from PIL import Image
 from tqdm.auto import tqdm
 
-from vqclip_nb.core.images import contact_sheet
 from vqclip_nb.models.loading import Models
 from vqclip_nb.pictures import as_png
 from vqclip_nb.run import Iterate, Result, Run
 from vqclip_nb.settings import Settings
+from vqclip_nb.storage.contact_sheet import contact_sheet
 from vqclip_nb.storage.images import kept_picture
 
 _EVERY = 0.5  # seconds between two displayed frames

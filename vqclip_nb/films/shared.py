@@ -16,7 +16,7 @@ from vqclip_nb.films.progress import Watcher
 from vqclip_nb.films.resumable_writer import seed_of
 from vqclip_nb.models.loading import Models, load_for
 from vqclip_nb.pictures import portable
-from vqclip_nb.run import Run, drawable, versions
+from vqclip_nb.run import Run, versions
 from vqclip_nb.settings import Settings
 from vqclip_nb.storage.run_folder import RunFolder
 
@@ -30,7 +30,7 @@ def prepared(
     if not isinstance(models, Models):
         models = load_for(settings, offline=offline)
     seed = seed_of(file) if settings.seed is None else settings.seed
-    shape = drawable(settings.im_shape, models.vqgan.factor)
+    shape = models.vqgan.drawable(settings.im_shape)
     known = {"models": models.name, "clip": models.clip, "precision": models.precision}
     known |= {"im_shape": shape, "seed": seed, "batch_size": 1, "updates": ()}
     return settings.replace(**known), models

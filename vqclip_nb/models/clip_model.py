@@ -147,6 +147,14 @@ class Perceptor:
             w: difflib.get_close_matches(w, known, cutoff=0.7) for w in self.unknown_words(text)
         }
 
+    def unknown_in_words(self, text: str) -> str:
+        """The unknown words of `text` with their suggestions, to read; empty if it knows all."""
+        unknown = []
+        for word, similar in self.suggested_words(text).items():
+            meant = f" (did you mean {' or '.join(similar)}?)" if similar else ""
+            unknown.append(f"{word!r}{meant}")
+        return ", ".join(unknown)
+
     def _cut_off(self, sentence: str) -> str:
         """The end of a sentence, which does not fit into the context."""
         tokens = clip.clip._tokenizer.encode(sentence)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import warnings
 from collections.abc import Iterator
 from functools import partial
 
@@ -126,6 +127,16 @@ class VQGAN:
     def has_discriminator(self) -> bool:
         """Whether the checkpoint contains its discriminator."""
         return hasattr(self.network, "loss")
+
+    def drawable(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Width and height rounded down to multiples of `factor`, with a warning if that changes."""
+        width, height = (side // self.factor * self.factor for side in size)
+        if (width, height) != size:
+            warnings.warn(
+                f"im_shape {size} is not a multiple of {self.factor}: painting {(width, height)}.",
+                stacklevel=4,
+            )
+        return width, height
 
     def encode(self, x: Tensor) -> Tensor:
         """Encode pictures [B, 3, H, W] in [0,1] to continuous latents [B, C, H/f, W/f].

@@ -13,13 +13,13 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from vqclip_nb.core.images import contact_sheet
 from vqclip_nb.evaluation.scores import check_prompt, cosines
 from vqclip_nb.films.progress import progress_bar
 from vqclip_nb.models.judge import load_judge
 from vqclip_nb.models.loading import check_names
 from vqclip_nb.pictures import portable
 from vqclip_nb.settings import Settings, drawn_seed
+from vqclip_nb.storage.contact_sheet import contact_sheet
 from vqclip_nb.storage.files import write_file
 from vqclip_nb.storage.run_folder import RunFolder
 from vqclip_nb.sweeps.grid import PlannedRun, combinations, in_words

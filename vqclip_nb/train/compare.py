@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from vqclip_nb.core.images import as_images, contact_sheet
+from vqclip_nb.core.images import as_images
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.loading import Models
 from vqclip_nb.settings import PRESETS, Settings
+from vqclip_nb.storage.contact_sheet import contact_sheet
 from vqclip_nb.train.artwork import Artwork
 from vqclip_nb.train.captions import JUDGE, PAIR, caption_of
 from vqclip_nb.train.painting_cache import PaintingCache, first

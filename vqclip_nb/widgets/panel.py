@@ -11,13 +11,14 @@ import ipywidgets as widgets
 import numpy as np
 from PIL import Image
 
-from vqclip_nb.core.images import contact_sheet
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.run import Run
-from vqclip_nb.settings import PRESETS, Settings, change_in_words, sections
+from vqclip_nb.settings import PRESETS, Settings, change_in_words
 from vqclip_nb.storage.colab import download, on_colab
+from vqclip_nb.storage.contact_sheet import contact_sheet
 from vqclip_nb.storage.run_folder import RunFolder
 from vqclip_nb.train.styles import STYLES
+from vqclip_nb.widgets.fields import sections
 from vqclip_nb.widgets.film_form import FilmForm
 from vqclip_nb.widgets.html_media import figure, link, still
 from vqclip_nb.widgets.plots import curve_svg

@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 
 import ipywidgets as widgets
 
-from vqclip_nb.core.targets import unknown_in
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.registry import find_model
-from vqclip_nb.settings import Settings, sections, specs
+from vqclip_nb.settings import Settings, specs
 from vqclip_nb.widgets.fields import (
     described,
     notes,
     parts_of,
+    sections,
     show_value,
     value_of,
     widget_for,
@@ -115,7 +115,7 @@ class Form:
     def _hint(self, error: str) -> None:
         """Show an error that belongs to no single field, and words that CLIP does not know."""
         texts = [self.fields[name].value for name in _TEXTS if name in self.fields]
-        unknown = unknown_in(self.perceptor, " ".join(texts)) if self.perceptor else ""
+        unknown = self.perceptor.unknown_in_words(" ".join(texts)) if self.perceptor else ""
         text = _in_red(error) if error else ""
         if unknown:
             text += f" <b>Not in CLIP's vocabulary:</b> {html.escape(unknown)}"
