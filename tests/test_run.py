@@ -107,7 +107,7 @@ def test_every_iterate_says_where_it_is_and_shows_its_picture(quick, tiny):
 
 def test_an_iterate_that_has_passed_says_so(quick, tiny):
     iterates = list(vq.Run(_settings(quick), models=tiny, out=quick["out"]))
-    with pytest.raises(ValueError, match="The run is at iteration 6, past 1"):
+    with pytest.raises(ValueError, match="The run is past iteration 1: call"):
         iterates[0].images()
 
 

@@ -57,9 +57,8 @@ class Iterate:
     def images(self) -> list[Image.Image]:
         """The pictures after this iteration's step; only until the run goes on."""
         if self.run.i != self.i:
-            now = self.run.i
             raise ValueError(
-                f"The run is at iteration {now}, past {self.i}: ask before it goes on."
+                f"The run is past iteration {self.i}: call images() before it goes on."
             )
         return self.run.images()
 
