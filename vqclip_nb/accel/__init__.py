@@ -1,1 +1,4 @@
-"""The same iteration in less time or memory: CUDA graphs, recomputation, memory estimates. `run` hands it to `core`."""
+"""The same iteration in less time or memory: CUDA graphs, recomputation, memory estimates.
+
+`run` hands it to `core`.
+"""

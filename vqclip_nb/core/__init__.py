@@ -1,1 +1,4 @@
-"""The optimisation loop: pure computation on tensors, without files, network or widgets. May import `settings`, `prompt_syntax` and `models`."""
+"""The optimisation loop: pure computation on tensors, without files, network or widgets.
+
+May import `settings`, `prompt_syntax` and `models`.
+"""

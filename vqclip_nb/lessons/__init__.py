@@ -1,1 +1,4 @@
-"""Helpers of the lesson notebooks: drawings, figures and checks of the exercises. Built on `core`."""
+"""Helpers of the lesson notebooks: drawings, figures and checks of the exercises.
+
+Built on `core`.
+"""

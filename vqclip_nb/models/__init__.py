@@ -1,1 +1,4 @@
-"""VQGAN, CLIP, the draft and the judge, and how their weights are found, downloaded and loaded. May import `settings`, `prompt_syntax` and `storage`."""
+"""VQGAN, CLIP, the draft and the judge, and how their weights are found, downloaded and loaded.
+
+May import `settings`, `prompt_syntax` and `storage`.
+"""

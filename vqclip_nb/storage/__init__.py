@@ -1,1 +1,4 @@
-"""What a run leaves on disk, and what it reads from there. May import `settings`, `pictures` and `prompt_syntax`."""
+"""What a run leaves on disk, and what it reads from there.
+
+May import `settings`, `pictures` and `prompt_syntax`.
+"""

@@ -1,1 +1,4 @@
-"""Notebook front ends: the Studio, forms, inline pictures and plots. Only `cli` stands beside it; nothing imports it."""
+"""Notebook front ends: the Studio, forms, inline pictures and plots.
+
+Only `cli` stands beside it; nothing imports it.
+"""
