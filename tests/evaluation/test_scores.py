@@ -159,7 +159,7 @@ def test_a_word_that_a_perceptor_never_saw_is_told(drawn, tiny, judge):
         score_pictures(drawn[:1], ["a zorblax"], tiny, judge)
     said = [str(each.message) for each in told]
     assert len(said) == 2
-    assert all(text.endswith("it scores the rest.") and "'zorblax'" in text for text in said)
+    assert all(text.endswith("it scores the other words.") and "'zorblax'" in text for text in said)
     assert said[1].startswith("judge never saw")
 
 
@@ -169,7 +169,7 @@ def test_a_word_that_a_perceptor_never_saw_is_told(drawn, tiny, judge):
         (["nope.png"], "nope.png cannot be read as a picture: No such file"),
         (["notes.txt"], "notes.txt is not a picture that can be read: unknown format."),
         (["empty"], "empty is not a run's folder: it has no picture.png."),
-        (["plain.png"], "plain.png does not say what it was painted with: give a prompt."),
+        (["plain.png"], "plain.png carries no settings: give a prompt."),
         (["broken.png"], "broken.png has settings that cannot be read: give a prompt."),
         (["story.png"], "The prompt of story.png is 'a cat ^ a dog': allowed"),
         (["plain.png", "--prompt", ""], "prompt must say what to paint"),

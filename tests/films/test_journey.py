@@ -1,4 +1,4 @@
-"""A flight through pictures: how the view moves, the length, going on, refusals."""
+"""Journeys: how the view moves, length, resuming, refusals."""
 
 import json
 from functools import partial
@@ -97,7 +97,7 @@ def test_the_command_line_makes_a_film(tmp_path, capsys):
         ([" ^ "], "prompt must say what to paint"),
         (
             ["a cat", "--mask", "m.png", "--init-image", "i.png"],
-            "mask keeps parts of a picture in place: a journey moves",
+            "mask keeps parts of a picture in place, but a journey moves",
         ),
         (["a cat", "--to", "/dev/null/a.mp4"], "/dev/null/a.mp4 cannot be written"),
     ],

@@ -1,4 +1,4 @@
-"""Pictures that pass into each other: the ways between latents, the length, going on, refusals."""
+"""Morphs: interpolation between latents, length, resuming, refusals."""
 
 import json
 import math
@@ -119,12 +119,12 @@ def test_latents_of_other_sizes_or_models_are_refused(plan, tiny, tmp_path):
         vq.generate(plan.replace(im_shape=shape, total_iter=1), models=tiny, out=tmp_path).folder
         for shape in ((64, 64), (96, 64))
     ]
-    with pytest.raises(ValueError, match=r"12 × 8 codes and .* 8 × 8: a morph needs"):
+    with pytest.raises(ValueError, match=r"12 × 8 codes, .*: 8 × 8\. A morph needs"):
         vq.morph(runs, tmp_path / "a.mp4", models=tiny)
     save_file({"z": torch.zeros(1, 3, 8, 8)}, tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match="a model with 3 channels, not tiny"):
         vq.morph([runs[0], str(tmp_path / "other.safetensors")], tmp_path / "a.mp4", models=tiny)
-    with pytest.raises(ValueError, match="is no sentence: through targets"):
+    with pytest.raises(ValueError, match="is not a sentence: through targets"):
         vq.morph([runs[0], "a cat"], tmp_path / "a.mp4", models=tiny, through="targets")
 
 
@@ -148,15 +148,15 @@ def test_the_command_line_makes_a_film(tmp_path, capsys):
             ["a cat", "a dog", "--iterations", "2.5"],
             "iterations must be a whole number from 1 to 100, got 2.5",
         ),
-        (["a cat"], "needs two sources or more: there is 1"),
+        (["a cat"], "needs two sources or more, got 1"),
         (["a cat", "a dog ^ a bird"], "give each phrase of a story as a sentence of its own"),
         (["a cat", "gone.safetensors"], "gone.safetensors is not a file"),
         (["a cat", "a dog", "--to", "/dev/null/a.mp4"], "/dev/null/a.mp4 cannot be written"),
         (
             ["a cat", "a dog", "--mask", "m.png", "--init-image", "i.png"],
-            "mask keeps parts of a picture, and a film of",
+            "mask cannot be kept in a morph through latents",
         ),
-        (["a cat", "a dog", "--to", "a.avi"], "a.avi is not a film's name"),
+        (["a cat", "a dog", "--to", "a.avi"], "a.avi is not a film: choose"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_status_2(words, said, capsys, tmp_path, monkeypatch):
