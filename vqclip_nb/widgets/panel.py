@@ -91,14 +91,14 @@ class Panel:
         rows, views, buttons = self.form.rows, self.views, self.buttons
         front = [rows[name] for name in FRONT]
         folded = [widgets.VBox([rows[name] for name in names]) for names in SECTIONS.values()]
-        sections = widgets.Accordion(children=[*folded, self.film.widget], selected_index=None)
+        accordion = widgets.Accordion(children=[*folded, self.film.widget], selected_index=None)
         for index, title in enumerate([*SECTIONS, "Film"]):
-            sections.set_title(index, title)
+            accordion.set_title(index, title)
         row = widgets.HBox([buttons[name] for name in buttons if name not in ("load", "beside")])
         row.layout.flex_flow = "row wrap"
         menus = widgets.HBox(self._menus(), layout=row.layout)
         own = widgets.HBox([widgets.Label("Your checkpoint and its yaml (some MB):"), self.upload])
-        left = [menus, *front, self.word, self.form.hint, sections, own]
+        left = [menus, *front, self.word, self.form.hint, accordion, own]
         runs = widgets.HBox([self.runs, buttons["load"], buttons["beside"]])
         right = [row, views["status"], views["notes"], self.progress, views["picture"], self.steps]
         right += [views["strip"], views["curve"], views["film"], views["link"], runs, views["pair"]]
