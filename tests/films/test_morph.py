@@ -88,9 +88,9 @@ def test_a_film_of_sentences_has_its_frames_and_the_key_pictures_at_its_ends(pla
             for picture in (Image.open(run / "picture.png"), frame)
         )
         assert np.abs(own - shown).mean() < 5
-    said = metadata(film)
-    assert "a lemon" in said
-    assert str(tmp_path) not in said
+    comment = metadata(film)
+    assert "a lemon" in comment
+    assert str(tmp_path) not in comment
     # a second film paints nothing again
     vq.morph([*map(str, runs)], tmp_path / "b.gif", plan, models=tiny, seconds=0.2, cyclic=True)
     vq.morph(["a red apple", "a lemon"], film, plan, models=tiny, out=out, seconds=0.2)
@@ -98,10 +98,10 @@ def test_a_film_of_sentences_has_its_frames_and_the_key_pictures_at_its_ends(pla
 
 
 @pytest.mark.parametrize("through", ["latents", "targets"])
-def test_an_interrupted_film_plays_and_goes_on_to_the_same_frames(plan, tiny, tmp_path, through):
+def test_an_interrupted_film_plays_and_resumes_to_the_same_frames(plan, tiny, tmp_path, through):
     how = {"seconds": 0.5, "fps": 12, "through": through, "iterations": 1, "out": tmp_path}
     sources = ["a red apple", "a lemon"]
-    plan = plan.replace(seed=None)  # drawn once, also for the one that goes on
+    plan = plan.replace(seed=None)  # drawn once, also for the resumed film
 
     film = tmp_path / "torn.mp4"
     make = partial(vq.morph, sources, settings=plan, models=tiny, **how)
@@ -137,7 +137,7 @@ def test_the_command_line_makes_a_film(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["a cat", "a dog", "--fps", "900"], "fps must be a number from 1 to 60, got 900"),
         (
@@ -159,10 +159,10 @@ def test_the_command_line_makes_a_film(tmp_path, capsys):
         (["a cat", "a dog", "--to", "a.avi"], "a.avi is not a film: choose"),
     ],
 )
-def test_bad_input_gets_one_sentence_and_status_2(words, said, capsys, tmp_path, monkeypatch):
+def test_bad_input_gets_one_sentence_and_status_2(words, message, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["morph", *words]) == 2
-    told = capsys.readouterr().err
-    assert said in told
-    assert told.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.count("\n") == 1
     assert list(tmp_path.iterdir()) == []

@@ -28,7 +28,7 @@ def _fill(file, upto, stop_at=None, plan=PLAN):
 
 
 @pytest.mark.parametrize("ending", ["mp4", "gif"])
-def test_a_film_that_goes_on_has_the_frames_of_one_never_interrupted(tmp_path, ending):
+def test_a_resumed_film_has_the_frames_of_one_never_interrupted(tmp_path, ending):
     whole, torn = tmp_path / f"whole.{ending}", tmp_path / f"it's torn, ä.{ending}"
     _fill(whole, 120)
     for stop_at in (0, 20, 50, 117):
@@ -49,7 +49,7 @@ def _count(film):
     return len(probe(film)["frames"])
 
 
-def test_it_reads_back_as_what_was_asked_for(tmp_path):
+def test_it_reads_back_in_the_requested_format(tmp_path):
     _fill(tmp_path / "a.mp4", 60)
     read = probe(tmp_path / "a.mp4")
     assert (read["codec"], read["format"], read["fps"]) == ("h264", "yuv420p", 25)
@@ -79,7 +79,7 @@ def test_parts_of_another_film_are_refused_and_kept(tmp_path):
     _fill(tmp_path / "a.mp4", 70)
 
 
-def test_a_folder_that_is_no_films_is_not_touched(tmp_path):
+def test_a_folder_that_belongs_to_no_film_is_not_touched(tmp_path):
     (tmp_path / "a.mp4.parts").mkdir()
     (tmp_path / "a.mp4.parts" / "diary.txt").write_text("mine")
     with pytest.raises(ValueError, match=r"a\.mp4\.parts exists but belongs to no film"):
@@ -95,7 +95,7 @@ def test_a_broken_state_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("film.avi", "film.avi is not a film: choose"),
         ("film", "film is not a film: choose"),
@@ -103,10 +103,10 @@ def test_a_broken_state_is_refused(tmp_path):
         ("file/film.mp4", "film.mp4 cannot be written"),
     ],
 )
-def test_a_film_that_cannot_be_written_is_refused(tmp_path, name, said):
+def test_a_film_that_cannot_be_written_is_refused(tmp_path, name, message):
     (tmp_path / "folder.mp4").mkdir()
     (tmp_path / "file").touch()
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         film_file(tmp_path / name)
 
 
@@ -123,8 +123,8 @@ def test_a_thousand_frames_take_no_memory(tmp_path):
         "before = film('short.mp4', 100)\n"
         "print(film('long.mp4', 1000) - before)"
     )
-    said = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True
     )
-    assert int(said.stdout) < 10_000  # kB; all frames are 48 MB
+    assert int(done.stdout) < 10_000  # kB; all frames are 48 MB
     assert len(probe(tmp_path / "long.mp4")["frames"]) == 1000

@@ -97,7 +97,7 @@ def test_a_failing_device_is_reported_and_what_was_painted_is_kept(studio, monke
     assert (result.folder / "picture.png").exists()
 
 
-def test_a_recording_that_fails_is_noted_and_painting_goes_on(studio, monkeypatch):
+def test_a_recording_that_fails_is_noted_and_painting_continues(studio, monkeypatch):
     def broken(step, inputs):
         raise RuntimeError("operation failed due to a previous error during capture")
 
@@ -149,7 +149,7 @@ def test_on_colab_a_zip_goes_through_its_page_alone(studio, monkeypatch):
     assert studio.panel.views["link"].value == f"{result.folder}.zip is ready."
 
 
-def test_run_paints_what_the_form_says_and_returns_it(studio):
+def test_run_paints_the_forms_settings_and_returns_the_result(studio):
     _set(studio, "prompt", "a green apple")
     result = studio.run()
     assert vq.Settings.from_png(result.folder / "picture.png").prompt == "a green apple"
@@ -175,7 +175,7 @@ def test_a_field_that_changes_while_it_paints_changes_the_next_iteration(studio,
     assert "from iteration 3: w2 0.7" in studio.panel.views["curve"].value
 
 
-def test_pause_stands_still_until_go_on(studio, monkeypatch):
+def test_pause_waits_for_go_on(studio, monkeypatch):
     stood = []
 
     def go_on():
@@ -193,7 +193,7 @@ def test_pause_stands_still_until_go_on(studio, monkeypatch):
     assert studio.current.i == 6
 
 
-def test_stop_keeps_the_picture_and_more_goes_on(studio, monkeypatch):
+def test_stop_keeps_the_picture_and_more_continues(studio, monkeypatch):
     _at(studio, monkeypatch, i4=lambda: _press(studio, "stop"))
     assert len(studio.run().history) == 4
     folder = studio.current.folder.path
@@ -353,7 +353,7 @@ def test_a_morph_passes_through_the_phrases_of_the_prompt(studio):
     assert len(studio.panel.runs.options) == 2  # nothing was painted again
 
 
-def test_a_film_that_is_stopped_goes_on_and_another_has_another_name(studio, monkeypatch):
+def test_a_stopped_film_resumes_and_another_has_another_name(studio, monkeypatch):
     _film(studio, "journey", frames=6, iterations=1)
     real, shown = studio.panel.show_frame, []
 
@@ -497,7 +497,7 @@ def test_a_curve_has_a_line_for_each_part_and_a_mark_for_each_change():
     assert "<svg" in curve_svg([])
 
 
-def test_the_form_says_what_a_model_costs():
+def test_the_form_shows_what_a_model_costs():
     form = vq.Form(names=("models", "clip"))
     form.fields["models"].value = "imagenet_f16_16384"
     form.fields["clip"].value = "ViT-B/32 RN50"
