@@ -119,7 +119,7 @@ def test_latents_of_other_sizes_or_models_are_refused(plan, tiny, tmp_path):
         vq.generate(plan.replace(im_shape=shape, total_iter=1), models=tiny, out=tmp_path).folder
         for shape in ((64, 64), (96, 64))
     ]
-    with pytest.raises(ValueError, match=r"12 × 8 codes, .*: 8 × 8\. A morph needs"):
+    with pytest.raises(ValueError, match=r"12 × 8 codes, but .* 8 × 8: a morph needs"):
         vq.morph(runs, tmp_path / "a.mp4", models=tiny)
     save_file({"z": torch.zeros(1, 3, 8, 8)}, tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match="a model with 3 channels, not tiny"):

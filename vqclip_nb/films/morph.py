@@ -155,7 +155,7 @@ def _check_latents(keys: list[_Source], settings: Settings, models: Models) -> N
     for name, other in others:
         if other != size:
             raise ValueError(
-                f"{name}: {other} codes, {first}: {size}. A morph needs latents of one size."
+                f"{name} has {other} codes, but {first} {size}: a morph needs latents of one size."
             )
 
 
