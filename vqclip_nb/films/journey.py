@@ -20,7 +20,7 @@ from vqclip_nb.core.targets import Story, make_target
 from vqclip_nb.films.options import Journey
 from vqclip_nb.films.progress import Watcher, watcher_for
 from vqclip_nb.films.resumable_writer import ResumableWriter, film_file
-from vqclip_nb.films.shared import key_run, paint, prepare, writer_for
+from vqclip_nb.films.shared import iterate, key_run, prepare, writer_for
 from vqclip_nb.models.loading import Models
 from vqclip_nb.settings import Settings
 
@@ -79,7 +79,8 @@ def _frames(
     plan = settings.replace(total_iter=how.frames * how.iterations, coarse=0.0)
     each = math.ceil(plan.total_iter / len(phrases))
     story = Story(len(phrases), each, settings.story_fade or each // 2)
-    targets = [make_target(each, plan, writer.load_picture) for each in models.perceptors]
+    load = writer.load_picture
+    targets = [make_target(perceptor, plan, load) for perceptor in models.perceptors]
     memory = MemorySaving(models.device, models.vqgan.dtype)
     loop = Loop(models, plan, saved=state, compute=memory)
     view = state["view"].to(models.device) if "view" in state else loop.shown()
@@ -112,7 +113,7 @@ def _paint_on(loop: Loop, view: Tensor, inputs: Iterable[tuple[int, Inputs]]) ->
     before = loop.shown()
     executor = Executor(loop)  # a new one, since a recording would judge the previous picture
     for i, each in inputs:
-        paint(executor, i, each)
+        iterate(executor, i, each)
     after = loop.shown()
     return (view + after - before).clamp(0, 1).lerp(after, _FOLLOWS)
 

@@ -21,7 +21,7 @@ from vqclip_nb.core.targets import Story, Target, make_target
 from vqclip_nb.films.options import Morph
 from vqclip_nb.films.progress import Watcher, watcher_for
 from vqclip_nb.films.resumable_writer import ResumableWriter, film_file
-from vqclip_nb.films.shared import key_run, paint, prepare, writer_for
+from vqclip_nb.films.shared import iterate, key_run, prepare, writer_for
 from vqclip_nb.models.loading import Models
 from vqclip_nb.models.safe_load import read_tensors
 from vqclip_nb.pictures import portable
@@ -224,7 +224,7 @@ class _Film:
                 inputs = loop.inputs(i + 1, aims, story)
                 drafts = _drafts_between(loop.drafts, key, after, share)
                 weights = replace(inputs.weights, drafts=drafts)
-                pixels = paint(executor, i + 1, replace(inputs, weights=weights))
+                pixels = iterate(executor, i + 1, replace(inputs, weights=weights))
             yield pixels[0].cpu().numpy(), loop.tensors()
 
 

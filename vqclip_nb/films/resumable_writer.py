@@ -167,9 +167,7 @@ def _read(parts: Path) -> tuple[dict[str, Tensor], dict]:
     try:
         with safe_open(parts / _STATE, "pt") as file:
             header = json.loads(file.metadata()["state"])
-            frames, _ = header["frames"], header["plan"]
-            if not isinstance(frames, int):
-                raise TypeError("'frames' is not a number")
+            header = {"plan": header["plan"], "frames": int(header["frames"])}
             return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
     except Exception as error:  # a broken file can raise anything
         raise ValueError(

@@ -75,7 +75,7 @@ def key_run(
     return run
 
 
-def paint(executor: Executor, i: int, inputs: Inputs) -> Tensor:
+def iterate(executor: Executor, i: int, inputs: Inputs) -> Tensor:
     """The pictures after iteration i; FloatingPointError if the loss or gradient is not finite."""
     output, pixels = executor.iterate(i, inputs)
     if not output.stacked().isfinite().all():

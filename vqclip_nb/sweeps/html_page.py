@@ -91,7 +91,9 @@ def write_page(
 ) -> None:
     """Write the first `most` pictures as one HTML file without scripts and external parts.
 
-    If they have scores, the best come first. Raises ValueError if there is no picture.
+    If they have scores, the best come first.
+
+    Raises ValueError if there is no picture.
     """
     if not figures:
         raise ValueError("A page needs at least one picture.")

@@ -10,18 +10,9 @@ from functools import partial
 import ipywidgets as widgets
 
 from vqclip_nb.models.loading import registered
-from vqclip_nb.settings import Spec, specs
+from vqclip_nb.settings import Spec
 
 _SIZES = (64, 96, 128, 160, 192, 256, 384, 512)
-
-
-def sections() -> dict[str, tuple[str, ...]]:
-    """The fields of each section of the settings' form; the open one is named ""."""
-    titles = dict.fromkeys(spec.section for spec in specs().values())
-    return {
-        title: tuple(name for name, spec in specs().items() if spec.section == title)
-        for title in titles
-    }
 
 
 def looks() -> dict:

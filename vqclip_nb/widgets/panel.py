@@ -18,13 +18,12 @@ from vqclip_nb.settings import PRESETS, Settings, change_in_words
 from vqclip_nb.storage.colab import download, on_colab
 from vqclip_nb.storage.contact_sheet import contact_sheet
 from vqclip_nb.train.styles import STYLES
-from vqclip_nb.widgets.fields import looks, sections
+from vqclip_nb.widgets.fields import looks
 from vqclip_nb.widgets.film_form import FilmForm
 from vqclip_nb.widgets.html_media import figure, link, still
 from vqclip_nb.widgets.plots import curve_svg
-from vqclip_nb.widgets.settings_form import FRONT, Form
+from vqclip_nb.widgets.settings_form import FRONT, SECTIONS, Form
 
-SECTIONS = {title: names for title, names in sections().items() if title}  # folded
 QUALITY = {
     "draft": {"total_iter": 75, "show_step": 15, "cutn": 8},
     "normal": {"total_iter": 150, "show_step": 25, "cutn": 16},

@@ -10,17 +10,12 @@ import ipywidgets as widgets
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.registry import find_model
 from vqclip_nb.settings import Settings, specs
-from vqclip_nb.widgets.fields import (
-    described,
-    notes,
-    parts_of,
-    sections,
-    show_value,
-    value_of,
-    widget_for,
-)
+from vqclip_nb.widgets.fields import described, notes, parts_of, show_value, value_of, widget_for
 
-FRONT = sections()[""]
+SECTIONS: dict[str, list[str]] = {}  # the fields of each folded section
+for _name, _spec in specs().items():
+    SECTIONS.setdefault(_spec.section, []).append(_name)
+FRONT = tuple(SECTIONS.pop(""))  # the fields that are not folded
 _TEXTS = ("prompt", "extras", "exclude")
 
 
