@@ -120,7 +120,7 @@ def test_where_jupyter_ui_poll_is_missing_the_panel_says_what_is_true(front, pag
     deaf = isinstance(front, Classic)
     cells = [*DEAF, STUDIO[0], PAINT]
     with opened(front, page, tmp_path, cells) as person:
-        told = page.get_by_text("Buttons are not heard while this cell runs: change the form")
+        told = page.get_by_text("Buttons do not work while this cell runs: change the form")
         seen = set()
         if deaf:
             person.until(lambda: seen.add(person.status()) or person.iteration() > 3, 120)

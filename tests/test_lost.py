@@ -151,7 +151,7 @@ def test_a_fork_begins_with_the_step_it_is_taken_from(quick, tiny):
     assert (fork.settings.prompt, fork.settings.extras) == ("a green apple", "neon")
     assert fork.settings.w2 == 0.1
     assert fork.folder.path != run.folder.path
-    with pytest.raises(ValueError, match="kept no step 11: there are 5, 10, 12"):
+    with pytest.raises(ValueError, match="has no step 11: choose one of 5, 10, 12"):
         vq.Run.fork(run.folder.path, 11, models=tiny, out=quick["out"])
 
 

@@ -238,7 +238,7 @@ class Run:
                 self.save_film()
             finally:
                 self.executor.release()
-                self.folder.pause()
+                self.folder.film.pause()
 
     def save_film(self) -> None:
         """Save, and write the timelapse of what was painted so far."""
@@ -329,9 +329,9 @@ class Run:
 
     def _keep(self, frame: np.ndarray, shown: bool) -> None:
         """Write what this iteration leaves."""
-        self.folder.add_frame(frame)
+        self.folder.film.add(frame)
         if shown or self.i % _SEGMENT == 0:
-            self.folder.end_segment(self.i)
+            self.folder.film.end_segment(self.i)
         if shown:
             latent = self.loop.latent.shown()
             self.folder.save_step(self.i, self.images(), self._metadata(), latent)

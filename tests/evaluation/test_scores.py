@@ -1,4 +1,4 @@
-"""Scores are cosines of whole pictures and sentences, told before anything heavy if they cannot be."""
+"""Scores are cosines of whole pictures and sentences; wrong input is reported before models load."""
 
 import json
 import subprocess
@@ -88,7 +88,7 @@ def test_sentences_with_weights_score_their_mean(drawn, tiny):
     torch.testing.assert_close(both, (3 * cactus + star) / 4)
 
 
-def test_perceptors_are_called_as_they_were_asked_for(tiny):
+def test_perceptors_have_the_requested_names(tiny):
     (row,) = vq.score(APPLE, "a cactus", clip="tiny", device="cpu")
     assert list(row.scores) == ["tiny", "judge"]
     (same,) = vq.score([Image.open(APPLE)], ["a cactus"], tiny)
@@ -109,9 +109,9 @@ def test_without_a_prompt_a_picture_is_scored_against_its_own(tmp_path, tiny):
     image = Image.open(APPLE)
     (tmp_path / "run" / "picture.png").write_bytes(as_png(image, None))
     plan = vq.Settings(prompt="a cactus", extras="night").updated(9, prompt="a snowman")
-    told = portable(plan.to_dict())
-    (tmp_path / "run" / "settings.json").write_text(json.dumps(told))
-    (tmp_path / "live.png").write_bytes(as_png(image, told))
+    record = portable(plan.to_dict())
+    (tmp_path / "run" / "settings.json").write_text(json.dumps(record))
+    (tmp_path / "live.png").write_bytes(as_png(image, record))
     rows = vq.score([APPLE, tmp_path / "run", str(tmp_path / "live.png")], models=tiny)
     assert [row.prompt for row in rows] == [SENTENCE, "a snowman", "a snowman"]
     assert [row.picture for row in rows] == [
@@ -154,13 +154,15 @@ def test_a_star_marks_the_best_of_several_prompts_in_each_column():
     assert "\x1b" not in dog
 
 
-def test_a_word_that_a_perceptor_never_saw_is_told(drawn, tiny, judge):
-    with pytest.warns(UserWarning, match="never saw") as told:
+def test_a_word_that_a_perceptor_never_saw_is_reported(drawn, tiny, judge):
+    with pytest.warns(UserWarning, match="never saw") as record:
         score_pictures(drawn[:1], ["a zorblax"], tiny, judge)
-    said = [str(each.message) for each in told]
-    assert len(said) == 2
-    assert all(text.endswith("it scores the rest.") and "'zorblax'" in text for text in said)
-    assert said[1].startswith("judge never saw")
+    messages = [str(each.message) for each in record]
+    assert len(messages) == 2
+    assert all(
+        text.endswith("it scores the other words.") and "'zorblax'" in text for text in messages
+    )
+    assert messages[1].startswith("judge never saw")
 
 
 @pytest.mark.parametrize(
@@ -169,7 +171,7 @@ def test_a_word_that_a_perceptor_never_saw_is_told(drawn, tiny, judge):
         (["nope.png"], "nope.png cannot be read as a picture: No such file"),
         (["notes.txt"], "notes.txt is not a picture that can be read: unknown format."),
         (["empty"], "empty is not a run's folder: it has no picture.png."),
-        (["plain.png"], "plain.png does not say what it was painted with: give a prompt."),
+        (["plain.png"], "plain.png carries no settings: give a prompt."),
         (["broken.png"], "broken.png has settings that cannot be read: give a prompt."),
         (["story.png"], "The prompt of story.png is 'a cat ^ a dog': allowed"),
         (["plain.png", "--prompt", ""], "prompt must say what to paint"),
@@ -195,12 +197,12 @@ def test_bad_input_gets_one_sentence_before_any_model(
     story = portable(vq.Settings(prompt="a cat ^ a dog").to_dict())
     Path("story.png").write_bytes(as_png(plain, story))
     assert main(["score", *arguments]) == 2
-    said = capsys.readouterr().err
-    assert sentence in said
-    assert said.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert sentence in printed
+    assert printed.count("\n") == 1
 
 
-def test_a_name_that_is_no_models_is_told(capsys):
+def test_a_name_of_no_model_is_reported(capsys):
     assert main(["score", str(APPLE), "--models", "nope"]) == 2
     assert "models is 'nope': allowed is tiny" in capsys.readouterr().err
     with pytest.raises(ValueError, match="no picture to score"):
@@ -209,7 +211,7 @@ def test_a_name_that_is_no_models_is_told(capsys):
         score_pictures([], ["a cat"], None)
 
 
-def test_a_wrong_flag_is_told_before_torch_is_imported():
+def test_a_wrong_flag_is_reported_before_torch_is_imported():
     command = ["-m", "vqclip_nb", "score", str(APPLE), "--precision", "fp7"]
     done = subprocess.run(
         [sys.executable, "-X", "importtime", *command], capture_output=True, text=True

@@ -1,4 +1,4 @@
-"""A flight through pictures: how the view moves, the length, going on, refusals."""
+"""Journeys: how the view moves, length, resuming, refusals."""
 
 import json
 from functools import partial
@@ -63,9 +63,9 @@ def test_beyond_the_edges_is_a_mirror_and_a_view_at_rest_changes_nothing():
     assert torch.allclose(panned[..., 12:], x[..., -4:].flip(-1), atol=1e-4)
 
 
-def test_an_interrupted_film_plays_and_goes_on_to_the_same_frames(plan, tiny, tmp_path):
+def test_an_interrupted_film_plays_and_resumes_to_the_same_frames(plan, tiny, tmp_path):
     how = {"frames": 7, "iterations": 1, "fps": 12, "out": tmp_path, "zoom": 1.05}
-    plan = plan.replace(seed=None)  # drawn once, also for the one that goes on
+    plan = plan.replace(seed=None)  # drawn once, also for the resumed film
 
     film = tmp_path / "torn.mp4"
     assert torn(partial(vq.journey, plan, models=tiny, **how), film, at=5, total=7) == 5
@@ -89,7 +89,7 @@ def test_the_command_line_makes_a_film(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["a cat", "--frames", "0"], "frames must be a whole number from 1 to 100000, got 0"),
         (["a cat", "--zoom", "3"], "zoom must be a number from 0.8 to 1.25, got 3"),
@@ -97,17 +97,17 @@ def test_the_command_line_makes_a_film(tmp_path, capsys):
         ([" ^ "], "prompt must say what to paint"),
         (
             ["a cat", "--mask", "m.png", "--init-image", "i.png"],
-            "mask keeps parts of a picture in place: a journey moves",
+            "mask keeps parts of a picture in place, but a journey moves",
         ),
         (["a cat", "--to", "/dev/null/a.mp4"], "/dev/null/a.mp4 cannot be written"),
     ],
 )
-def test_bad_input_gets_one_sentence_and_status_2(words, said, capsys, tmp_path, monkeypatch):
+def test_bad_input_gets_one_sentence_and_status_2(words, message, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["journey", *words]) == 2
-    told = capsys.readouterr().err
-    assert said in told
-    assert told.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 
@@ -118,8 +118,8 @@ def test_a_long_flight_does_not_drift_to_mush(tiny, tmp_path):
     film = vq.journey(sentences[0], tmp_path / "a.mp4", models=tiny, out=tmp_path, frames=121)
     frames = torch.from_numpy(probe(film)["frames"][::10].copy()).permute(0, 3, 1, 2) / 255
     judge = vq.load_judge()
-    said, seen = judge.encode_text(sentences), judge.encode_image(frames)
-    cosines = torch.cosine_similarity(seen[:, None], said[None], dim=-1)
+    texts, seen = judge.encode_text(sentences), judge.encode_image(frames)
+    cosines = torch.cosine_similarity(seen[:, None], texts[None], dim=-1)
     own = cosines[:, 0]
     assert own[1:].mean() > 0.6 * own[0]
     assert own[-4:].mean() > 0.6 * own[0]

@@ -1,4 +1,4 @@
-"""Pictures that pass into each other: the ways between latents, the length, going on, refusals."""
+"""Morphs: interpolation between latents, length, resuming, refusals."""
 
 import json
 import math
@@ -88,9 +88,9 @@ def test_a_film_of_sentences_has_its_frames_and_the_key_pictures_at_its_ends(pla
             for picture in (Image.open(run / "picture.png"), frame)
         )
         assert np.abs(own - shown).mean() < 5
-    said = metadata(film)
-    assert "a lemon" in said
-    assert str(tmp_path) not in said
+    comment = metadata(film)
+    assert "a lemon" in comment
+    assert str(tmp_path) not in comment
     # a second film paints nothing again
     vq.morph([*map(str, runs)], tmp_path / "b.gif", plan, models=tiny, seconds=0.2, cyclic=True)
     vq.morph(["a red apple", "a lemon"], film, plan, models=tiny, out=out, seconds=0.2)
@@ -98,10 +98,10 @@ def test_a_film_of_sentences_has_its_frames_and_the_key_pictures_at_its_ends(pla
 
 
 @pytest.mark.parametrize("through", ["latents", "targets"])
-def test_an_interrupted_film_plays_and_goes_on_to_the_same_frames(plan, tiny, tmp_path, through):
+def test_an_interrupted_film_plays_and_resumes_to_the_same_frames(plan, tiny, tmp_path, through):
     how = {"seconds": 0.5, "fps": 12, "through": through, "iterations": 1, "out": tmp_path}
     sources = ["a red apple", "a lemon"]
-    plan = plan.replace(seed=None)  # drawn once, also for the one that goes on
+    plan = plan.replace(seed=None)  # drawn once, also for the resumed film
 
     film = tmp_path / "torn.mp4"
     make = partial(vq.morph, sources, settings=plan, models=tiny, **how)
@@ -119,12 +119,12 @@ def test_latents_of_other_sizes_or_models_are_refused(plan, tiny, tmp_path):
         vq.generate(plan.replace(im_shape=shape, total_iter=1), models=tiny, out=tmp_path).folder
         for shape in ((64, 64), (96, 64))
     ]
-    with pytest.raises(ValueError, match=r"12 × 8 codes and .* 8 × 8: a morph needs"):
+    with pytest.raises(ValueError, match=r"12 × 8 codes, but .* 8 × 8: a morph needs"):
         vq.morph(runs, tmp_path / "a.mp4", models=tiny)
     save_file({"z": torch.zeros(1, 3, 8, 8)}, tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match="a model with 3 channels, not tiny"):
         vq.morph([runs[0], str(tmp_path / "other.safetensors")], tmp_path / "a.mp4", models=tiny)
-    with pytest.raises(ValueError, match="is no sentence: through targets"):
+    with pytest.raises(ValueError, match="is not a sentence: through targets"):
         vq.morph([runs[0], "a cat"], tmp_path / "a.mp4", models=tiny, through="targets")
 
 
@@ -137,7 +137,7 @@ def test_the_command_line_makes_a_film(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["a cat", "a dog", "--fps", "900"], "fps must be a number from 1 to 60, got 900"),
         (
@@ -148,21 +148,21 @@ def test_the_command_line_makes_a_film(tmp_path, capsys):
             ["a cat", "a dog", "--iterations", "2.5"],
             "iterations must be a whole number from 1 to 100, got 2.5",
         ),
-        (["a cat"], "needs two sources or more: there is 1"),
+        (["a cat"], "needs two sources or more, got 1"),
         (["a cat", "a dog ^ a bird"], "give each phrase of a story as a sentence of its own"),
         (["a cat", "gone.safetensors"], "gone.safetensors is not a file"),
         (["a cat", "a dog", "--to", "/dev/null/a.mp4"], "/dev/null/a.mp4 cannot be written"),
         (
             ["a cat", "a dog", "--mask", "m.png", "--init-image", "i.png"],
-            "mask keeps parts of a picture, and a film of",
+            "mask cannot be kept in a morph through latents",
         ),
-        (["a cat", "a dog", "--to", "a.avi"], "a.avi is not a film's name"),
+        (["a cat", "a dog", "--to", "a.avi"], "a.avi is not a film: choose"),
     ],
 )
-def test_bad_input_gets_one_sentence_and_status_2(words, said, capsys, tmp_path, monkeypatch):
+def test_bad_input_gets_one_sentence_and_status_2(words, message, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["morph", *words]) == 2
-    told = capsys.readouterr().err
-    assert said in told
-    assert told.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.count("\n") == 1
     assert list(tmp_path.iterdir()) == []

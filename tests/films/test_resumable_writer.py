@@ -1,4 +1,4 @@
-"""Films made a frame at a time: what an interrupt leaves, what goes on, what is refused."""
+"""Films written frame by frame: what an interrupt leaves, how they resume, what is refused."""
 
 import subprocess
 import sys
@@ -9,26 +9,26 @@ import torch
 from film_frames import probe
 from PIL import Image
 
-from vqclip_nb.films import resumable_writer as reels
-from vqclip_nb.films.resumable_writer import Reel, film_file
+from vqclip_nb.films import resumable_writer
+from vqclip_nb.films.resumable_writer import ResumableWriter, film_file
 
 PLAN = {"kind": "test", "settings": {"seed": 3, "prompt": "a red apple"}}
 
 
 def _fill(file, upto, stop_at=None, plan=PLAN):
     """Frames whose look depends on a state that is carried from one to the next."""
-    with Reel(file, fps=25, plan=plan, comment="about it") as reel:
-        walk = reel.state.get("walk", torch.zeros(1))
-        for number in range(reel.frames, upto):
+    with ResumableWriter(file, fps=25, plan=plan, comment="about it") as writer:
+        walk = writer.state.get("walk", torch.zeros(1))
+        for number in range(writer.frames, upto):
             walk.mul_(1.7).add_(number).remainder_(97)
             if number == stop_at:
                 raise KeyboardInterrupt
             noise = np.random.default_rng(int(walk)).integers(0, 99, (9, 12, 3), np.uint8)
-            reel.add(noise.repeat(5, 0).repeat(5, 1), {"walk": walk})
+            writer.add(noise.repeat(5, 0).repeat(5, 1), {"walk": walk})
 
 
 @pytest.mark.parametrize("ending", ["mp4", "gif"])
-def test_a_film_that_goes_on_has_the_frames_of_one_never_interrupted(tmp_path, ending):
+def test_a_resumed_film_has_the_frames_of_one_never_interrupted(tmp_path, ending):
     whole, torn = tmp_path / f"whole.{ending}", tmp_path / f"it's torn, ä.{ending}"
     _fill(whole, 120)
     for stop_at in (0, 20, 50, 117):
@@ -49,7 +49,7 @@ def _count(film):
     return len(probe(film)["frames"])
 
 
-def test_it_reads_back_as_what_was_asked_for(tmp_path):
+def test_it_reads_back_in_the_requested_format(tmp_path):
     _fill(tmp_path / "a.mp4", 60)
     read = probe(tmp_path / "a.mp4")
     assert (read["codec"], read["format"], read["fps"]) == ("h264", "yuv420p", 25)
@@ -75,14 +75,14 @@ def test_parts_of_another_film_are_refused_and_kept(tmp_path):
     other = {"kind": "test", "settings": {"seed": 4, "prompt": "a red apple"}}
     with pytest.raises(ValueError, match="holds 30 frames of a film that differs in seed: finish"):
         _fill(tmp_path / "a.mp4", 70, plan=other)
-    assert reels.seed_of(tmp_path / "a.mp4") == 3
+    assert resumable_writer.seed_of(tmp_path / "a.mp4") == 3
     _fill(tmp_path / "a.mp4", 70)
 
 
-def test_a_folder_that_is_no_films_is_not_touched(tmp_path):
+def test_a_folder_that_belongs_to_no_film_is_not_touched(tmp_path):
     (tmp_path / "a.mp4.parts").mkdir()
     (tmp_path / "a.mp4.parts" / "diary.txt").write_text("mine")
-    with pytest.raises(ValueError, match=r"a\.mp4\.parts exists and is not a film's"):
+    with pytest.raises(ValueError, match=r"a\.mp4\.parts exists but belongs to no film"):
         _fill(tmp_path / "a.mp4", 3)
     assert (tmp_path / "a.mp4.parts" / "diary.txt").read_text() == "mine"
 
@@ -95,18 +95,18 @@ def test_a_broken_state_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
-        ("film.avi", "film.avi is not a film's name"),
-        ("film", "film is not a film's name"),
+        ("film.avi", "film.avi is not a film: choose"),
+        ("film", "film is not a film: choose"),
         ("folder.mp4", "folder.mp4 is a folder"),
         ("file/film.mp4", "film.mp4 cannot be written"),
     ],
 )
-def test_a_film_that_cannot_be_written_is_refused(tmp_path, name, said):
+def test_a_film_that_cannot_be_written_is_refused(tmp_path, name, message):
     (tmp_path / "folder.mp4").mkdir()
     (tmp_path / "file").touch()
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         film_file(tmp_path / name)
 
 
@@ -114,17 +114,17 @@ def test_a_thousand_frames_take_no_memory(tmp_path):
     program = (
         "import resource, sys, numpy as np\n"
         "from pathlib import Path\n"
-        "from vqclip_nb.films.resumable_writer import Reel\n"
+        "from vqclip_nb.films.resumable_writer import ResumableWriter\n"
         "def film(name, count):\n"
-        "    with Reel(Path(sys.argv[1], name), fps=30, plan={}) as reel:\n"
+        "    with ResumableWriter(Path(sys.argv[1], name), fps=30, plan={}) as writer:\n"
         "        for i in range(count):\n"
-        "            reel.add(np.full((128, 128, 3), i % 256, np.uint8))\n"
+        "            writer.add(np.full((128, 128, 3), i % 256, np.uint8))\n"
         "    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "before = film('short.mp4', 100)\n"
         "print(film('long.mp4', 1000) - before)"
     )
-    said = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True
     )
-    assert int(said.stdout) < 10_000  # kB; all frames are 48 MB
+    assert int(done.stdout) < 10_000  # kB; all frames are 48 MB
     assert len(probe(tmp_path / "long.mp4")["frames"]) == 1000

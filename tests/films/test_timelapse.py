@@ -1,4 +1,4 @@
-"""A film cut anew: length, pace, hold, there and back, captions; read back with ffmpeg."""
+"""Edits of a run's film: length, pace, hold, forward and back, captions; read back with ffmpeg."""
 
 import json
 import subprocess
@@ -27,7 +27,7 @@ def painted(tiny, tmp_path_factory):
     return run.folder.path
 
 
-def test_a_film_has_the_length_that_was_asked_for(painted):
+def test_a_film_has_the_requested_length(painted):
     film = vq.timelapse(painted, seconds=3, fps=10, hold=0.5)
     read = probe(film)
     assert film == painted / "film.mp4"
@@ -75,10 +75,10 @@ def test_a_gif_moves_and_loops(painted):
         assert gif.info["loop"] == 0
 
 
-def test_the_film_says_how_it_was_made(painted):
-    said = metadata(vq.timelapse(painted))
-    assert "a red apple" in said
-    assert str(painted) not in said
+def test_the_film_carries_its_provenance(painted):
+    comment = metadata(vq.timelapse(painted))
+    assert "a red apple" in comment
+    assert str(painted) not in comment
 
 
 def test_two_thousand_frames_take_no_memory(tmp_path):
@@ -89,15 +89,15 @@ def test_two_thousand_frames_take_no_memory(tmp_path):
         "vq.timelapse(sys.argv[1], ping_pong=True)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
     )
-    said = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", program, run], capture_output=True, text=True, check=True
     )
-    assert int(said.stdout) < 60_000  # kB
+    assert int(done.stdout) < 60_000  # kB
     assert len(probe(run / "film.mp4")["frames"]) == 3998
 
 
 @pytest.mark.parametrize(
-    ("cut", "said"),
+    ("cut", "message"),
     [
         ({"fps": 0}, "fps must be a number from 1 to 60, got 0"),
         ({"seconds": "long"}, "seconds must be a number from 0 to 3600, got 'long'"),
@@ -105,8 +105,8 @@ def test_two_thousand_frames_take_no_memory(tmp_path):
         ({"format": "avi"}, "format must be one of mp4, gif, got 'avi'"),
     ],
 )
-def test_a_wrong_value_is_refused(painted, cut, said):
-    with pytest.raises(ValueError, match=said):
+def test_a_wrong_value_is_refused(painted, cut, message):
+    with pytest.raises(ValueError, match=message):
         vq.timelapse(painted, **cut)
 
 

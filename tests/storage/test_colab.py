@@ -1,4 +1,4 @@
-"""Google Drive by a stand-in: asked for once and in a sentence, and never waited for without end."""
+"""Google Drive, faked: mounted once, announced in a sentence, and given up if it does not answer."""
 
 import contextlib
 import signal

@@ -30,7 +30,7 @@ def test_joined_videos_play_one_after_the_other(tmp_path):
     assert np.abs(levels - np.repeat([30, 200], 5)).max() < 3
 
 
-def test_a_file_that_cannot_be_written_is_told(tmp_path):
+def test_a_file_that_cannot_be_written_is_reported(tmp_path):
     with pytest.raises(OSError, match=r"a\.mp4 could not be written: .*No such file"):
         write_video(tmp_path / "nowhere" / "a.mp4", _grey(range(99), 256, 256))
 

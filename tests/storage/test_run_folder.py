@@ -44,16 +44,16 @@ def test_a_picture_reloads_to_the_settings_that_made_it(painted):
     assert from_picture == vq.Settings.from_png(painted.folder / "steps" / "000003.png")
 
 
-def test_a_picture_says_what_made_it_and_no_local_path(painted):
+def test_a_picture_carries_its_provenance_and_no_local_path(painted):
     text = Image.open(painted.folder / "picture.png").text["vqclip_nb"]
-    said = json.loads(text)
-    assert said["iteration"] == 7
-    assert said["versions"]["torch"]
-    assert set(said["files"]) == {"vqgan.safetensors", "clip.safetensors", "draft.safetensors"}
+    record = json.loads(text)
+    assert record["iteration"] == 7
+    assert record["versions"]["torch"]
+    assert set(record["files"]) == {"vqgan.safetensors", "clip.safetensors", "draft.safetensors"}
     assert str(painted.folder.parent) not in text
 
 
-def test_a_picture_that_is_not_ours_is_refused(tmp_path):
+def test_a_picture_of_another_program_is_refused(tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "other.png")
     with pytest.raises(ValueError, match=r"other\.png carries no settings"):
         vq.Settings.from_png(tmp_path / "other.png")

@@ -15,7 +15,7 @@ def _grey(levels, height=64, width=64):
     return [np.full((height, width, 3), level, np.uint8) for level in levels]
 
 
-def test_a_segment_is_the_video_of_its_frames_however_often_encoding_rested(tmp_path):
+def test_a_segment_is_the_video_of_its_frames_however_often_encoding_pauses(tmp_path):
     frames = [np.random.default_rng(i).integers(0, 255, (64, 64, 3), np.uint8) for i in range(9)]
     write_video(tmp_path / "whole.mp4", frames)
     film = SegmentedFilm(tmp_path)
@@ -31,7 +31,7 @@ def test_a_segment_is_the_video_of_its_frames_however_often_encoding_rested(tmp_
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_an_encoder_that_dies_is_told_and_loses_no_frame(tmp_path):
+def test_an_encoder_that_dies_is_reported_and_loses_no_frame(tmp_path):
     film, frames = SegmentedFilm(tmp_path), _grey(range(5))
     for frame in frames:
         film.add(frame)

@@ -111,7 +111,7 @@ def test_only_one_picture_of_a_run_and_none_of_others_is_taken(tmp_path):
     assert problems == []
 
 
-def test_a_picture_without_settings_says_those_of_its_run_without_local_paths(quick, tiny):
+def test_a_picture_without_settings_has_those_of_its_run_without_local_paths(quick, tiny):
     source = _put(quick["out"].parent / "secret" / "start.png", _png())
     quick |= {"total_iter": 1, "metadata": False, "init_image": str(source)}
     vq.generate("a cat", models=tiny, **quick)
@@ -129,7 +129,7 @@ def test_live_changes_and_unusual_settings_can_be_looked_up(tmp_path):
     assert "seed 5, 40 iterations" in seen.text
 
 
-def test_what_strangers_write_is_text_and_nothing_else(tmp_path, capsys):
+def test_untrusted_text_is_escaped(tmp_path, capsys):
     name = HOSTILE.replace("/", "∕")
     data = _png(HOSTILE + "\x1b[2J\u202e", extras=HOSTILE, updates=[{"iteration": 1, "w1": 2.0}])
     _put(tmp_path / "class" / name / "x.png", data)
@@ -162,10 +162,10 @@ def _vast(side: int) -> bytes:
 
 def _saying(text: str) -> bytes:
     """A sound picture with a text of its own."""
-    said = b"vqclip_nb\0\0\0\0\0" + text.encode("utf-8", "surrogatepass")
+    chunk = b"vqclip_nb\0\0\0\0\0" + text.encode("utf-8", "surrogatepass")
     plain = as_png(Image.new("RGB", (64, 64), (200, 30, 30)), None)
     at = plain.index(b"IDAT") - 4
-    return plain[:at] + _chunk(b"iTXt", said) + plain[at:]
+    return plain[:at] + _chunk(b"iTXt", chunk) + plain[at:]
 
 
 BROKEN = {
@@ -189,9 +189,9 @@ def test_a_broken_picture_is_named_and_left_out(name, tmp_path, capsys):
     broken = _put(tmp_path / "class" / "ben" / f"{name}.png", BROKEN[name])
     _put(tmp_path / "class" / "anna" / "x.png", _png())
     assert len(_page(tmp_path / "class").all("img")) == 1
-    said = capsys.readouterr().err
-    assert said.startswith(f"vqclip: {broken} was left out: ")
-    assert said.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"vqclip: {broken} was left out: ")
+    assert printed.count("\n") == 1
 
 
 def test_a_run_whose_settings_cannot_be_read_is_named(tmp_path):
@@ -277,13 +277,13 @@ def test_pages_with_scores_begin_with_the_highest(tmp_path):
 def test_bad_input_gets_one_sentence(arguments, sentence, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["page", *arguments]) == 2
-    said = capsys.readouterr().err
-    assert sentence in said
-    assert said.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert sentence in printed
+    assert printed.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_page_that_cannot_be_written_is_told(tmp_path, capsys):
+def test_a_page_that_cannot_be_written_is_reported(tmp_path, capsys):
     _put(tmp_path / "class" / "anna" / "x.png", _png())
     page = tmp_path / "nowhere" / "class.html"
     assert main(["page", str(tmp_path / "class"), "--out", str(page)]) == 2
@@ -297,15 +297,15 @@ def test_a_browser_shows_every_picture_and_asks_for_nothing(tmp_path, browser):
         _put(tmp_path / "class" / f"pupil {number:02}" / "x.png", _png(HOSTILE, colour))
     _page(tmp_path / "class")
     page = browser.new_page(viewport={"width": 1000, "height": 700}, color_scheme="dark")
-    asked, said = [], []
-    page.on("request", lambda request: asked.append(request.url[:30]))
-    page.on("dialog", lambda dialog: said.append(dialog.message) or dialog.dismiss())
-    page.on("console", lambda message: said.append(message.text))
+    requested, messages = [], []
+    page.on("request", lambda request: requested.append(request.url[:30]))
+    page.on("dialog", lambda dialog: messages.append(dialog.message) or dialog.dismiss())
+    page.on("console", lambda message: messages.append(message.text))
     page.goto((tmp_path / "class.html").as_uri())
     page.locator("img").last.scroll_into_view_if_needed()
     assert page.locator("img").last.evaluate("i => i.decode().then(() => i.naturalWidth)") == 64
     assert page.locator("figure").count() == 40
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 18, 18)"
-    assert [url for url in asked if not url.startswith(("file:", "data:image/png"))] == []
-    assert said == []
+    assert [url for url in requested if not url.startswith(("file:", "data:image/png"))] == []
+    assert messages == []
     page.close()

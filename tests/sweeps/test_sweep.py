@@ -51,7 +51,7 @@ def test_a_grid_is_every_combination_with_one_seed():
     assert plans[0].values == {"prompt": "a red apple", "w2": 0.5}
 
 
-def test_what_sets_a_run_apart_is_said_in_words():
+def test_what_distinguishes_a_run_in_words():
     assert in_words({"prompt": "a cat", "extras": "", "seed": 3}) == "no extras, seed 3"
 
 
@@ -72,7 +72,7 @@ def test_the_same_settings_have_the_same_name_in_every_grid():
 
 
 @pytest.mark.parametrize(
-    ("grid", "said"),
+    ("grid", "message"),
     [
         ({}, "grid is empty"),
         ({"colour": ["red"]}, "'colour' is not a setting"),
@@ -83,8 +83,8 @@ def test_the_same_settings_have_the_same_name_in_every_grid():
         ({"models": ["tiny", "nope"]}, "models is 'nope'"),
     ],
 )
-def test_a_wrong_grid_is_refused_before_anything_is_painted(grid, said, tmp_path):
-    with pytest.raises(ValueError, match=said):
+def test_a_wrong_grid_is_refused_before_anything_is_painted(grid, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
         vq.sweep(grid, out=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -94,12 +94,12 @@ def test_any_file_is_a_grid_or_a_sentence(tmp_path_factory, text, name):
     file = tmp_path_factory.getbasetemp() / name
     file.write_text(text, encoding="utf-8")
     with contextlib.suppress(ValueError):
-        grid, said = read_sweep(file)
+        grid, others = read_sweep(file)
         assert isinstance(grid, dict)
-        assert isinstance(said, dict)
+        assert isinstance(others, dict)
 
 
-def test_what_is_done_is_not_painted_again_and_what_is_half_done_goes_on(
+def test_what_is_done_is_not_painted_again_and_what_is_half_done_is_resumed(
     settings, tmp_path, monkeypatch
 ):
     grid = {"prompt": PROMPTS, "seed": [1, 2]}
@@ -130,7 +130,7 @@ def test_what_is_done_is_not_painted_again_and_what_is_half_done_goes_on(
     assert sorted(folders) == sorted(each.folder.name for each in whole)
 
 
-def test_a_seed_that_was_drawn_is_that_of_the_sweep_that_goes_on(settings, tmp_path):
+def test_a_seed_that_was_drawn_is_that_of_the_resumed_sweep(settings, tmp_path):
     settings = settings.replace(seed=None, total_iter=1)
     (first,) = vq.sweep({"prompt": PROMPTS[:1]}, settings, out=tmp_path)
     again, other = vq.sweep({"prompt": PROMPTS}, settings, out=tmp_path)
@@ -140,12 +140,12 @@ def test_a_seed_that_was_drawn_is_that_of_the_sweep_that_goes_on(settings, tmp_p
     assert elsewhere.settings.seed != first.settings.seed
 
 
-def test_a_folder_that_cannot_be_written_is_told_before_anything_is_painted(settings):
+def test_a_folder_that_cannot_be_written_is_reported_before_anything_is_painted(settings):
     with pytest.raises(ValueError, match="out is '/dev/null/x', where nothing can be written"):
         vq.sweep({"seed": [1]}, settings, out="/dev/null/x")
 
 
-def test_a_run_that_fails_is_told_of_and_the_others_go_on(settings, tmp_path):
+def test_a_run_that_fails_is_reported_and_the_others_continue(settings, tmp_path):
     grid = {"init_image": ["nowhere.png", ""]}
     with pytest.warns(UserWarning, match=r"1 of 2 runs failed: .*nowhere\.png cannot be read"):
         painted = vq.sweep(grid, settings, out=tmp_path)
@@ -161,7 +161,7 @@ def test_what_a_sweep_returns_is_what_the_runs_left(settings, tmp_path):
 
 
 @pytest.mark.parametrize("score", ["clip", "judge"])
-def test_the_page_begins_with_the_best_and_says_each_ones_settings(settings, tmp_path, score):
+def test_the_page_begins_with_the_best_and_shows_the_settings(settings, tmp_path, score):
     painted = vq.sweep({"prompt": PROMPTS, "w1": [1, 2]}, settings, out=tmp_path, score=score)
     page = (tmp_path / "sheet.html").read_text(encoding="utf-8")
     scores = [float(value) for value in re.findall(r"score (-?[\d.]+)", page)]
@@ -175,14 +175,14 @@ def test_the_page_begins_with_the_best_and_says_each_ones_settings(settings, tmp
     assert sheet.width > 4 * 64
 
 
-def test_a_score_that_there_is_not_is_refused(tmp_path):
+def test_an_unknown_score_is_refused(tmp_path):
     with pytest.raises(ValueError, match="score is 'me': allowed is clip or judge"):
         vq.sweep({"seed": [1]}, out=tmp_path, score="me")
     with pytest.raises(ValueError, match="workers is 0"):
         vq.sweep({"seed": [1]}, out=tmp_path, workers=0)
 
 
-def test_the_command_line_paints_what_a_toml_file_says(tmp_path, capsys):
+def test_the_command_line_paints_a_toml_file(tmp_path, capsys):
     file, out = tmp_path / "fruit.toml", tmp_path / "out"
     file.write_text(
         '[settings]\npreset = "nerdyrodent"\ntotal_iter = 2\nim_shape = [64, 64]\n'
@@ -202,18 +202,18 @@ def test_the_command_line_paints_what_a_toml_file_says(tmp_path, capsys):
     assert Path(facts["page"]).is_file()
 
 
-def test_the_command_line_says_how_the_rest_is_painted(tmp_path, capsys):
+def test_the_command_line_explains_how_to_continue(tmp_path, capsys):
     (tmp_path / "a.toml").write_text('[grid]\ninit_image = ["nowhere.png"]\n')
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         assert main(["sweep", str(tmp_path / "a.toml"), "--out", str(tmp_path / "out")]) == 2
-    told = capsys.readouterr().err
-    assert "1 of 1 runs failed: nowhere.png cannot be read" in told
-    assert "run the same command again to continue" in told
+    printed = capsys.readouterr().err
+    assert "1 of 1 runs failed: nowhere.png cannot be read" in printed
+    assert "run the same command again to continue" in printed
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("prompt = 3", "should have two tables"),
         ("[grid", "cannot be read"),
@@ -221,13 +221,13 @@ def test_the_command_line_says_how_the_rest_is_painted(tmp_path, capsys):
         ('[grid]\nprompt = ["a"]\n[settings]\nlight = 1', "'light' is not a setting"),
     ],
 )
-def test_a_wrong_file_gets_one_sentence(text, said, tmp_path, capsys):
+def test_a_wrong_file_gets_one_sentence(text, message, tmp_path, capsys):
     file = tmp_path / "a.toml"
     file.write_text(text)
     assert main(["sweep", str(file), "--out", str(tmp_path / "out")]) == 2
-    told = capsys.readouterr().err
-    assert said in told
-    assert told.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.count("\n") == 1
 
 
 def test_without_ray_several_workers_are_refused_with_what_to_install(
@@ -268,8 +268,8 @@ print(len(plans), (after - before) / 1024)
 
 @pytest.mark.slow
 def test_ten_thousand_runs_are_planned_in_little_memory():
-    said = subprocess.run([sys.executable, "-c", PLAN], capture_output=True, check=True, text=True)
-    number, megabytes = map(float, said.stdout.split())
+    done = subprocess.run([sys.executable, "-c", PLAN], capture_output=True, check=True, text=True)
+    number, megabytes = map(float, done.stdout.split())
     assert number == 10_000
     assert megabytes < 200
 

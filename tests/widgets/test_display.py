@@ -25,10 +25,13 @@ def test_a_contact_sheet_holds_every_picture_unchanged():
 
 def test_captions_take_room_below_their_picture():
     image = Image.new("RGB", (64, 64), (9, 9, 9))
-    plain, told = contact_sheet([image]), contact_sheet([image], ["a rather long caption here"])
-    assert told.height > plain.height
-    assert told.width == plain.width
-    assert np.asarray(told)[72:].min() < 128  # ink
+    plain, captioned = (
+        contact_sheet([image]),
+        contact_sheet([image], ["a rather long caption here"]),
+    )
+    assert captioned.height > plain.height
+    assert captioned.width == plain.width
+    assert np.asarray(captioned)[72:].min() < 128  # ink
 
 
 def test_a_sheet_of_nothing_is_refused():
@@ -68,7 +71,7 @@ def test_a_form_of_every_field_gives_back_its_settings():
     assert vq.Form(settings, names=tuple(specs())).settings() == settings
 
 
-def test_the_form_has_a_field_for_each_seed_parameter_and_says_its_help():
+def test_the_form_has_a_field_for_each_seed_parameter_and_shows_its_help():
     form = vq.Form()
     assert list(form.fields) == list(FRONT)
     notes = [row.children[1].value for row in form.widget.children[:-1]]
@@ -88,7 +91,7 @@ def test_what_is_typed_into_the_form_is_what_is_painted():
     assert (settings.seed, settings.im_shape) == (12, (256, 128))
 
 
-def test_a_seed_that_is_no_number_is_refused_by_the_settings_sentence():
+def test_a_seed_that_is_not_a_number_is_refused_by_the_settings_sentence():
     form = vq.Form()
     form.fields["seed"].value = "lucky"
     with pytest.raises(
@@ -97,7 +100,7 @@ def test_a_seed_that_is_no_number_is_refused_by_the_settings_sentence():
         form.settings()
 
 
-def test_the_form_tells_of_unknown_words_as_they_are_typed(tiny):
+def test_the_form_shows_unknown_words_as_they_are_typed(tiny):
     form = vq.Form(vq.Settings(prompt="a cat"), perceptor=tiny.perceptors[0])
     assert form.hint.value == ""
     form.fields["extras"].value = "with an aple <b>"

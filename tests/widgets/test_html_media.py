@@ -60,7 +60,7 @@ def test_what_the_page_s_server_serves_is_named_and_not_copied(server, film):
     assert f'href="{address}&amp;download=1"' in link(film)
 
 
-def test_a_film_that_was_made_anew_has_another_address(server, film):
+def test_a_film_that_was_made_again_has_another_address(server, film):
     """A page that knows the address would go on showing the film before."""
     before = served(film)
     os.utime(film, (2**31, 2**31))

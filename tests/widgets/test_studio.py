@@ -55,8 +55,8 @@ def _iteration_shown(studio: vq.Studio) -> int:
 
 
 @pytest.fixture
-def unheard(monkeypatch):
-    """A kernel whose cells run without hearing of buttons, as ipykernel 6 without jupyter-ui-poll."""
+def unresponsive(monkeypatch):
+    """A kernel that receives no events while a cell runs, as ipykernel 6 without jupyter-ui-poll."""
 
     @contextlib.contextmanager
     def deaf(panel):
@@ -65,26 +65,28 @@ def unheard(monkeypatch):
     monkeypatch.setattr(studios, "_delivered", deaf)
 
 
-def test_where_buttons_are_not_heard_the_panel_says_so_and_offers_none(
-    studio, unheard, monkeypatch
+def test_where_buttons_do_not_work_the_panel_says_so_and_offers_none(
+    studio, unresponsive, monkeypatch
 ):
-    said, usable = [], []
+    texts, usable = [], []
 
     def look():
-        said.append(studio.panel.views["notes"].value + studio.panel.views["status"].value)
+        texts.append(studio.panel.views["notes"].value + studio.panel.views["status"].value)
         usable.extend(name for name, b in studio.panel.buttons.items() if not b.disabled)
 
     _at(studio, monkeypatch, i1=look, i3=look)
     result = studio.run(wait=True)  # paints once, since nobody could press Start
     assert len(result.history) == 6
-    assert all("Buttons are not heard while this cell runs: change the form" in s for s in said)
-    assert not any("press Start" in each for each in said)
+    assert all(
+        "Buttons do not work while this cell runs: change the form" in text for text in texts
+    )
+    assert not any("press Start" in text for text in texts)
     assert usable == []
     _press(studio, "start")
     assert "Run the cell with studio.run() to paint." in studio.panel.views["status"].value
 
 
-def test_a_device_that_fails_is_told_and_what_was_painted_is_kept(studio, monkeypatch):
+def test_a_failing_device_is_reported_and_what_was_painted_is_kept(studio, monkeypatch):
     def broken():
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
@@ -95,7 +97,7 @@ def test_a_device_that_fails_is_told_and_what_was_painted_is_kept(studio, monkey
     assert (result.folder / "picture.png").exists()
 
 
-def test_a_recording_that_fails_is_noted_and_painting_goes_on(studio, monkeypatch):
+def test_a_recording_that_fails_is_noted_and_painting_continues(studio, monkeypatch):
     def broken(step, inputs):
         raise RuntimeError("operation failed due to a previous error during capture")
 
@@ -147,7 +149,7 @@ def test_on_colab_a_zip_goes_through_its_page_alone(studio, monkeypatch):
     assert studio.panel.views["link"].value == f"{result.folder}.zip is ready."
 
 
-def test_run_paints_what_the_form_says_and_returns_it(studio):
+def test_run_paints_the_forms_settings_and_returns_the_result(studio):
     _set(studio, "prompt", "a green apple")
     result = studio.run()
     assert vq.Settings.from_png(result.folder / "picture.png").prompt == "a green apple"
@@ -173,7 +175,7 @@ def test_a_field_that_changes_while_it_paints_changes_the_next_iteration(studio,
     assert "from iteration 3: w2 0.7" in studio.panel.views["curve"].value
 
 
-def test_pause_stands_still_until_go_on(studio, monkeypatch):
+def test_pause_waits_for_go_on(studio, monkeypatch):
     stood = []
 
     def go_on():
@@ -191,7 +193,7 @@ def test_pause_stands_still_until_go_on(studio, monkeypatch):
     assert studio.current.i == 6
 
 
-def test_stop_keeps_the_picture_and_more_goes_on(studio, monkeypatch):
+def test_stop_keeps_the_picture_and_more_continues(studio, monkeypatch):
     _at(studio, monkeypatch, i4=lambda: _press(studio, "stop"))
     assert len(studio.run().history) == 4
     folder = studio.current.folder.path
@@ -205,7 +207,7 @@ def test_stop_keeps_the_picture_and_more_goes_on(studio, monkeypatch):
     assert studio.current.settings.total_iter == 206
 
 
-def test_more_takes_up_what_the_form_says_by_then_and_minds_no_bad_value(studio, monkeypatch):
+def test_more_applies_the_forms_changes_and_ignores_a_bad_value(studio, monkeypatch):
     studio.run()
     _set(studio, "w2", 0.7)
     _press(studio, "more")
@@ -245,11 +247,11 @@ def test_a_bad_value_turns_red_says_why_and_stops_start(studio):
     assert not studio.panel.buttons["start"].disabled
 
 
-def test_a_value_that_only_the_run_can_refuse_is_told_and_ends_nothing(studio, monkeypatch):
+def test_a_value_that_only_the_run_can_refuse_is_reported_and_ends_nothing(studio, monkeypatch):
     _at(studio, monkeypatch, i2=lambda: _set(studio, "prompt", "nowhere.png"))
     assert len(studio.run().history) == 6
     _set(studio, "prompt", "nowhere.png")
-    assert studio.run() is None
+    assert studio.run().folder == studio.current.folder.path  # the latest run's
     assert "nowhere.png cannot be read as a picture" in studio.panel.views["status"].value
 
 
@@ -329,7 +331,7 @@ def test_a_morph_passes_through_the_phrases_of_the_prompt(studio):
     _film(studio, "morph", seconds=0.5, fps=12)
     _press(studio, "film")
     assert "studio.run()" in studio.panel.views["status"].value
-    studio.run()
+    assert studio.run().folder.name.endswith("a-lemon")  # the latest of its runs
     (film,) = _films(studio)
     assert len(probe(film)["frames"]) == 7
     assert 'src="data:video/mp4;base64,' in studio.panel.views["film"].value
@@ -344,10 +346,14 @@ def test_a_morph_passes_through_the_phrases_of_the_prompt(studio):
     _press(studio, "film")
     studio.run()
     assert {film.suffix for film in _films(studio)} == {".mp4", ".gif"}
+    again = vq.Studio(studio.panel.form.settings(), models=studio.current.models, out=studio.out)
+    _film(again, "morph", seconds=0.4)
+    _press(again, "film")
+    assert len(again.run().history) == 6  # of a run that was there
     assert len(studio.panel.runs.options) == 2  # nothing was painted again
 
 
-def test_a_film_that_is_stopped_goes_on_and_another_has_another_name(studio, monkeypatch):
+def test_a_stopped_film_resumes_and_another_has_another_name(studio, monkeypatch):
     _film(studio, "journey", frames=6, iterations=1)
     real, shown = studio.panel.show_frame, []
 
@@ -388,10 +394,10 @@ def test_stop_ends_a_film_while_its_first_picture_is_painted(studio, monkeypatch
     assert not studio.panel.buttons["start"].disabled
 
 
-def test_a_film_that_cannot_be_made_is_told(studio):
+def test_a_film_that_cannot_be_made_is_reported(studio):
     _film(studio, "morph")
     _press(studio, "film")
-    assert studio.run() is None
+    assert studio.run() is None  # nothing was ever painted
     assert "needs two sources or more" in studio.panel.views["status"].value
     _press(studio, "start")
     assert len(studio.run().history) == 6
@@ -449,7 +455,7 @@ def test_a_known_word_is_added_to_the_prompt(studio):
     assert studio.panel.word.value == ""
 
 
-def test_words_are_told_before_anything_is_painted(tmp_path):
+def test_unknown_words_are_shown_before_anything_is_painted(tmp_path):
     studio = vq.Studio(vq.Settings(prompt="a red aple", device="cpu"), out=tmp_path)
     assert "aple" in studio.panel.form.hint.value
 
@@ -491,7 +497,7 @@ def test_a_curve_has_a_line_for_each_part_and_a_mark_for_each_change():
     assert "<svg" in curve_svg([])
 
 
-def test_the_form_says_what_a_model_costs():
+def test_the_form_shows_what_a_model_costs():
     form = vq.Form(names=("models", "clip"))
     form.fields["models"].value = "imagenet_f16_16384"
     form.fields["clip"].value = "ViT-B/32 RN50"

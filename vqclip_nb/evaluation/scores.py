@@ -72,23 +72,27 @@ def score(
     Raises ValueError before any model is loaded if a picture, a prompt or a name is wrong.
     """
     sources = [images] if isinstance(images, Source) else list(images)
-    asked = [prompts] if isinstance(prompts, str) else list(prompts)
+    prompts = [prompts] if isinstance(prompts, str) else list(prompts)
     if not sources:
         raise ValueError("There is no picture to score: give at least one.")
-    for prompt in asked:
+    for prompt in prompts:
         check_prompt(prompt)
-    opened = [_opened(source) for source in sources]
-    names = [_name(source, number) for number, source in enumerate(sources, 1)]
-    wanted = [asked or [_own_prompt(*each)] for each in zip(sources, names, strict=True)]
-    distinct = list(dict.fromkeys(itertools.chain(*wanted)))
+    opened, names = [], []
+    for number, source in enumerate(sources, 1):
+        in_memory = isinstance(source, Image.Image)
+        opened.append(on_white(source) if in_memory else read_picture(_file_of(source)))
+        names.append(f"picture {number}" if in_memory else str(source))
+    wanted = [prompts or [_own_prompt(*each)] for each in zip(sources, names, strict=True)]
+    distinct = enumerate(dict.fromkeys(itertools.chain(*wanted)))
+    columns = {prompt: column for column, prompt in distinct}
     if isinstance(models, str):
         named = {"clip": clip, "device": device, "precision": precision}
         models = load_models(models, **named, offline=offline)
-    found = score_pictures(opened, distinct, models, load_judge(models.device.type))
+    found = score_pictures(opened, list(columns), models, load_judge(models.device.type))
     return [
-        Score(name, prompt, _rounded(found, number, distinct.index(prompt)))
-        for number, name in enumerate(names)
-        for prompt in wanted[number]
+        Score(name, prompt, {k: round(t[row, columns[prompt]].item(), 6) for k, t in found.items()})
+        for row, name in enumerate(names)
+        for prompt in wanted[row]
     ]
 
 
@@ -130,8 +134,8 @@ def cosines(
 def check_prompt(prompt: str, named: str = "prompt") -> None:
     """Raise ValueError for a prompt that cannot be scored; the message calls it `named`.
 
-    A picture shows one phrase of a story, and it is not known which. A prompt that is a picture
-    would be fetched, possibly from an untrusted address.
+    A picture shows an unknown phrase of a story. A prompt that is a picture would be fetched,
+    possibly from an untrusted address.
     """
     story = parse_story(Settings(prompt=prompt).prompt)
     if len(story) > 1 or any(each.kind != "text" for each in story[0]):
@@ -143,26 +147,23 @@ def check_prompt(prompt: str, named: str = "prompt") -> None:
 
 def as_table(rows: Sequence[Score]) -> str:
     """The scores in columns; * marks the best of several prompts of one picture."""
-    best: dict[tuple[str, str], float] = {}
-    prompts: dict[str, set[str]] = {}
+    scores: dict[tuple[str, str], dict[str, float]] = {}  # of a picture by a model, per prompt
     for row in rows:
-        prompts.setdefault(row.picture, set()).add(row.prompt)
         for name, value in row.scores.items():
-            best[row.picture, name] = max(value, best.get((row.picture, name), value))
+            scores.setdefault((row.picture, name), {})[row.prompt] = value
 
     def cell(row: Score, name: str) -> str:
-        marked = len(prompts[row.picture]) > 1 and row.scores[name] == best[row.picture, name]
-        return f"{row.scores[name]:6.3f}{'*' if marked else ''}"
+        of_prompts, value = scores[row.picture, name], row.scores[name]
+        best = len(of_prompts) > 1 and value == max(of_prompts.values())
+        return f"{value:6.3f}{'*' if best else ''}"
 
     lines = [["picture", "prompt", *rows[0].scores]]
     for row in rows:
-        texts = _printable(row.picture), _shortened(_printable(row.prompt))
-        lines.append([*texts, *(cell(row, name) for name in row.scores)])
+        prompt = _printable(row.prompt)
+        prompt = prompt if len(prompt) <= _LONGEST else prompt[: _LONGEST - 1] + "…"
+        cells = (cell(row, name) for name in row.scores)
+        lines.append([_printable(row.picture), prompt, *cells])
     return aligned(lines)
-
-
-def _rounded(found: dict[str, Tensor], picture: int, prompt: int) -> dict[str, float]:
-    return {name: round(table[picture, prompt].item(), 6) for name, table in found.items()}
 
 
 @torch.no_grad()
@@ -187,17 +188,13 @@ def _aims(perceptor: Perceptor, name: str, prompts: Sequence[str]) -> Tensor:
     """For each prompt the weighted mean of its goals [P, E]; for one sentence a unit vector."""
     plans = {prompt: Settings(prompt=prompt) for prompt in prompts}
     if unknown := perceptor.unknown_in_words(" ".join(map(sentences_of, plans.values()))):
-        warnings.warn(f"{name} never saw {unknown}: it scores the rest.", stacklevel=3)
+        warnings.warn(f"{name} never saw {unknown}: it scores the other words.", stacklevel=3)
     aims = {}
     for prompt, plan in plans.items():
         target = make_target(perceptor, plan)
         wanted = Weights.at(1, plan, target, {0: 1.0}).wanted.to(perceptor.device)  # (G,)
         aims[prompt] = wanted @ target.goals  # (E,)
     return torch.stack([aims[prompt] for prompt in prompts])
-
-
-def _opened(source: Source) -> Image.Image:
-    return on_white(source) if isinstance(source, Image.Image) else read_picture(_file_of(source))
 
 
 def _file_of(source: str | Path) -> str:
@@ -210,10 +207,6 @@ def _file_of(source: str | Path) -> str:
     return str(folder / "picture.png")
 
 
-def _name(source: Source, number: int) -> str:
-    return f"picture {number}" if isinstance(source, Image.Image) else str(source)
-
-
 def _own_prompt(source: Source, name: str) -> str:
     """The prompt in the provenance of a picture, or else in the settings.json beside it."""
     text, folder = "", None
@@ -221,7 +214,7 @@ def _own_prompt(source: Source, name: str) -> str:
         file = Path(_file_of(source)).expanduser()
         text, folder = provenance_of(file), file.parent
     if not text and not (folder and (folder / "settings.json").is_file()):
-        raise ValueError(f"{name} does not say what it was painted with: give a prompt.")
+        raise ValueError(f"{name} carries no settings: give a prompt.")
     try:
         plan = Settings.from_provenance(text, "")[0] if text else RunFolder(folder).load_settings()
     except ValueError:
@@ -232,10 +225,6 @@ def _own_prompt(source: Source, name: str) -> str:
     return prompt
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
-
-
 def _printable(text: str) -> str:
-    """The text without what would move a terminal's cursor."""
+    """The text without characters that would move a terminal's cursor."""
     return "".join(letter if letter.isprintable() else " " for letter in text)

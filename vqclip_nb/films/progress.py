@@ -1,7 +1,8 @@
-"""What runs and films show while they work: bars in a terminal, pictures inline in a notebook."""
+"""Progress of runs and films: bars in a terminal, pictures inline in a notebook."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -22,14 +23,14 @@ _EVERY = 0.5  # seconds between two displayed frames
 
 
 class Watcher:
-    """Observes a run or a film, and shows nothing; an exception raised here interrupts it."""
+    """Follows runs and films, and displays nothing; an exception raised here interrupts them."""
 
     def run(self, run: Run) -> Iterable[Iterate]:
-        """Called with a run that is about to be painted; iterating the result paints it."""
+        """Called with a run; iterating the result paints what is left of it."""
         return run
 
     def frame(self, number: int, total: int, frame: np.ndarray) -> None:
-        """Called after each frame, uint8 [H, W, 3], of a film: its number, from 1, and how many."""
+        """Called after each frame, uint8 [H, W, 3], of a film; `number` counts from 1 to `total`."""
 
 
 def generate(
@@ -37,20 +38,20 @@ def generate(
     *,
     models: str | Models | None = None,
     out: str | Path = "runs",
-    show: bool = False,
+    show: bool | Watcher = False,
     offline: bool = False,
     **fields: object,
 ) -> Result:
     """Paint a picture; the fields of `Settings` are keywords.
 
-    prompt: a sentence, or ready settings; `init_image` and `mask` may also be PIL's pictures or
-        arrays, which are kept in `out`/inputs
+    prompt: a sentence, or ready settings; `init_image` and `mask` may also be PIL images or arrays,
+        which are kept in `out`/inputs
     models: a loaded pair, a model's name or a checkpoint's path
     out: where the run's new folder goes
-    show: in a notebook the picture inline at every show_step, in a terminal a progress bar
-    offline: fetch no model
+    show: display the picture at every show_step in a notebook, a bar in a terminal; or a `Watcher`
+    offline: download no model
 
-    Interrupting keeps and returns what was painted.
+    An interrupt keeps and returns what was painted.
     """
     settings = prompt if isinstance(prompt, Settings) else Settings()
     if isinstance(prompt, str):
@@ -63,31 +64,21 @@ def generate(
     settings = settings.replace(**fields)
     loaded = models if isinstance(models, Models) else None
     run = Run(settings, models=loaded, out=out, offline=offline)
-    try:
-        for _ in watch(run) if show else run:
+    with contextlib.suppress(KeyboardInterrupt):  # the run has saved itself
+        for _ in watcher_for(show).run(run):
             pass
-    except KeyboardInterrupt:
-        pass  # the run has saved itself
     return run.result()
 
 
-def watch(run: Run) -> Iterator[Iterate]:
-    """Iterate a run and show it: inline in a notebook, as a progress bar in a terminal."""
-    return onlooker().run(run)
-
-
-def watcher(show: bool | Watcher) -> Watcher:
-    """The watcher for an argument `show`: True displays, False does not."""
-    return onlooker() if show is True else show or Watcher()
-
-
-def onlooker() -> Watcher:
-    """The watcher that displays: inline in a notebook, with bars in a terminal."""
-    return _Inline() if in_notebook() else _Bars()
+def watcher_for(show: bool | Watcher) -> Watcher:
+    """The watcher for an argument `show`: one that displays for True, a silent one for False."""
+    if show is True:
+        return _Inline() if in_notebook() else _Bars()
+    return show or Watcher()
 
 
 def in_notebook() -> bool:
-    """Whether a notebook's kernel runs this."""
+    """Whether this process is a notebook's kernel."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return getattr(shell, "kernel", None) is not None
@@ -103,21 +94,30 @@ def with_bar(run: Run) -> Iterator[Iterate]:
     """Iterate a run with a bar that has it/s, time left, loss and similarity."""
     with progress_bar(run.settings.total_iter, "it", initial=run.i) as bar:
         for it in run:
-            bar.set_postfix_str(
-                f"loss {it.loss:.3f}, similarity {it.similarity:.3f}", refresh=False
-            )
+            figures = f"loss {it.loss:.3f}, similarity {it.similarity:.3f}"
+            bar.set_postfix_str(figures, refresh=False)
             bar.update()
             yield it
 
 
+def progress_of(run: Run) -> str:
+    """Iteration, speed, time left, loss and similarity of a run, in one line."""
+    total = run.settings.total_iter
+    words = [f"{run.i} of {total}"]
+    if run.history:
+        rate, row = run.i / run.seconds, run.history[-1]
+        words += [f"{rate:.1f} it/s", f"{max(0, total - run.i) / rate:.0f} s left"]
+        words += [f"loss {row['loss']:.3f}", f"similarity {row['similarity']:.3f}"]
+    return " · ".join(words)
+
+
 class _Bars(Watcher):
-    """A bar for each run, one for the frames."""
+    """A bar for each run, and one for the frames."""
+
+    run = staticmethod(with_bar)
 
     def __init__(self) -> None:
         self._bar: tqdm | None = None
-
-    def run(self, run: Run) -> Iterator[Iterate]:
-        return with_bar(run)
 
     def frame(self, number: int, total: int, frame: np.ndarray) -> None:
         if self._bar is None:
@@ -128,7 +128,7 @@ class _Bars(Watcher):
 
 
 class _Inline(Watcher):
-    """One display, updated in place: the picture at every shown step below a line of figures."""
+    """A line of numbers and, below it, the picture at every shown step; updated in place."""
 
     def __init__(self) -> None:
         from IPython.display import HTML, display
@@ -144,12 +144,7 @@ class _Inline(Watcher):
             if it.shown:
                 self._view.update(_as_display(it.images()))
             if it.shown or it.i % 5 == 0:
-                rate = it.i / it.seconds
-                left = (it.total - it.i) / rate
-                self._say(
-                    f"Iteration {it.i} of {it.total} · {rate:.1f} it/s · {left:.0f} s left · "
-                    f"loss {it.loss:.3f} · similarity {it.similarity:.3f}"
-                )
+                self._say(f"Iteration {progress_of(run)}")
             yield it
 
     def frame(self, number: int, total: int, frame: np.ndarray) -> None:

@@ -10,7 +10,6 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 import torch
@@ -22,9 +21,11 @@ from vqclip_nb.settings import drawn_seed
 from vqclip_nb.storage import interrupts
 from vqclip_nb.storage.ffmpeg import read_video, write_video
 from vqclip_nb.storage.files import write_file
+from vqclip_nb.storage.images import remembered
 from vqclip_nb.storage.segmented_film import SegmentedFilm
 
 _SEGMENT = 50  # frames
+_STATE = "state.safetensors"
 _FORMATS = (".mp4", ".gif")
 
 
@@ -35,7 +36,7 @@ def film_file(file: str | Path) -> Path:
     """
     path = Path(file)
     if path.suffix not in _FORMATS:
-        raise ValueError(f"{path} is not a film's name: choose one that ends with .mp4 or .gif.")
+        raise ValueError(f"{path} is not a film: choose a name that ends with .mp4 or .gif.")
     if path.is_dir():
         raise ValueError(f"{path} is a folder: choose another name for the film.")
     parts = _parts_of(path)
@@ -52,14 +53,14 @@ def film_file(file: str | Path) -> Path:
 
 def seed_of(file: Path) -> int:
     """The seed of the interrupted film that `file` names; a new one if there is none."""
-    if _state_of(_parts_of(file)).is_file():
+    if (_parts_of(file) / _STATE).is_file():
         _, header = _read(_parts_of(file))
         with contextlib.suppress(KeyError, TypeError):
             return int(header["plan"]["settings"]["seed"])
     return drawn_seed()
 
 
-class Reel:
+class ResumableWriter:
     """Writes a film in a `with` block, frame by frame, starting with frame number `frames`.
 
     file: an .mp4 or .gif, checked by `film_file`
@@ -68,9 +69,9 @@ class Reel:
     comment: the film's metadata comment
 
     The block's end writes the film and deletes its parts. If the block is left early, the film
-    holds the frames so far and the parts stay: the next reel of the same file and plan resumes
+    holds the frames so far and the parts stay: the next writer of the same file and plan resumes
     with the next frame, and its film has the same frames as one that was never interrupted. After
-    a crash up to 50 frames are made again. An older film of that name is replaced.
+    a crash, up to 50 frames are made again. An older film of that name is replaced.
 
     Raises ValueError, and changes nothing, if the parts belong to a film with another plan.
 
@@ -85,12 +86,10 @@ class Reel:
         self._film = SegmentedFilm(self.parts, fps=fps)
         self._resume()
 
-    def __enter__(self) -> Reel:
+    def __enter__(self) -> ResumableWriter:
         return self
 
-    def __exit__(
-        self, kind: type | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         with interrupts.held():
             self._film.pause()
             if kind is None:
@@ -115,28 +114,29 @@ class Reel:
     def _resume(self) -> None:
         """Continue with the parts of an interrupted film, if there are any."""
         pending: list[np.ndarray] = []
-        if _state_of(self.parts).is_file():
+        if (self.parts / _STATE).is_file():
             tensors, header = _read(self.parts)
-            self._refuse_another(header)
             if header["plan"] == self.plan:
                 self.frames = header["frames"]
                 pending = list(tensors.pop("frames", torch.empty(0)).numpy())
                 self.state = {name.removeprefix("state."): v for name, v in tensors.items()}
+            elif header["frames"]:
+                others = ", ".join(_differing(header["plan"], self.plan))
+                raise ValueError(
+                    f"{self.parts} holds {header['frames']} frames of a film that differs in "
+                    f"{others}: finish that film, delete the folder, or choose another name."
+                )
         elif self.parts.is_dir() and any(self.parts.iterdir()):
             raise ValueError(
-                f"{self.parts} exists and is not a film's: move it, or choose another name."
+                f"{self.parts} exists but belongs to no film: move it, or choose another name."
             )
         self.parts.mkdir(exist_ok=True)
         self._film.resume(self.frames, pending)
         self._save()
 
-    def _refuse_another(self, header: dict) -> None:
-        if header["frames"] and header["plan"] != self.plan:
-            others = ", ".join(_differing(header["plan"], self.plan))
-            raise ValueError(
-                f"{self.parts} holds {header['frames']} frames of a film that differs in {others}: "
-                "finish that film, delete the folder, or choose another name."
-            )
+    def load_picture(self, source: str) -> Tensor:
+        """The picture from a path or url, [1, 3, H, W]; the parts keep a copy to resume with."""
+        return remembered(source, self.parts / "inputs")
 
     def _save(self) -> None:
         """Write the state and the pending frames: one file, one rename."""
@@ -145,10 +145,9 @@ class Reel:
         if self._film.pending:
             tensors["frames"] = torch.from_numpy(np.stack(self._film.pending))
         header = json.dumps({"plan": self.plan, "frames": self.frames})
-        write_file(_state_of(self.parts), save(tensors, {"state": header}))
+        write_file(self.parts / _STATE, save(tensors, {"state": header}))
 
     def _write_film(self) -> None:
-        """Write the film of the frames so far."""
         film = self.parts / "film.mp4"  # ffmpeg lists its segments by paths in a simple alphabet
         self._film.join(film, comment=self.comment)
         if self.file.suffix == ".gif":
@@ -163,22 +162,16 @@ def _parts_of(file: Path) -> Path:
     return file.with_name(f"{file.name}.parts")
 
 
-def _state_of(parts: Path) -> Path:
-    return parts / "state.safetensors"
-
-
 def _read(parts: Path) -> tuple[dict[str, Tensor], dict]:
     """The tensors and the header of the state; ValueError if it cannot be read."""
     try:
-        with safe_open(_state_of(parts), "pt") as file:
+        with safe_open(parts / _STATE, "pt") as file:
             header = json.loads(file.metadata()["state"])
-            frames, _ = header["frames"], header["plan"]
-            if not isinstance(frames, int):
-                raise TypeError("'frames' is not a number")
+            header = {"plan": header["plan"], "frames": int(header["frames"])}
             return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
     except Exception as error:  # a broken file can raise anything
         raise ValueError(
-            f"{_state_of(parts)} cannot be read ({error}): delete {parts} to start again."
+            f"{parts / _STATE} cannot be read ({error}): delete {parts} to start again."
         ) from error
 
 

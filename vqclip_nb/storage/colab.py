@@ -10,12 +10,12 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-_DRIVE = Path("/content/drive")  # where Colab's users expect theirs
+_DRIVE = Path("/content/drive")  # where Colab's users mount it
 _PATIENCE = 10.0  # seconds to wait for a page that may not answer
 
 
 def on_colab() -> bool:
-    """Whether this kernel runs on Colab, in its own page or in VS Code."""
+    """Whether this kernel runs on Colab, opened in Colab's page or in VS Code."""
     return "google.colab" in sys.modules and not on_kaggle()
 
 

@@ -116,12 +116,9 @@ def shrink(video: Path, to: Path, size: int) -> None:
     """Write a small copy of a film: at most 256 pixels wide, about `size` bytes."""
     _, seconds = imageio_ffmpeg.count_frames_and_secs(str(video))
     rate = str(int(8 * size / max(seconds, 1.0)))  # bits a second
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", "-i", str(video), "-an"]
-    command += ["-vf", "fps=15,scale='min(256,iw)':-2", "-c:v", "libx264", "-pix_fmt", "yuv420p"]
-    command += ["-b:v", rate, "-maxrate", rate, "-bufsize", rate, "-movflags", "+faststart"]
-    done = subprocess.run([*command, str(to)], capture_output=True, text=True)
-    if done.returncode:
-        raise OSError(f"{video} could not be shrunk: {done.stderr.strip()}")
+    arguments = ["-i", str(video), "-an", "-vf", "fps=15,scale='min(256,iw)':-2"]
+    arguments += ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
+    _write(to, [*arguments, "-b:v", rate, "-maxrate", rate, "-bufsize", rate])
 
 
 def join_videos(path: Path, segments: list[Path], *, comment: str = "") -> None:
@@ -130,16 +127,20 @@ def join_videos(path: Path, segments: list[Path], *, comment: str = "") -> None:
     comment: the file's metadata comment
     """
     listing = path.with_name(f"{path.stem}.txt")
-    part = path.with_name(f"{path.stem}.part{path.suffix}")
     lines = [f"file '{segment.relative_to(path.parent).as_posix()}'" for segment in segments]
     listing.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", "-f", "concat", "-i"]
-    command += [str(listing), "-c", "copy", "-movflags", "+faststart"]
-    command += ["-metadata", f"comment={comment}", str(part)]
+    arguments = ["-f", "concat", "-i", str(listing), "-c", "copy", "-movflags", "+faststart"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True)
+        _write(path, [*arguments, "-metadata", f"comment={comment}"])
     finally:
         listing.unlink()
+
+
+def _write(path: Path, arguments: list[str]) -> None:
+    """Write a file with ffmpeg, whole or not at all; OSError if that fails."""
+    part = path.with_name(f"{path.stem}.part{path.suffix}")
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", *arguments, str(part)]
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise OSError(f"{path} could not be written: {done.stderr.strip()}")
     part.replace(path)
@@ -148,12 +149,7 @@ def join_videos(path: Path, segments: list[Path], *, comment: str = "") -> None:
 # Without B-frames, segments join without a gap in time. A short lookahead finishes the last frames
 # of a segment quickly, and the run waits for those.
 _H264 = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", "18", "-preset", "veryfast"]
-_H264 += ["-bf", "0", "-rc-lookahead", "3", "-threads", "1"]
-_H264 += ["-movflags", "+faststart"]
+_H264 += ["-bf", "0", "-rc-lookahead", "3", "-threads", "1", "-movflags", "+faststart"]
 # a palette for each frame: one for all would need all frames in memory
-_GIF = [
-    "-c:v",
-    "gif",
-    "-filter_complex",
-    "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1",
-]
+_GIF = ["-c:v", "gif", "-filter_complex"]
+_GIF += ["split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1"]

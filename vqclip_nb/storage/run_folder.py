@@ -29,11 +29,14 @@ from vqclip_nb.storage.segmented_film import SegmentedFilm
 
 
 class RunFolder:
-    """The files of one run, by name."""
+    """The files of one run, by name.
+
+    film: the frames of the timelapse, one per iteration; segments are named after iterations
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._film = SegmentedFilm(path / "frames")
+        self.film = SegmentedFilm(path / "frames")
 
     @classmethod
     def create(cls, out: str | Path, settings: Settings, name: str = "") -> RunFolder:
@@ -67,7 +70,7 @@ class RunFolder:
             try:
                 if not path.exists():
                     self.path = self.path.rename(path)
-                    self._film = SegmentedFilm(self.path / "frames")
+                    self.film = SegmentedFilm(self.path / "frames")
                     return
             except OSError:
                 if not path.exists():  # another reason than a run that was quicker
@@ -116,18 +119,17 @@ class RunFolder:
         except ValueError:
             return []
 
-    def save_pictures(self, images: list[Image.Image], record: dict | None) -> None:
+    def save_pictures(
+        self, images: list[Image.Image], record: dict | None, stem: str = "picture"
+    ) -> None:
         """Write `picture.png`, and `picture_1.png` and so on for a batch, with the provenance."""
-        self._write_pictures("picture", images, record)
+        for item, image in enumerate(images):
+            self._write(f"{stem}.png" if item == 0 else f"{stem}_{item}.png", as_png(image, record))
 
     def save_step(self, i: int, images: list[Image.Image], record: dict | None, z: Tensor) -> None:
         """Write the pictures and the latent of a shown step."""
-        self._write_pictures(f"steps/{i:06d}", images, record)
+        self.save_pictures(images, record, f"steps/{i:06d}")
         self._write(f"steps/{i:06d}.safetensors", save({"z": z.detach().cpu().contiguous()}))
-
-    def _write_pictures(self, stem: str, images: list[Image.Image], record: dict | None) -> None:
-        for item, image in enumerate(images):
-            self._write(f"{stem}.png" if item == 0 else f"{stem}_{item}.png", as_png(image, record))
 
     def step_picture(self, step: int) -> Path:
         """The picture of a shown step."""
@@ -138,11 +140,11 @@ class RunFolder:
         return sorted(int(f.stem) for f in (self.path / "steps").glob("*.safetensors"))
 
     def latents_of(self, step: int) -> Path:
-        """The file with the latents of a shown step; ValueError if that was not kept."""
+        """The file with the latents of a shown step; ValueError if there is none."""
         path = self.path / "steps" / f"{step:06d}.safetensors"
         if not path.is_file():
             kept = ", ".join(map(str, self.shown_steps()))
-            raise ValueError(f"{self.path} kept no step {step}: there are {kept or 'none'}.")
+            raise ValueError(f"{self.path} has no step {step}: choose one of {kept or 'none'}.")
         return path
 
     def save_history(self, history: list[dict]) -> None:
@@ -185,20 +187,12 @@ class RunFolder:
         except Exception:  # a broken file can raise anything
             return {}
 
-    def add_frame(self, frame: np.ndarray) -> None:
-        """Append a frame, uint8 [H, W, 3], to the timelapse."""
-        self._film.add(frame)
-
-    def end_segment(self, i: int) -> None:
-        """End the segment of the timelapse with iteration i."""
-        self._film.end_segment(i)
-
     def save_pending(self, i: int) -> None:
         """Write the pending frames of the timelapse up to iteration i, see `SegmentedFilm`."""
-        self._film.settle()
-        if self._film.pending:
+        self.film.settle()
+        if self.film.pending:
             data = io.BytesIO()
-            np.savez_compressed(data, frames=np.stack(self._film.pending))
+            np.savez_compressed(data, frames=np.stack(self.film.pending))
             self._write(f"frames/{i:06d}.npz", data.getvalue())
 
     def forget_pending(self, i: int) -> None:
@@ -216,15 +210,11 @@ class RunFolder:
         for file in (self.path / "frames").glob("*.npz"):
             with np.load(file) as kept:
                 pending = list(kept["frames"])
-        self._film.resume(i, pending)
+        self.film.resume(i, pending)
 
     def save_timelapse(self, record: dict | None) -> None:
         """Write `timelapse.mp4`, with the provenance, from all frames so far."""
-        self._film.join(self.timelapse, comment=json.dumps(record) if record else "")
-
-    def pause(self) -> None:
-        """Stop the encoder until the next frame."""
-        self._film.pause()
+        self.film.join(self.timelapse, comment=json.dumps(record) if record else "")
 
     def _write(self, name: str, data: bytes) -> None:
         write_file(self.path / name, data)

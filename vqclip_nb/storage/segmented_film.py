@@ -1,4 +1,4 @@
-"""A film that is encoded in segments while its frames are made, and loses none in an interrupt."""
+"""A film that is encoded in segments while its frames are made; an interrupt loses no frame."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vqclip_nb.storage.ffmpeg import FPS, Encoder, join_videos, write_video
 
 
 class SegmentedFilm:
-    """Appends frames to segments, files that `join` puts together without encoding them again.
+    """Appends frames to segments: files that `join` concatenates without encoding them again.
 
     folder: holds the segments, each named after the number of its last frame
     fps: frames per second

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 from string import Template
-from typing import Any
+from typing import IO, Any
 
 from PIL import Image
 
@@ -47,7 +47,7 @@ class Figure:
     title: whose it is, or what distinguishes it
     settings: names and values of `Settings` without local paths, see `pictures.portable`
     iterations: how many it was painted for, if known
-    score: a page with scores begins with the highest
+    score: decides the order of a page
     """
 
     picture: Image.Image
@@ -86,8 +86,12 @@ def collect(folders: Iterable[str | Path]) -> tuple[list[Figure], list[str]]:
     return [figure for _, figure in ordered], problems
 
 
-def write_page(file: str | Path, figures: Sequence[Figure], title: str) -> None:
-    """Write the pictures as one HTML file, atomically; it has no script and no external parts.
+def write_page(
+    file: str | Path, figures: Sequence[Figure], title: str, most: int | None = None
+) -> None:
+    """Write the first `most` pictures as one HTML file without scripts and external parts.
+
+    If they have scores, the best come first.
 
     Raises ValueError if there is no picture.
     """
@@ -95,6 +99,7 @@ def write_page(file: str | Path, figures: Sequence[Figure], title: str) -> None:
         raise ValueError("A page needs at least one picture.")
     if any(figure.score is not None for figure in figures):
         figures = sorted(figures, key=lambda f: math.inf if f.score is None else -f.score)
+    figures = figures[:most]
     page = _PAGE.substitute(
         title=_escaped(title),
         count=f"{len(figures)} picture{'s' * (len(figures) > 1)}",
@@ -106,10 +111,10 @@ def write_page(file: str | Path, figures: Sequence[Figure], title: str) -> None:
 def _pictures(root: Path, problems: list[str]) -> Iterator[tuple[PurePath, bytes, bytes]]:
     """The path below `root`, the content and the settings.json, if any, of each picture."""
 
-    def tell(error: OSError) -> None:
-        problems.append(_left_out(error.filename, error.strerror))
+    def report(error: OSError) -> None:
+        problems.append(_left_out(error.filename, error))
 
-    for path, folders, names in os.walk(root, onerror=tell):
+    for path, folders, names in os.walk(root, onerror=report):
         here, is_run = Path(path), {"picture.png", "settings.json"} <= set(names)
         folders[:] = [] if is_run else [name for name in folders if not name.startswith(".")]
         for name in ["picture.png"] if is_run else names:
@@ -119,8 +124,8 @@ def _pictures(root: Path, problems: list[str]) -> Iterator[tuple[PurePath, bytes
             place = file.relative_to(root)
             try:
                 if name.lower().endswith(".png"):
-                    beside = _read(here / "settings.json") if is_run else b""
-                    yield place, _read(file), beside
+                    beside = _read((here / "settings.json").open("rb")) if is_run else b""
+                    yield place, _read(file.open("rb")), beside
                 elif name.lower().endswith(".zip"):
                     with zipfile.ZipFile(file) as archive:
                         for member, data, beside in _members(archive, file, problems):
@@ -142,19 +147,14 @@ def _members(
     for name in names:
         beside = members.get(name.removesuffix("picture.png") + "settings.json")
         try:
-            settings = _unzipped(archive, beside) if beside else b""
-            yield PurePosixPath(name.lstrip("/")), _unzipped(archive, members[name]), settings
+            settings = _read(archive.open(beside)) if beside else b""
+            yield PurePosixPath(name.lstrip("/")), _read(archive.open(members[name])), settings
         except _BROKEN as error:
             problems.append(_left_out(file / name.lstrip("/"), error))
 
 
-def _read(path: Path) -> bytes:
-    with open(path, "rb") as file:
-        return read_limited(file, "it")
-
-
-def _unzipped(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    with archive.open(member) as file:
+def _read(file: IO[bytes]) -> bytes:
+    with file:
         return read_limited(file, "it")
 
 

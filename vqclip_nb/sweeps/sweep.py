@@ -17,15 +17,14 @@ from vqclip_nb.evaluation.scores import check_prompt, cosines
 from vqclip_nb.films.progress import progress_bar
 from vqclip_nb.models.judge import load_judge
 from vqclip_nb.models.loading import check_names
-from vqclip_nb.pictures import portable
+from vqclip_nb.pictures import open_picture, portable
 from vqclip_nb.settings import Settings, drawn_seed
 from vqclip_nb.storage.contact_sheet import contact_sheet
 from vqclip_nb.storage.files import write_file
 from vqclip_nb.storage.run_folder import RunFolder
 from vqclip_nb.sweeps.grid import PlannedRun, combinations, in_words
 from vqclip_nb.sweeps.html_page import Figure, write_page
-from vqclip_nb.sweeps.painting import Done, ModelCache, is_done, paint
-from vqclip_nb.sweeps.ray_backend import paint_on_workers
+from vqclip_nb.sweeps.painting import Done, ModelCache, is_done, paint, paint_on_workers
 
 _PAGE = 1000  # pictures on a page
 _WIDEST = 8192  # pixels of a sheet, roughly
@@ -47,11 +46,7 @@ class Painted:
     def images(self) -> list[Image.Image]:
         """The pictures, one per batch item."""
         files = sorted(self.folder.glob("picture*.png"), key=lambda path: (len(path.name), path))
-        images = []
-        for file in files:
-            with Image.open(file) as image:
-                images.append(image.convert("RGB"))
-        return images
+        return [open_picture(file).convert("RGB") for file in files]
 
     @property
     def history(self) -> list[dict]:
@@ -90,7 +85,7 @@ def sweep(
         used as it is, an unfinished one is resumed
     columns: pictures in a row of sheet.png, which is in the grid's order
     score: sorts sheet.html: `clip`, the run's last similarity, or `judge`
-    offline: fetch no model
+    offline: download no model
     show: display a progress bar
 
     The pictures do not depend on the number of workers: each run has the same CPU threads, those
@@ -100,7 +95,7 @@ def sweep(
     Raises ValueError before painting if a combination is not allowed.
     """
     settings, out, threads = settings or Settings(), Path(out), torch.get_num_threads()
-    _refuse_wrong(workers, score)
+    _check(workers, score)
     seed = _seed_of(out)
     plans = combinations(grid, settings.replace(threads=settings.threads or threads), seed)
     for name, clip in {(p.settings.models, p.settings.clip) for p in plans}:
@@ -119,14 +114,16 @@ def sweep(
                 paint_on_workers(left, out, workers, address, gpus, offline, done)
             else:
                 _paint_here(left, out, offline, done)
-    painted = [plan for plan in plans if is_done(out / plan.name)]
+    painted = [Painted(p.settings, p.values, out / p.name) for p in plans if is_done(out / p.name)]
     if painted:
         _write_sheets(painted, out, columns, score)
-    _warn_of(failed, len(plans))
-    return [Painted(plan.settings, plan.values, out / plan.name) for plan in painted]
+    if failed:
+        reasons = "; ".join(dict.fromkeys(failed.values()))
+        warnings.warn(f"{len(failed)} of {len(plans)} runs failed: {reasons}", stacklevel=2)
+    return painted
 
 
-def _refuse_wrong(workers: int, score: str) -> None:
+def _check(workers: int, score: str) -> None:
     if score not in SCORES:
         raise ValueError(f"score is {score!r}: allowed is {' or '.join(SCORES)}.")
     if workers < 1 or workers != int(workers):
@@ -161,33 +158,29 @@ def _paint_here(plans: Iterable[PlannedRun], out: Path, offline: bool, done: Don
         torch.set_num_threads(threads)  # each run sets its own
 
 
-def _write_sheets(plans: list[PlannedRun], out: Path, columns: int | None, score: str) -> None:
-    """All pictures as one PNG, in the grid's order, and as a page, the best first."""
-    columns = columns or max(6, math.isqrt(len(plans) - 1) + 1)
+def _write_sheets(painted: list[Painted], out: Path, columns: int | None, score: str) -> None:
+    """Write all pictures as one PNG, in the grid's order, and as a page, the best first."""
+    columns = columns or max(6, math.isqrt(len(painted) - 1) + 1)
     widest, images = max(16, _WIDEST // columns), []
-    for plan in plans:
-        image = Painted(plan.settings, plan.values, out / plan.name).images[0]
+    for each in painted:
+        image = each.images[0]
         image.thumbnail((widest, widest))
         images.append(image)
-    captions = [
-        ", ".join(f"no {k}" if v == "" else str(v) for k, v in plan.values.items())
-        for plan in plans
-    ]
-    contact_sheet(images, captions, columns=columns).save(out / "sheet.png")
+    values = [[f"no {k}" if v == "" else str(v) for k, v in p.values.items()] for p in painted]
+    contact_sheet(images, list(map(", ".join, values)), columns=columns).save(out / "sheet.png")
     if score == "clip":
-        scores = [_similarity(out / plan.name) for plan in plans]
+        scores = [_similarity(each.folder) for each in painted]
     else:
-        scores = _judged([plan.settings.prompt for plan in plans], images)
-    figures = list(map(_figure, plans, images, scores))
-    figures.sort(key=lambda figure: math.inf if figure.score is None else -figure.score)
-    shown = figures[:_PAGE]
-    more = "" if len(shown) == len(plans) else f", the best {_PAGE} of {len(plans)}"
-    write_page(out / "sheet.html", shown, f"Sweep, by the {score}'s score{more}")
+        scores = _judged([each.settings.prompt for each in painted], images)
+    figures = list(map(_figure, painted, images, scores))
+    more = f", the best {_PAGE} of {len(painted)}" if len(painted) > _PAGE else ""
+    by = {"clip": "CLIP", "judge": "the judge"}[score]
+    write_page(out / "sheet.html", figures, f"Sweep, scored by {by}{more}", _PAGE)
 
 
-def _figure(plan: PlannedRun, image: Image.Image, score: float | None) -> Figure:
-    settings = portable(plan.settings.to_dict())["settings"]
-    return Figure(image, in_words(plan.values), settings["prompt"], settings, score=score)
+def _figure(painted: Painted, image: Image.Image, score: float | None) -> Figure:
+    settings = portable(painted.settings.to_dict())["settings"]
+    return Figure(image, in_words(painted.values), settings["prompt"], settings, score=score)
 
 
 def _similarity(folder: Path) -> float:
@@ -197,9 +190,9 @@ def _similarity(folder: Path) -> float:
 
 
 def _judged(prompts: list[str], images: list[Image.Image]) -> list[float | None]:
-    """The judge's score of each picture for its prompt, of a story the last phrase.
+    """The judge's score of each picture for its prompt, or for the last phrase of a story.
 
-    None for a prompt that cannot be scored, as one that is a picture.
+    None for a prompt that cannot be scored, such as a picture.
     """
     judge, scores = load_judge(), [None] * len(prompts)
     of_one: dict[str, list[int]] = {}
@@ -212,9 +205,3 @@ def _judged(prompts: list[str], images: list[Image.Image]) -> list[float | None]
             for number, value in zip(numbers, found.tolist(), strict=True):
                 scores[number] = value
     return scores
-
-
-def _warn_of(failed: dict[str, str], total: int) -> None:
-    if failed:
-        reasons = "; ".join(dict.fromkeys(failed.values()))
-        warnings.warn(f"{len(failed)} of {total} runs failed: {reasons}", stacklevel=3)

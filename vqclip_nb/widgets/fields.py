@@ -10,24 +10,14 @@ from functools import partial
 import ipywidgets as widgets
 
 from vqclip_nb.models.loading import registered
-from vqclip_nb.settings import Spec, specs
+from vqclip_nb.settings import Spec
 
-LABEL = {"description_width": "12em"}
 _SIZES = (64, 96, 128, 160, 192, 256, 384, 512)
-
-
-def sections() -> dict[str, tuple[str, ...]]:
-    """The fields of each section of the settings' form; the open one is named ""."""
-    titles = dict.fromkeys(spec.section for spec in specs().values())
-    return {
-        title: tuple(name for name, spec in specs().items() if spec.section == title)
-        for title in titles
-    }
 
 
 def looks() -> dict:
     """Style and layout of a field on a line of its own."""
-    return {"style": LABEL, "layout": widgets.Layout(width="26em")}
+    return {"style": {"description_width": "12em"}, "layout": widgets.Layout(width="26em")}
 
 
 def widget_for(spec: Spec, value: object) -> widgets.Widget:
@@ -54,7 +44,7 @@ def widget_for(spec: Spec, value: object) -> widgets.Widget:
 
 
 def value_of(spec: Spec, widget: widgets.Widget) -> object:
-    """What a person has entered, not yet checked."""
+    """What the user has entered, not yet checked."""
     if spec.kind == "shape":
         return tuple(side.value for side in widget.children)
     if spec.kind == "names":
@@ -88,12 +78,9 @@ def parts_of(widget: widgets.Widget) -> Sequence[widgets.Widget]:
 def described(spec: Spec, more: str = "") -> str:
     """HTML with the help of a field, its range, and whether it can change live."""
     sentences = [spec.help]
-    if spec.limits and not spec.choices:
-        sentences.append(f"{spec.limits.capitalize()}.")
-    if spec.live:
-        sentences.append("Live.")
-    if more:
-        sentences.append(f"{more}.")
+    sentences += [f"{spec.limits.capitalize()}."] if spec.limits and not spec.choices else []
+    sentences += ["Live."] if spec.live else []
+    sentences += [f"{more}."] if more else []
     return help_text(" ".join(sentences))
 
 
@@ -120,14 +107,9 @@ def _typed(spec: Spec, value: object) -> object:
 def _size_fields(common: dict, value: tuple[int, int]) -> widgets.HBox:
     """Menus for width and height."""
     options, layout = sorted({*_SIZES, *value}), common.pop("layout")
-    width = widgets.Dropdown(
-        options=options, value=value[0], layout=widgets.Layout(width="18em"), **common
-    )
-    height = widgets.Dropdown(
-        description="×",
-        options=options,
-        value=value[1],
-        style={"description_width": "1em"},
-        layout=widgets.Layout(width="7.5em"),
-    )
-    return widgets.HBox([width, height], layout=layout)
+    beside = {"description": "×", "style": {"description_width": "1em"}}
+    sides = [
+        widgets.Dropdown(options=options, value=side, layout=widgets.Layout(width=width), **words)
+        for side, width, words in zip(value, ("18em", "7.5em"), (common, beside), strict=True)
+    ]
+    return widgets.HBox(sides, layout=layout)

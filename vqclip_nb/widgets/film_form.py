@@ -28,7 +28,7 @@ class FilmForm:
     """A menu of the kinds of film, and below it the fields of the chosen kind.
 
     kind: the menu; boxes: for each kind its fields by name
-    sources: what a morph is made of; empty: the phrases of the prompt
+    sources: those of a morph; if empty, the phrases of the prompt
     """
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class FilmForm:
         return kind(**{n: value_of(spec, self.fields[n]) for n, spec in specs(kind).items()})
 
     def file(self, settings: Settings, out: Path) -> Path:
-        """A new name in `out`/films, or that of the same film if it was interrupted."""
+        """A new path in `out`/films, or that of the same film if it was interrupted."""
         kind, ending, text = self.kind.value, self.fields["format"].value, self._text(settings)
         plan = json.dumps([text, asdict(self.options()), settings.to_dict()], sort_keys=True)
         digest = hashlib.sha256(plan.encode()).hexdigest()[:8]

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from typing import Protocol
 
 import ipywidgets as widgets
-from PIL import Image
 
 from vqclip_nb.settings import Settings
 from vqclip_nb.sweeps.grid import in_words
 from vqclip_nb.sweeps.sweep import Painted
 from vqclip_nb.widgets.html_media import still
-from vqclip_nb.widgets.studio import Studio
 
 _PAGE = 24  # pictures shown at once
 _SIDE = 160  # pixels of each
+
+
+class Loader(Protocol):
+    """Loads settings, as a Studio does into its form."""
+
+    def load(self, settings: Settings) -> None: ...
 
 
 class Gallery:
@@ -25,7 +30,7 @@ class Gallery:
     studio: if given, a button below each picture loads its settings into this panel's form
     """
 
-    def __init__(self, painted: Sequence[Painted], studio: Studio | None = None) -> None:
+    def __init__(self, painted: Sequence[Painted], studio: Loader | None = None) -> None:
         if not painted:
             raise ValueError("A gallery needs at least one picture.")
         self.painted, self.studio, self._first = list(painted), studio, 0
@@ -43,32 +48,24 @@ class Gallery:
 
     def _turn(self, label: str, by: int) -> widgets.Button:
         button = widgets.Button(description=label)
-
-        def turn(_: widgets.Button) -> None:
-            self._first += by
-            self._show()
-
-        button.on_click(turn)
+        button.on_click(lambda _: self._show(by))
         return button
 
-    def _show(self) -> None:
-        """Show the pictures of this page."""
+    def _show(self, by: int = 0) -> None:
+        """Show the page that is `by` pictures further."""
+        self._first += by
         shown = self.painted[self._first : self._first + _PAGE]
         last = self._first + len(shown)
         self._where.value = f"{self._first + 1} to {last} of {len(self.painted)}"
-        self._turns[0].disabled, self._turns[1].disabled = (
-            not self._first,
-            last == len(self.painted),
-        )
+        previous, following = self._turns
+        previous.disabled, following.disabled = not self._first, last == len(self.painted)
         self._cells.children = [self._cell(each) for each in shown]
 
     def _cell(self, painted: Painted) -> widgets.VBox:
         values = html.escape(in_words(painted.values))
         words = f"<b>{html.escape(painted.settings.prompt)}</b><br>{values}"
-        image = painted.images[0]
-        image.thumbnail((2 * _SIDE, 2 * _SIDE), Image.Resampling.LANCZOS)
-        shown = widgets.HTML(still(image, painted.settings.prompt, _SIDE) + f"<div>{words}</div>")
-        parts: list[widgets.Widget] = [shown]
+        picture = still(painted.images[0], painted.settings.prompt, _SIDE)
+        parts: list[widgets.Widget] = [widgets.HTML(f"{picture}<div>{words}</div>")]
         if self.studio is not None:
             parts.append(self._button(painted.settings))
         return widgets.VBox(parts, layout=widgets.Layout(width=f"{_SIDE + 16}px", margin="4px"))

@@ -53,8 +53,7 @@ def figure(film: Path, caption: str, width: int = 384) -> str:
             small = Path(folder, "small.mp4")
             shrink(film, small, _FILM)
             shown, kind = small.read_bytes(), ".mp4"
-    words = f"<figcaption>{html.escape(caption)}</figcaption>"
-    return f'<figure style="margin:0">{_player(_data(shown, kind), kind, caption, width)}{words}</figure>'
+    return _in_figure(_data(shown, kind), kind, width, caption)
 
 
 def link(file: Path) -> str:
@@ -85,15 +84,17 @@ def served(file: Path) -> str | None:
             version = file.stat().st_mtime_ns
         except (OSError, ValueError, KeyError):
             continue
-        if not any(
-            part.startswith(".") for part in path.parts
-        ):  # Jupyter does not serve hidden files
+        hidden = any(part.startswith(".") for part in path.parts)  # not served by Jupyter
+        if not hidden:
             return f"{known['base_url']}files/{quote(path.as_posix())}?version={version}"
     return None
 
 
-def still(image: Image.Image, alt: str, width: int | None = None) -> str:
-    """A compressed picture as HTML, `width` pixels wide; by default enlarged to a comfortable size."""
+def still(image: Image.Image | Path, alt: str, width: int | None = None) -> str:
+    """A picture, or its file, as compressed HTML; by default enlarged to a comfortable width."""
+    if isinstance(image, Path):
+        with Image.open(image) as opened:
+            return still(opened, alt, width)
     width = width or max(image.width, min(448, 4 * image.width))
     small, most = image.convert("RGB"), min(max(width**2 // 6, _THUMBNAIL), _PICTURE)
     small.thumbnail((min(width, _WIDEST),) * 2)
@@ -105,23 +106,21 @@ def still(image: Image.Image, alt: str, width: int | None = None) -> str:
 
 def _figure(film: Path, address: str, caption: str, width: int) -> str:
     """A film with its caption and a link to save it."""
-    name = html.escape(film.name, quote=True)
-    save = f'<a download="{name}" href="{html.escape(address, quote=True)}">save {name}</a>'
-    words = f"<figcaption>{html.escape(caption)} · {save}</figcaption>"
-    return (
-        f'<figure style="margin:0">{_player(address, film.suffix, caption, width)}{words}</figure>'
+    name, href = (html.escape(text, quote=True) for text in (film.name, address))
+    save = f' · <a download="{name}" href="{href}">save {name}</a>'
+    return _in_figure(address, film.suffix, width, caption, save)
+
+
+def _in_figure(address: str, kind: str, width: int, caption: str, more: str = "") -> str:
+    """A film, .mp4 or .gif, above its caption, which is also the text for screen readers."""
+    caption, address = (html.escape(text, quote=True) for text in (caption, address))
+    shown = (
+        f'<video controls autoplay loop muted playsinline width="{width}" aria-label="{caption}" '
     )
-
-
-def _player(address: str, kind: str, label: str, width: int) -> str:
-    """A film, .mp4 or .gif, as HTML; label: the text for screen readers."""
-    label, address = (html.escape(text, quote=True) for text in (label, address))
+    shown += f'src="{address}"></video>'
     if kind == ".gif":
-        return f'<img width="{width}" alt="{label}" src="{address}">'
-    return (
-        f'<video controls autoplay loop muted playsinline width="{width}" aria-label="{label}" '
-        f'src="{address}"></video>'
-    )
+        shown = f'<img width="{width}" alt="{caption}" src="{address}">'
+    return f'<figure style="margin:0">{shown}<figcaption>{caption}{more}</figcaption></figure>'
 
 
 def _data(data: bytes, kind: str) -> str:

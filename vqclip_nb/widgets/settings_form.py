@@ -10,17 +10,12 @@ import ipywidgets as widgets
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.registry import find_model
 from vqclip_nb.settings import Settings, specs
-from vqclip_nb.widgets.fields import (
-    described,
-    notes,
-    parts_of,
-    sections,
-    show_value,
-    value_of,
-    widget_for,
-)
+from vqclip_nb.widgets.fields import described, notes, parts_of, show_value, value_of, widget_for
 
-FRONT = sections()[""]
+SECTIONS: dict[str, list[str]] = {}  # the fields of each folded section
+for _name, _spec in specs().items():
+    SECTIONS.setdefault(_spec.section, []).append(_name)
+FRONT = tuple(SECTIONS.pop(""))  # the fields that are not folded
 _TEXTS = ("prompt", "extras", "exclude")
 
 
@@ -30,7 +25,7 @@ class Form:
     settings: the initial values
     names: the fields, in this order
     perceptor: a CLIP with a known vocabulary; the form lists words that are not in it
-    changed: called without arguments after a person has changed a value
+    changed: called without arguments after the user has changed a value
 
     `form.settings()` returns the values as `Settings`. A value that is not allowed turns its field
     red, and the text beside it says what is allowed.
@@ -91,9 +86,7 @@ class Form:
             red = name == wrong
             for part in parts_of(self.fields[name]):
                 part.layout.border = "2px solid #c00" if red else None
-            text = _in_red(error) if red else self._help(name)
-            if note.value != text:
-                note.value = text
+            note.value = _in_red(error) if red else self._help(name)
         self._hint("" if wrong in self._notes else error)
         return error
 
@@ -116,11 +109,8 @@ class Form:
         """Show an error that belongs to no single field, and words that CLIP does not know."""
         texts = [self.fields[name].value for name in _TEXTS if name in self.fields]
         unknown = self.perceptor.unknown_in_words(" ".join(texts)) if self.perceptor else ""
-        text = _in_red(error) if error else ""
-        if unknown:
-            text += f" <b>Not in CLIP's vocabulary:</b> {html.escape(unknown)}"
-        if self.hint.value != text:
-            self.hint.value = text
+        words = f" <b>Not in CLIP's vocabulary:</b> {html.escape(unknown)}" if unknown else ""
+        self.hint.value = (_in_red(error) if error else "") + words
 
     def _ipython_display_(self) -> None:
         from IPython.display import display

@@ -1,9 +1,9 @@
 """The Studio: a panel in one cell, the loop in the next.
 
-`studio = Studio()` shows the panel, `studio.run()` in the next cell paints. The loop runs in that
-cell, on the main thread. What a person does is put into a queue; the loop takes it out between
-iterations, so that nothing that a button does ever meets an iteration halfway. While no loop runs,
-what needs none (looking at steps, loading settings, a zip) is done at once.
+`studio = Studio()` shows the panel; `studio.run()` in the next cell paints. The loop runs in that
+cell, on the main thread. Widget callbacks only put events into a queue, which the loop reads
+between iterations, so that no button acts in the middle of one. While no loop runs, events that
+need none (looking at steps, loading settings, a zip) are handled at once.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -36,16 +36,18 @@ from vqclip_nb.widgets.display import zipped
 from vqclip_nb.widgets.panel import Panel
 
 _EVERY = 0.5  # seconds between two pictures of one show step
-_PAINTS = ("start", "more", "fork", "film")  # what needs the loop; of films those that are painted
+_PAINTS = ("start", "more", "fork", "film")  # need the loop, except the film of a run
 _OPENING = 2.0  # seconds for a front end to open a subshell
 _MORE = 200  # iterations
-_UNHEARD = "Buttons are not heard while this cell runs: change the form and run the cell again."
+_UNRESPONSIVE = "Buttons do not work while this cell runs: change the form and run the cell again."
+# what painting, or a device that fails, can raise
+_FAILURES = (ValueError, FloatingPointError, MemoryError, OSError, RuntimeError)
 
 
 class Studio:
     """Shows the panel; `run` paints.
 
-    settings: what the form begins with
+    settings: the form's initial values
     models: a loaded pair; by default the one that the form names
     out: the folder of the runs
     """
@@ -59,24 +61,25 @@ class Studio:
     ) -> None:
         self.out, self._models = Path(out), models
         self._events: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._idle = threading.RLock()  # what is done may put an event itself
+        self._idle = threading.RLock()  # reentrant: handling an event can put another one
         self._looping = self._painting = self._filming = self._paused = False
-        self._heard = True  # whether buttons come through while the loop runs
-        self._asked: str | None = None  # what to paint, from while no loop ran
+        self._responsive = True  # whether events arrive while the loop runs
+        self._deliver: Callable[[], None] = _nothing
+        self._requested: str | None = None  # what to paint next, requested while no loop ran
         self._shown_at = 0.0
-        self._known: dict = {}  # what the form said when it was last read
+        self._form_values: dict = {}  # when the form was last read
         self.current: Run | None = None
         self.panel = Panel(settings, self._put)
         self.panel.list_runs(self.out)
-        self._begin()
+        self._load_embedded()
         self._enable()
         if in_notebook():
             from IPython.display import display
 
             display(self.panel.widget)
 
-    def _begin(self) -> None:
-        """Load an embedded pair at once, since it is quick: so words can be told before painting."""
+    def _load_embedded(self) -> None:
+        """Load an embedded pair at once, since it is quick: the form can then check words."""
         settings = self.panel.form.settings()
         try:
             if self._models:
@@ -91,108 +94,105 @@ class Studio:
     def run(self, wait: bool = False) -> Result | None:
         """Paint with the form's values, to the end or to Stop; an interrupt stops too.
 
-        wait: stay, and paint whenever Start is pressed, until Close or an interrupt; paint once if
-            the kernel cannot hear buttons while a cell runs
+        wait: stay, and paint whenever Start is pressed, until Close or an interrupt; if the kernel
+            cannot receive button presses while a cell runs, paint once
+
+        Returns the latest run, also after a film or an error; None if nothing was ever painted.
         """
-        self._looping, result = True, None
+        self._looping = True
         try:
             with _delivered(self.panel.widget) as deliver:
-                self._heard, self._deliver = deliver is not None, deliver or (lambda: None)
+                self._responsive, self._deliver = deliver is not None, deliver or _nothing
                 self._enable()
-                if not (wait and self._heard):
-                    return self._do(self._asked or "start")
-                while (event := self._next()) is not None:
-                    result = self._do(event) or result
+                if wait and self._responsive:
+                    while (event := self._next()) is not None:
+                        self._paint(event)
+                else:
+                    self._paint(self._requested or "start")
         except KeyboardInterrupt:
             self.panel.say("Interrupted; what was painted is kept.")
-            result = self.current and self.current.result()
         finally:
-            self._looping, self._asked = False, None
-            self._serve_idle()
+            self._looping, self._requested, self._deliver = False, None, _nothing
+            self._handle_idle()
             self._enable()
-        return result
+        return self.current.result() if self.current else None
 
     def load(self, settings: Settings) -> None:
-        """Let the form show these settings."""
+        """Show these settings in the form."""
         self.panel.form.fill(settings)
-        self.panel.say("Loaded: Start paints it again.")
+        self.panel.say("Loaded. Press Start to paint it again, with any live changes.")
         self._enable()
 
-    # what a person does
+    # events
 
     def _put(self, event: str) -> None:
-        """Callbacks end here: the loop takes it from there, if there is one."""
+        """Called by widgets; the loop reads the event if it runs."""
         self._events.put(event)
         if not self._looping:
-            self._serve_idle()
+            self._handle_idle()
 
-    def _taken(self) -> Iterator[str]:
-        """What was done since the last time."""
+    def _new_events(self) -> Iterator[str]:
+        """The events since the last call; raises _Stopped for Stop or Close while painting."""
+        self._deliver()
         with contextlib.suppress(queue.Empty):
             while True:
-                yield self._events.get_nowait()
+                event = self._events.get_nowait()
+                if self._painting and event in ("stop", "close"):
+                    if event == "close":
+                        self._events.put(event)  # for `_next`
+                    raise _Stopped
+                yield event
 
-    def _serve_idle(self) -> None:
-        """Do what needs no loop; keep what does for the next `run`."""
+    def _handle_idle(self) -> None:
+        """Handle events that need no loop; remember what to paint for the next `run`."""
         with self._idle:
-            for event in self._taken():
-                if not self._served(event) and event in _PAINTS:
-                    self._asked = event
+            for event in self._new_events():
+                if not self._handle(event) and event in _PAINTS:
+                    self._requested = event
                     self.panel.say("Run the cell with studio.run() to paint.")
 
     def _next(self) -> str | None:
-        """Wait for the next thing to paint; None for Close."""
-        asked, self._asked = self._asked, None
-        if asked:
-            return asked
+        """Wait for an event that paints; None for Close."""
+        requested, self._requested = self._requested, None
+        if requested:
+            return requested
         self._enable()
         if self.current is None:
             self.panel.say("Ready: press Start.")
         while True:
-            self._deliver()
-            for event in self._taken():
+            for event in self._new_events():
                 if event == "close":
                     return None
-                if not self._served(event) and event in _PAINTS:
+                if not self._handle(event) and event in _PAINTS:
                     return event
             time.sleep(0.05)
 
-    def _do(self, event: str) -> Result | None:
-        """Paint what a button asks for."""
-        if event == "film":
-            return self._paint_film()
-        return self._paint({"start": self._new, "more": self._longer, "fork": self._forked}[event])
-
-    def _served(self, event: str) -> bool:
-        """Do what an event asks for, if that can be done at any time."""
-        doing = {
-            "changed": self._enable,
-            "step": self._show_step,
-            "film": self._make_film,
-            "zip": self._make_zip,
-            "load": self._load,
-            "beside": self._set_beside,
+    def _handle(self, event: str) -> bool:
+        """Handle an event that needs no loop; returns whether it is one."""
+        actions = {"changed": self._enable, "load": self._load_chosen, "upload": self._keep_upload}
+        of_run = {
+            "step": self.panel.show_step,
             "save": self._save,
-            "upload": self._keep_upload,
+            "zip": lambda run: self.panel.offer(zipped(run.folder.path)),
+            "beside": self._set_beside,
         }
-        painted = event == "film" and self.panel.film.kind.value != "of the run"
-        if event not in doing or painted:
+        if self.panel.film.kind.value == "of the run":
+            of_run["film"] = self._make_film
+        if event not in actions and event not in of_run:
             return False
         try:
-            doing[event]()
+            if event in actions:
+                actions[event]()
+            elif self.current is not None:
+                of_run[event](self.current)
         except (ValueError, OSError) as error:
             self.panel.say_error(error)
         return True
 
-    def _obey(self, run: Run) -> bool:
-        """Between two iterations: do what was asked for; False for Stop. Waits while paused."""
+    def _between_iterations(self, run: Run) -> None:
+        """Handle events, and wait while paused."""
         while True:
-            self._deliver()
-            for event in self._taken():
-                if event == "close":
-                    self._events.put(event)  # for whoever waits for the next thing to paint
-                if event in ("stop", "close"):
-                    return False
+            for event in self._new_events():
                 if event == "changed":
                     self._change(run)
                 elif event == "more":
@@ -200,21 +200,27 @@ class Studio:
                 elif event in ("pause", "resume"):
                     self._paused = event == "pause"
                 else:
-                    self._served(event)
+                    self._handle(event)
                     continue
                 self._enable()
                 self.panel.say_where(run, self._paused)
             if not self._paused:
-                return True
+                return
             time.sleep(0.05)
 
+    def _between_frames(self) -> None:
+        for event in self._new_events():
+            self._handle(event)
+
     def _change(self, run: Run) -> None:
-        """Give the run the form's values of the fields that can change while it paints."""
+        """Apply the form's values of live fields to the run."""
         if self.panel.form.check():
             return
-        before, self._known = self._known, self.panel.form.settings().to_dict()
+        before = self._form_values
+        self._read_form()
         live = [name for name, spec in specs().items() if spec.live]
-        changes = {k: self._known[k] for k in live if self._known[k] != before[k]}
+        now = self._form_values
+        changes = {name: now[name] for name in live if now[name] != before[name]}
         try:
             if changes:
                 run.update(**changes)
@@ -223,11 +229,15 @@ class Studio:
 
     # painting
 
-    def _new(self) -> Run:
+    def _read_form(self) -> Settings:
         settings = self.panel.form.settings()
-        self._known = settings.to_dict()
+        self._form_values = settings.to_dict()
+        return settings
+
+    def _new(self) -> Run:
+        settings = self._read_form()
         run = Run(settings, models=self._loaded(settings), out=self.out)
-        self.panel.form.fill(settings.replace(updates=()))  # they show as they are replayed
+        self.panel.form.fill(settings.replace(updates=()))  # the replay shows each change
         return run
 
     def _longer(self) -> Run:
@@ -235,24 +245,22 @@ class Studio:
             return self._new()
         before = self.current.settings
         self.current.extend(_MORE)
-        self._follow(self.current, before)
+        self._show_changes(self.current, before)
         self._change(self.current)
         return self.current
 
     def _forked(self) -> Run:
-        """A new run from the step of the slider, with what the form says otherwise."""
+        """A new run from the slider's step, with the form's other values."""
         step = self.panel.steps.value
         if self.current is None or not step:
-            raise ValueError("Fork begins with a step: move the slider to one first.")
-        settings = self.panel.form.settings()
-        self._known = settings.to_dict()
+            raise ValueError("Fork starts from a step: move the slider to one first.")
         kept = ("init_image", "mask", "im_shape", "models", "clip", "updates")
-        changes = {k: v for k, v in settings.to_dict().items() if k not in kept}
+        changes = {k: v for k, v in self._read_form().to_dict().items() if k not in kept}
         folder = self.current.folder.path
         return Run.fork(folder, step, models=self.current.models, out=self.out, **changes)
 
     def _loaded(self, settings: Settings) -> Models:
-        """The pair that the settings name, loaded once."""
+        """The models that the settings name, loaded once."""
         loaded = self._models
         if loaded is None or not loaded.fit(settings):
             self.panel.say(f"Loading {settings.models} …")
@@ -261,86 +269,60 @@ class Studio:
             self._models = loaded
         return loaded
 
-    def _paint(self, task: Callable[[], Run]) -> Result | None:
-        """Paint what the task makes; what goes wrong is told, and what was painted is kept."""
-        self._clear()
-        with self._noted():
-            try:
-                run = self.current = task()
-            except (ValueError, OSError) as error:
-                self.panel.say_error(error)
-                return None
-            self._painting, self._paused, self._shown_at = True, False, 0.0
-            try:
-                self.panel.steps.value = 0
-                self.panel.show_run(run)
-                self._enable()
-                before = run.settings
+    def _paint(self, event: str) -> None:
+        """Paint what a button requests; the panel shows failures, and what was painted is kept."""
+        begin = {"start": self._new, "more": self._longer, "fork": self._forked}.get(event)
+        self.panel.clear()
+        if not self._responsive:
+            self.panel.note(_UNRESPONSIVE)
+        self._painting, self._filming, self._shown_at = True, begin is None, 0.0
+        try:
+            with self._warnings_in_panel():
+                self._paint_run(begin) if begin else self._paint_film()
+        except _FAILURES as error:
+            self.panel.say_error(error)
+        finally:
+            self._painting = self._filming = self._paused = False
+            self.panel.list_runs(self.out)
+            self._enable()
+
+    def _paint_run(self, begin: Callable[[], Run]) -> None:
+        run = self.current = begin()
+        self.panel.steps.value = 0
+        self.panel.show_run(run)
+        self._enable()
+        before = run.settings
+        try:
+            with contextlib.suppress(_Stopped):
                 for it in run:
-                    before = self._follow(run, before)
+                    before = self._show_changes(run, before)
                     self._show(it)
-                    if not self._obey(run):
-                        break
-            except (ValueError, FloatingPointError, MemoryError, OSError, RuntimeError) as error:
-                self.panel.say_error(error)
-            else:
-                self.panel.say_where(run, False, f"Kept in {run.folder.path}")
-            finally:
-                self._painting = self._paused = False
-                self.panel.show_run(run)
-                self.panel.list_runs(self.out)
-                self._enable()
-        return run.result()
+                    self._between_iterations(run)
+            self.panel.say_where(run, False, f"Kept in {run.folder.path}")
+        finally:
+            self.panel.show_run(run)
 
     def _paint_film(self) -> None:
-        """Paint a film; Stop keeps it so far, and the same once more goes on with it."""
-        self._clear()
-        with self._noted():
-            self._painting = self._filming = True
-            try:
-                settings, form = self.panel.form.settings(), self.panel.film
-                self._known = settings.to_dict()
-                self._enable()
-                film = form.file(settings, self.out)
-                more = {"models": self._loaded(settings), "out": self.out, "show": _Onlooker(self)}
-                more |= asdict(form.options())
-                if form.kind.value == "morph":
-                    morph(form.phrases(settings), film, settings, **more)
-                else:
-                    journey(settings, film, **more)
-            except _Stopped:
-                if film.exists():
-                    self.panel.show_film(film)
-                self.panel.say("Stopped; what there is of the film is kept, and Film goes on.")
-            except (ValueError, FloatingPointError, MemoryError, OSError, RuntimeError) as error:
-                self.panel.say_error(error)
+        """Paint a film; after Stop the same film can be continued."""
+        self._enable()
+        settings, form = self._read_form(), self.panel.film
+        film = form.file(settings, self.out)
+        options = {"models": self._loaded(settings), "out": self.out, "show": _FilmWatcher(self)}
+        options |= asdict(form.options())
+        try:
+            if form.kind.value == "morph":
+                morph(form.phrases(settings), film, settings, **options)
             else:
-                self.panel.show_film(film)
-                self.panel.say(f"Kept as {film}")
-            finally:
-                self._painting = self._filming = False
-                self.panel.list_runs(self.out)
-                self._enable()
-
-    def _clear(self) -> None:
-        """Make the panel ready for what is painted next."""
-        self.panel.clear()
-        if not self._heard:
-            self.panel.note(_UNHEARD)
-
-    def _heed(self) -> None:
-        """Between two frames of a film: do what was asked for."""
-        self._deliver()
-        for event in self._taken():
-            if event == "close":
-                self._events.put(event)
-            if event in ("stop", "close"):
-                raise _Stopped
-            self._served(event)
+                journey(settings, film, **options)
+            self.panel.say(f"Kept as {film}")
+        except _Stopped:
+            self.panel.say("Stopped. The film so far is kept; press Film to continue it.")
+        if film.exists():
+            self.panel.show_film(film)
 
     @contextlib.contextmanager
-    def _noted(self) -> Iterator[None]:
-        """The package's warnings stand in the panel instead of below the cell."""
+    def _warnings_in_panel(self) -> Iterator[None]:
+        """Show the package's warnings in the panel instead of below the cell."""
         with warnings.catch_warnings():
             elsewhere = warnings.showwarning
 
@@ -354,17 +336,17 @@ class Studio:
             warnings.showwarning = show
             yield
 
-    def _follow(self, run: Run, before: Settings) -> Settings:
-        """Let the form show what a replayed change, or 200 more, has made of a field."""
+    def _show_changes(self, run: Run, before: Settings) -> Settings:
+        """Show in the form what a replayed change, or 200 more, changed; returns the settings."""
         if run.settings is not before:
-            was, now = before.to_dict(), run.settings.to_dict()
-            changes = {k: v for k, v in now.items() if v != was[k] and v != self._known[k]}
-            self._known |= changes
+            was, now, shown = before.to_dict(), run.settings.to_dict(), self._form_values
+            changes = {k: v for k, v in now.items() if v != was[k] and v != shown[k]}
+            self._form_values |= changes
             self.panel.form.show(changes)
         return run.settings
 
     def _show(self, it: Iterate) -> None:
-        """The picture at every shown step, and at most twice a second in between."""
+        """Show the picture at every shown step, and at most twice a second in between."""
         if it.shown:
             self.panel.show_run(it.run)
         elif time.monotonic() - self._shown_at >= _EVERY:
@@ -376,37 +358,24 @@ class Studio:
 
     # what needs no loop
 
-    def _show_step(self) -> None:
-        if self.current is not None:
-            self.panel.show_step(self.current)
+    def _save(self, run: Run) -> None:
+        run.save()
+        self.panel.say(f"Saved in {run.folder.path}.")
 
-    def _save(self) -> None:
-        if self.current is not None:
-            self.current.save()
-            self.panel.say(f"Saved in {self.current.folder.path}.")
-
-    def _make_film(self) -> None:
-        if self.current is not None and self.current.i:
-            self.current.save_film()
-            cut = self.panel.film.options()
-            film = self.current.folder.timelapse
+    def _make_film(self, run: Run) -> None:
+        if run.i:
+            run.save_film()
+            film, cut = run.folder.timelapse, self.panel.film.options()
             if cut != Cut():
-                film = timelapse(self.current.folder.path, **asdict(cut))
+                film = timelapse(run.folder.path, **asdict(cut))
             self.panel.show_film(film)
 
-    def _make_zip(self) -> None:
-        if self.current is not None:
-            self.panel.offer(zipped(self.current.folder.path))
-
-    def _load(self) -> None:
+    def _load_chosen(self) -> None:
         if self.panel.runs.value:
-            picture = RunFolder(Path(self.panel.runs.value)).picture
-            self.panel.form.fill(Settings.from_png(picture))
-            self.panel.say("Loaded: Start paints it again, live changes included.")
-            self._enable()
+            self.load(Settings.from_png(RunFolder(Path(self.panel.runs.value)).picture))
 
     def _keep_upload(self) -> None:
-        """One's own checkpoint: kept beside the runs, and named in the form."""
+        """Keep an uploaded checkpoint beside the runs, and name it in the form."""
         folder = self.out / "uploads"
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in self.panel.uploaded().items():
@@ -415,13 +384,13 @@ class Studio:
             if not name.endswith(".yaml"):
                 self.panel.fill(models=str(folder / name))
 
-    def _set_beside(self) -> None:
-        if self.panel.runs.value and self.current is not None:
+    def _set_beside(self, run: Run) -> None:
+        if self.panel.runs.value:
             other = RunFolder(Path(self.panel.runs.value)).picture
-            self.panel.set_beside(self.current.folder.picture, other)
+            self.panel.set_beside(run.folder.picture, other)
 
     def _enable(self) -> None:
-        """Only buttons that do something can be pressed."""
+        """Enable the buttons that do something now."""
         wrong, painting, filming = bool(self.panel.form.check()), self._painting, self._filming
         there, listed = self.current is not None, bool(self.panel.runs.options)
         of_run = self.panel.film.kind.value == "of the run"
@@ -431,50 +400,57 @@ class Studio:
         usable |= {"pause": painting and not (filming or self._paused), "resume": self._paused}
         usable |= {"fork": there and not wrong and not painting, "close": self._looping}
         usable |= {"load": listed and not painting, "beside": listed and there}
-        if self._looping and not self._heard:
+        if self._looping and not self._responsive:
             usable = dict.fromkeys(usable, False)
         self.panel.enable(usable)
 
 
-class _Stopped(Exception):  # noqa: N818 - no error
-    """Someone has pressed Stop while a film was made."""
+class _Stopped(Exception):  # noqa: N818 - not an error
+    """Stop or Close was pressed while painting."""
 
 
-class _Onlooker(Watcher):
-    """Shows in the panel how a film is made."""
+class _FilmWatcher(Watcher):
+    """Shows a film's progress in the panel."""
 
     def __init__(self, studio: Studio) -> None:
-        self.studio, self._shown_at = studio, 0.0
+        self.studio = studio
 
-    def run(self, run: Run) -> Iterator[Iterate]:
+    def run(self, run: Run) -> Iterable[Iterate]:
         self.studio.current = run
         self.studio.panel.show_run(run)
+        return self._painted(run)
+
+    def _painted(self, run: Run) -> Iterator[Iterate]:
         for it in run:
             self.studio._show(it)
-            self.studio._heed()
+            self.studio._between_frames()
             yield it
 
     def frame(self, number: int, total: int, frame: np.ndarray) -> None:
-        if number == total or time.monotonic() - self._shown_at >= _EVERY:
+        if number == total or time.monotonic() - self.studio._shown_at >= _EVERY:
             self.studio.panel.show_frame(number, total, frame)
-            self._shown_at = time.monotonic()
-        self.studio._heed()
+            self.studio._shown_at = time.monotonic()
+        self.studio._between_frames()
+
+
+def _nothing() -> None:
+    """Delivers nothing, where events arrive by themselves or not at all."""
 
 
 @contextlib.contextmanager
 def _delivered(panel: widgets.Widget) -> Iterator[Callable[[], None] | None]:
-    """What lets the events of widgets come through while a cell runs, to be called now and then.
+    """A function that lets widget events arrive while a cell runs, to be called repeatedly.
 
     None if they cannot. ipykernel 7 delivers them on another thread, if the front end opened a
     subshell; ipykernel 6, which Colab has, needs jupyter-ui-poll.
     """
     kernel = getattr(sys.modules["IPython"].get_ipython(), "kernel", None)
     if kernel is None:  # a program that calls the callbacks itself
-        yield lambda: None
+        yield _nothing
     elif sys.modules["ipykernel"].version_info[0] >= 7:
         for widget in _tree(panel):
             _send_to_its_own_thread(widget.comm)
-        yield (lambda: None) if _opens_subshell(kernel) else None
+        yield _nothing if _opens_subshell(kernel) else None
     elif importlib.util.find_spec("jupyter_ui_poll") is None:
         yield None
     else:
@@ -485,7 +461,7 @@ def _delivered(panel: widgets.Widget) -> Iterator[Callable[[], None] | None]:
 
 
 def _opens_subshell(kernel: object) -> bool:
-    """Whether the front end opens a subshell: it does so shortly after it got the first widget."""
+    """Whether the front end opens a subshell, shortly after it received the first widget."""
     manager, ends = kernel.shell_channel_thread.manager, time.monotonic() + _OPENING
     while not manager.list_subshell() and time.monotonic() < ends:
         time.sleep(0.05)
@@ -502,8 +478,8 @@ def _tree(widget: widgets.Widget) -> Iterator[widgets.Widget]:
 def _send_to_its_own_thread(comm: object) -> None:
     """Let a widget's events go where the front end sends them.
 
-    From ipykernel 7.4 on they go to the thread that last changed the widget: here the main one,
-    which would see them only when the loop is over.
+    Since ipykernel 7.4 they go to the thread that last changed the widget: here the main thread,
+    which would receive them only after the loop.
     """
     if hasattr(comm, "_reply_subshell_for"):
         comm._reply_subshell_for = lambda data, default: default
