@@ -26,7 +26,7 @@ class _NotReadyError(Exception):
 
 
 class _NoAnswerError(BaseException):
-    """The time is up. Not an Exception, because Colab's message loop swallows those."""
+    """Drive did not answer. Not an Exception, because Colab's message loop swallows those."""
 
 
 def _is_project(folder):
@@ -54,11 +54,9 @@ def _find_source():
 
 
 def _installed_at():
-    """When the package was installed: 0 if it is not, infinity if it is used in place."""
+    """When the package was installed: 0 if it was not, infinity for an editable install."""
     for known in importlib.metadata.distributions(name="vqclip-nb"):
-        if known.read_text(
-            "RECORD"
-        ):  # written by pip; a build leaves metadata without it in a clone
+        if known.read_text("RECORD"):  # from pip; metadata that a build leaves in a clone has none
             origin = json.loads(known.read_text("direct_url.json") or "{}")
             in_place = origin.get("dir_info", {}).get("editable")
             file = pathlib.Path(known.locate_file("vqclip_nb/__init__.py"))
@@ -67,15 +65,15 @@ def _installed_at():
 
 
 def _look_in_drive():
-    """Ask for Google Drive, and look for a zip there."""
+    """Ask for access to Google Drive, and look for the project there."""
     from google.colab import drive
 
     def wake(*_):
         raise _NoAnswerError("it did not answer within 10 s")
 
-    print("vqclip_nb is not here: Colab will ask for access to your Google Drive, to look there.")
+    print("vqclip_nb was not found. Colab will ask for access to your Google Drive to look there.")
     before = signal.signal(signal.SIGALRM, wake)
-    if "COLAB_NOTEBOOK_ID" not in os.environ:  # not Colab's own page: VS Code's may never answer
+    if "COLAB_NOTEBOOK_ID" not in os.environ:  # another page, e.g. VS Code's, may never answer
         signal.setitimer(signal.ITIMER_REAL, 10, 0.5)
     try:
         drive.mount("/content/drive")
@@ -88,7 +86,7 @@ def _look_in_drive():
 
 
 def _copied(source):
-    """A copy of the project to install from: a build writes beside what it builds."""
+    """A copy of the project to install from, because a build writes into its source folder."""
     copy = tempfile.mkdtemp()
     if source.is_dir():
         ignored = shutil.ignore_patterns(".*", "runs", "sweep", "build")
@@ -99,14 +97,14 @@ def _copied(source):
             names = set(packed.namelist())
     except (zipfile.BadZipFile, EOFError) as error:
         raise _NotReadyError(
-            f"{source} is not a whole zip: wait until its upload is done, or upload it again, "
-            "and run this cell again."
+            f"{source} is not a complete zip: wait until its upload is done, or upload it again, "
+            "then run this cell again."
         ) from error
     roots = [n[: -len("pyproject.toml")] for n in names if n.endswith("pyproject.toml")]
     roots = [root for root in roots if root + "vqclip_nb/__init__.py" in names]
     if not roots:
         raise _NotReadyError(
-            f"{source} is no zip of this project: remove it and run this cell again."
+            f"{source} is not a zip of this project: remove it, then run this cell again."
         )
     return pathlib.Path(copy, min(roots, key=len))
 
@@ -115,22 +113,23 @@ def _install(*wanted):
     pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
     if subprocess.run([*pip, *map(str, wanted)]).returncode:
         raise _NotReadyError(
-            "pip could not install the project, for the reason above: is this machine online?"
+            "pip could not install the project: see its message above, check that this machine is "
+            "online, then run this cell again."
         )
     for name in [name for name in sys.modules if name.split(".")[0] == "vqclip_nb"]:
-        del sys.modules[name]  # of an older one, or a folder of that name
+        del sys.modules[name]  # from an older version, or a folder of this name
     importlib.invalidate_caches()
 
 
 def _prepare():
-    """Bring the package to this machine, where it is missing or older than what lies here."""
+    """Install the package if it is missing, or older than the project that was found."""
     source, installed = _find_source(), _installed_at()
     if not (source or installed or ADDRESS) and _COLAB and not _DRIVE.is_dir():
         source = _look_in_drive()
     if not (source or installed or ADDRESS):
         raise _NotReadyError(
-            "vqclip_nb is not here: upload a zip of the project, vqclip_nb.zip, beside this "
-            "notebook or to your Google Drive, or clone the project, and run this cell again."
+            "vqclip_nb was not found: upload a zip of the project, vqclip_nb.zip, next to this "
+            "notebook or to your Google Drive, or clone the project, then run this cell again."
         )
     wanted = []
     if source and _changed(source) > installed:
@@ -138,7 +137,7 @@ def _prepare():
     elif not installed:
         wanted.append(f"{ADDRESS}/archive/refs/heads/main.zip")
     if _COLAB and importlib.util.find_spec("jupyter_ui_poll") is None:
-        wanted.append("jupyter-ui-poll")  # lets buttons be heard while a cell runs
+        wanted.append("jupyter-ui-poll")  # lets buttons work while a cell runs
     if wanted:
         _install(*wanted)
 

@@ -1,9 +1,10 @@
-"""A printable page of figures for each lesson: its cells that are tagged `page`, with captions.
+"""Make a printable page for each lesson, with the figures of its cells tagged `page`.
 
     python .ci/handouts.py            all lessons
-    python .ci/handouts.py 10 13      these
+    python .ci/handouts.py 10 13      lessons 10 and 13
 
-Run it when a lesson's figures change. The caption is what the lesson says first below the figure.
+Run it after a figure or the text below it changes: a caption is the first two sentences of the
+Markdown cell below the figure.
 """
 
 import base64
@@ -24,7 +25,7 @@ WIDTH, HEIGHT, MARGIN = 8.27, 11.69, 0.5  # inches of A4
 LINE = 0.16  # inches
 NARROW = 620  # pixels
 
-Figured = tuple[Image.Image, str]  # with its caption
+Figured = tuple[Image.Image, str]  # a figure and its caption
 
 
 def main() -> None:
@@ -56,14 +57,14 @@ def figures_of(path: Path) -> tuple[str, list[Figured]]:
 
 
 def plain(text: str) -> str:
-    """Markdown's first two sentences without its marks."""
+    """The first two sentences of Markdown, without its markup."""
     text = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", text)
     text = re.sub(r"[*`]", "", text).replace("\n", " ")
     return re.sub(":$", ".", " ".join(re.split(r"(?<=[.!?]) ", text)[:2]))
 
 
 def in_rows(figures: list[Figured]) -> list[list[Figured]]:
-    """Narrow figures that follow each other share a row."""
+    """Put two narrow figures in a row if they follow each other."""
     rows: list[list[Figured]] = []
     for figure in figures:
         narrow = figure[0].width <= NARROW
@@ -75,7 +76,7 @@ def in_rows(figures: list[Figured]) -> list[list[Figured]]:
 
 
 def page(title: str, figures: list[Figured]):
-    """One page of A4: as large as all fit."""
+    """Lay out the figures on one A4 page, as large as they fit."""
     rows, across = in_rows(figures), WIDTH - 2 * MARGIN
     widths = [sum(image.width for image, _ in row) for row in rows]
     heights = [max(i.height for i, _ in r) * across / w for r, w in zip(rows, widths, strict=True)]

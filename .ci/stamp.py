@@ -1,10 +1,10 @@
-"""Write the repository's address wherever it belongs: python .ci/stamp.py [ADDRESS]
+"""Write the first cell and the repository's address everywhere: python .ci/stamp.py [ADDRESS]
 
 ADDRESS, e.g. https://github.com/OWNER/NAME, becomes `Repository` in `[project.urls]` of
-pyproject.toml; without it, the one that stands there is used. From it come the first cell of every
-notebook and, for GitHub, the buttons that open notebooks in Colab and on Kaggle, in the notebooks
-and in README.md. While no address is known there are no buttons, and notebooks look for a clone or
-a zip.
+pyproject.toml; the default is the address that is already there. The address goes into the first
+cell of every notebook. For GitHub, buttons that open notebooks in Colab and on Kaggle are added to
+the notebooks and to README.md. Without an address there are no buttons, and notebooks look for a
+clone or a zip.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}  # for Colab a
 
 
 def address() -> str:
-    """The repository's address; empty while it is not known."""
+    """The repository's address; empty if pyproject.toml has none."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return project.get("urls", {}).get("Repository", "").rstrip("/")
 
 
 def first_cell(repository: str) -> str:
-    """The source of every notebook's first cell of code."""
+    """The source of the first code cell of every notebook."""
     source = (ROOT / ".ci" / "first_cell.py").read_text(encoding="utf-8").rstrip("\n")
     return source.replace('ADDRESS = ""', f'ADDRESS = "{repository}"')
 
 
 def badges(repository: str, notebook: Path) -> str:
-    """The line that opens a notebook in Colab or on Kaggle, which know repositories on GitHub."""
+    """The buttons that open a notebook in Colab or on Kaggle; empty unless it is on GitHub."""
     site, _, name = repository.partition("github.com/")
     if not name or site != "https://":
         return ""
@@ -51,14 +51,14 @@ def badges(repository: str, notebook: Path) -> str:
 
 
 def with_address(pyproject: str, repository: str) -> str:
-    """The text of pyproject.toml with this address as the project's."""
+    """The text of pyproject.toml with this address."""
     text = re.sub(r"\[project\.urls\]\n(?:[^\[\n].*\n)*\n", "", pyproject)
     urls = f'[project.urls]\nRepository = "{repository}"\n\n' if repository else ""
     return text.replace("[project.scripts]\n", f"{urls}[project.scripts]\n")
 
 
 def with_buttons(text: str, buttons: str) -> str:
-    """Markdown with the buttons below its first heading, in place of those that stand there."""
+    """Markdown with the buttons below its first heading, replacing any that it has."""
     lines = [line for line in text.splitlines() if BADGE not in line]
     head, body = lines[0], "\n".join(lines[1:]).strip("\n")
     return "\n\n".join(part for part in (head, buttons, body) if part)
@@ -80,7 +80,9 @@ def main(words: list[str]) -> None:
     if words:
         repository = words[0].rstrip("/").removesuffix(".git")
         if len(words) > 1 or not re.fullmatch(r"https://[\w.-]+(/[\w.-]+)+", repository):
-            sys.exit(f"stamp.py: {' '.join(words)!r} is no address: give https://HOST/OWNER/NAME.")
+            sys.exit(
+                f"stamp.py: {' '.join(words)!r} is not an address: use https://HOST/OWNER/NAME."
+            )
         project = ROOT / "pyproject.toml"
         text = with_address(project.read_text(encoding="utf-8"), repository)
         project.write_text(text, encoding="utf-8")

@@ -163,7 +163,7 @@ def test_the_first_cell_finds_the_project_in_a_zip(root, cell):
 
 @pytest.mark.parametrize(
     ("data", "told"),
-    [(b"PK half of it", "not a whole zip: wait"), (None, "no zip of this project")],
+    [(b"PK half of it", "not a complete zip: wait"), (None, "not a zip of this project")],
 )
 def test_the_first_cell_refuses_another_zip_in_one_sentence(data, told, cell):
     file = _zip(Path("vqclip_nb.zip"), "another/file")

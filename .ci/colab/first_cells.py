@@ -1,7 +1,7 @@
-"""Run the notebooks' first cell in each way in which a person may have brought the project to Colab.
+"""Test the notebooks' first cell with every way to provide the project on Colab.
 
-Each case starts without the package, in a /content of its own, and must end in a working import or
-in one sentence that says what to do. Prints a table; exits with 1 if a case ends otherwise.
+Each case starts with an empty /content and without the package, and must end in a working import or
+in one sentence that says what to do. Prints a table; exits with 1 if a case fails.
 """
 
 from __future__ import annotations
@@ -35,17 +35,19 @@ IPYTHON = [
 
 @dataclass(frozen=True)
 class Case:
-    """A way to bring the project along.
+    """A way to provide the project.
 
-    brought: what lies in /content, under which name, since how many minutes
-    told: what the cell must say; folder: where the notebook's kernel starts
-    drive: the folder that is the person's Drive; empty: permission is refused; silent: no answer
-    page: whether it is Colab's own page, or VS Code; installed: whether an older version is
+    expected: a pattern that the cell's output must match
+    files: what is in /content: a source, its name there, and its age in minutes
+    folder: where the notebook's kernel starts
+    drive: the folder that is mounted as Drive; "": permission is refused; "silent": no answer
+    page: True for Colab's own page, False for VS Code
+    installed: whether an older version is installed
     """
 
     name: str
-    told: str
-    brought: tuple[tuple[Path, str, int], ...] = ()
+    expected: str
+    files: tuple[tuple[Path, str, int], ...] = ()
     folder: Path = CONTENT
     drive: str = ""
     page: bool = True
@@ -53,7 +55,7 @@ class Case:
 
 
 class Bag:
-    """The project in the forms in which it travels, made in a folder outside /content."""
+    """The project as clones and zips of all kinds, made in a folder outside /content."""
 
     def __init__(self, folder: Path) -> None:
         self.clone = folder / "clone"
@@ -90,7 +92,7 @@ class Bag:
         return to
 
     def put(self, what: Path, name: str, minutes_ago: float = 0) -> None:
-        """A zip or a folder in /content, brought there some minutes ago."""
+        """Copy a zip or a folder to /content, with a modification time some minutes ago."""
         place = CONTENT / name
         if what.is_dir():
             shutil.copytree(what, place)
@@ -102,13 +104,13 @@ class Bag:
 
 
 def cases(bag: Bag) -> list[Case]:
-    """All ways."""
+    """All cases."""
     version = re.search(r'__version__ = "(.*)"', _init().read_text(encoding="utf-8")).group(1)
     new, old = rf"imported {re.escape(version)} from", rf"imported {re.escape(OLD)} from"
     clone = ((bag.clone, "vqclip_nb", 0),)
     both = ((bag.old_zip, "vqclip_nb-main.zip", 30), (bag.zip, "vqclip_nb-main (1).zip", 1))
-    refused = "(?s)Colab will ask for access to your Google Drive.*was not opened.*is not here: upload a zip"
-    silent = "(?s)did not answer within 10 s.*is not here: upload a zip"
+    refused = "(?s)Colab will ask for access to your Google Drive.*not opened.*was not found: upload a zip"
+    silent = "(?s)did not answer within 10 s.*was not found: upload a zip"
     return [
         Case("%cd into a clone", new, clone, CONTENT / "vqclip_nb"),
         Case("a clone beside the notebook", new, clone),
@@ -122,9 +124,9 @@ def cases(bag: Bag) -> list[Case]:
              installed=True),
         Case("an older zip beside an installed version", old, ((bag.zip, "vqclip_nb.zip", 60),),
              installed=True),
-        Case("half a zip", "✗ .* is not a whole zip: wait", ((bag.half_zip, "vqclip_nb.zip", 0),)),
+        Case("half a zip", "✗ .* is not a complete zip: wait", ((bag.half_zip, "vqclip_nb.zip", 0),)),
         Case("a zip in Drive", new, drive=str(bag.drive)),
-        Case("nothing, not even in Drive", "✗ vqclip_nb is not here: upload a zip",
+        Case("nothing, not even in Drive", "✗ vqclip_nb was not found: upload a zip",
              drive=str(bag.empty_drive)),
         Case("Drive refused", refused),
         Case("VS Code, whose page does not answer", silent, drive="silent", page=False),
@@ -136,14 +138,14 @@ def _init(project: Path = ROOT) -> Path:
 
 
 def run(case: Case, bag: Bag) -> tuple[bool, str, float]:
-    """Whether a case ends as it must, the last thing that it says, and the cell's seconds."""
+    """Run a case: whether it passed, the last line that it printed, and the cell's seconds."""
     for place in CONTENT.iterdir():
         shutil.rmtree(place) if place.is_dir() and not place.is_symlink() else place.unlink()
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "uninstall", "--yes", "vqclip-nb"], check=True, capture_output=True)
     if case.installed:
         subprocess.run([*pip, "install", str(bag.old)], check=True, capture_output=True)
-    for what, name, minutes in case.brought:
+    for what, name, minutes in case.files:
         bag.put(what, name, minutes)
     env = os.environ | {"COLAB_RELEASE_TAG": "stand-in", "PYTHONPATH": str(STUB)}
     env |= {"COLAB_DRIVE": case.drive} | ({"COLAB_NOTEBOOK_ID": "1"} if case.page else {})
@@ -152,19 +154,19 @@ def run(case: Case, bag: Bag) -> tuple[bool, str, float]:
         [*IPYTHON, PROGRAM], cwd=case.folder, env=env, capture_output=True, text=True
     )
     seconds, said = time.perf_counter() - began, done.stdout + done.stderr
-    good = re.search(case.told, said) and "Traceback" not in said
+    good = re.search(case.expected, said) and "Traceback" not in said
     lines = [line for line in done.stdout.splitlines() if line.strip()]
     return bool(good), lines[-1] if good else said, seconds
 
 
 def main() -> int:
-    """Run every case, and leave a zip for the notebooks."""
+    """Run every case, then leave a zip for the notebooks in /content."""
     folder = Path(sys.argv[1])
     bag, failed = Bag(folder), 0
     for case in cases(bag):
         good, said, seconds = run(case, bag)
         failed += not good
-        print(f"| {case.name} | {'right' if good else 'WRONG'}: {said} | {seconds:.0f} s |")
+        print(f"| {case.name} | {'passed' if good else 'FAILED'}: {said} | {seconds:.0f} s |")
         sys.stdout.flush()
     bag.put(bag.zip, "vqclip_nb-main.zip")
     return 1 if failed else 0

@@ -1,6 +1,6 @@
-"""Run every notebook in /content as a person would who uploaded a zip: Run all, embedded models.
+"""Run every notebook in /content, after a zip of the project was uploaded, with embedded models.
 
-Prints a table; exits with 1 if a notebook ends in an error.
+Prints a table; exits with 1 if a notebook fails.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CONTENT = "/content"
 
 
 def run(path: Path) -> str:
-    """What went wrong in a notebook; empty if nothing did."""
+    """Run a notebook; what went wrong, or an empty string."""
     notebook = shortened(nbformat.read(path, as_version=4))
     resources = {"metadata": {"path": CONTENT}}
     try:
@@ -37,7 +37,7 @@ def run(path: Path) -> str:
 
 
 def main() -> int:
-    """Run all notebooks, of which the first brings the package along."""
+    """Run all notebooks; the first installs the package."""
     os.environ |= {"COLAB_RELEASE_TAG": "stand-in", "VQCLIP_FAST": "1"}
     os.environ["PYTHONPATH"] = str(ROOT / ".ci" / "colab" / "stub")
     failed = 0

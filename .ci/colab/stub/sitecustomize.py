@@ -1,3 +1,3 @@
-"""Colab's kernels have its module loaded before the first cell runs."""
+"""Load google.colab before the first cell runs, as on Colab."""
 
 import google.colab  # noqa: F401

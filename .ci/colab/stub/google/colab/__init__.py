@@ -1,4 +1,4 @@
-"""Colab's own module, as far as this project's notebooks meet it; see `.ci/colab/run`."""
+"""A stub of Colab's module, with what this project's notebooks use; see `.ci/colab/run`."""
 
 from google.colab import drive, files, output, userdata
 

@@ -1,6 +1,6 @@
-"""Google Drive: a folder that COLAB_DRIVE names; without it, the person refuses.
+"""Google Drive: the folder that COLAB_DRIVE names; if it is empty, permission is refused.
 
-COLAB_DRIVE=silent: a page that never answers, as VS Code's may be.
+COLAB_DRIVE=silent imitates a page that never answers, as VS Code's may.
 """
 
 import contextlib
@@ -10,13 +10,13 @@ from pathlib import Path
 
 
 def mount(mountpoint: str, force_remount: bool = False, timeout_ms: int = 120_000) -> None:
-    """Show the folder at the mount point, or raise as Colab does where permission was not given."""
+    """Link the folder at the mount point, or raise as Colab does without permission."""
     place, folder = Path(mountpoint), os.environ.get("COLAB_DRIVE")
     if (place / "MyDrive").is_dir():
         print(f"Drive already mounted at {mountpoint}; to attempt to forcibly remount, call ...")
         return
     while folder == "silent":
-        with contextlib.suppress(Exception):  # as Colab's reader of answers
+        with contextlib.suppress(Exception):  # as in Colab's message loop
             time.sleep(0.025)
     if not folder:
         raise ValueError("mount failed: credential propagation was unsuccessful")

@@ -1,5 +1,5 @@
-"""What Colab's page would do on request; nothing here."""
+"""Requests to Colab's page; they do nothing here."""
 
 
 def enable_custom_widget_manager() -> None:
-    """Nothing to do: the stand-in has no page."""
+    """Do nothing: there is no page."""

@@ -1,10 +1,10 @@
-"""Secrets: none is kept."""
+"""Secrets: there are none."""
 
 
 class SecretNotFoundError(Exception):
-    """As Colab's."""
+    """Like Colab's."""
 
 
 def get(key: str) -> str:
-    """Raise as Colab does for a secret that is not there."""
+    """Raise as Colab does for an unknown secret."""
     raise SecretNotFoundError(f"Secret {key} does not exist.")
