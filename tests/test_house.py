@@ -47,13 +47,11 @@ def _room(name: str) -> int:
     return ROOMS.index(name.split(".")[1])
 
 
-@pytest.mark.xfail(strict=False, reason="rooms are still being separated")
 def test_no_module_imports_from_a_room_above_its_own():
     arrows = {(name, other) for name, others in GRAPH.items() for other in others}
     assert {arrow for arrow in arrows if _room(arrow[0]) < _room(arrow[1])} == set()
 
 
-@pytest.mark.xfail(strict=False, reason="rooms are still being separated")
 def test_imports_form_no_circle_and_at_most_13_levels():
     levels: dict[str, int] = {}
     for name in TopologicalSorter(GRAPH).static_order():
@@ -108,7 +106,6 @@ def test_neither_the_package_nor_what_reads_settings_imports_torch(imported):
     assert "torch" not in imported["settings"]
 
 
-@pytest.mark.xfail(strict=False, reason="rooms are still being separated")
 def test_the_core_imports_nothing_that_is_built_on_it(imported):
     others = {"storage", *ROOMS[ROOMS.index("core") + 1 :]}
     new = imported["core"] - imported["settings"]
