@@ -1,4 +1,1 @@
-"""The optimisation loop: pure computation on tensors, without files, network or widgets.
-
-May import `settings`, `prompt_syntax` and `models`.
-"""
+"""The loop as pure computation on tensors: no files, network or widgets; it may import models."""
