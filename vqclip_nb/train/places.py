@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 Colour = tuple[float, float, float]  # 0 to 255
 Point = tuple[float, float]
@@ -219,13 +219,13 @@ _LIGHT = {
     "day": (1.0, 1.0, 1.0),
     "sunset": (0.92, 0.6, 0.5),
     "dawn": (1.0, 0.88, 0.88),
-    "night": (0.24, 0.32, 0.56),
+    "night": (0.34, 0.43, 0.7),
 }
 _CLOUD = {
     "day": (255, 255, 255),
     "sunset": (250, 150, 130),
     "dawn": (255, 226, 222),
-    "night": (58, 70, 116),
+    "night": (70, 84, 136),
 }
 _SUN = {"day": (255, 232, 120), "sunset": (255, 150, 50), "dawn": (255, 244, 190), "night": None}
 # Grey of the sky by day, how much of it, light, haze.
@@ -235,8 +235,8 @@ _GREYS = {
     "wind": ((190, 210, 225), 0.2, 0.98, 0.4),
     "cloudy": ((170, 182, 196), 0.6, 0.9, 0.5),
     "rain": ((124, 138, 156), 0.85, 0.76, 0.65),
-    "snow": ((184, 196, 214), 0.75, 0.94, 0.65),
-    "fog": ((206, 211, 216), 0.92, 0.92, 1.0),
+    "snow": ((158, 174, 200), 0.8, 0.94, 0.6),
+    "fog": ((206, 211, 216), 0.92, 0.92, 0.8),
     "storm": ((66, 68, 88), 0.95, 0.52, 0.5),
 }
 _GRASS = {
@@ -256,6 +256,7 @@ _LEAVES = {
 def _mood(place: Place, rng: random.Random) -> Mood:
     grey, share, bright, haze = _GREYS[place.weather]
     light = _LIGHT[place.time]
+    bright = max(bright, 0.82) if place.time == "night" else bright
     dim = light if place.time == "night" else _mix(light, _WHITE_LIGHT, 0.4)
     grey = _tint(_near(rng, grey, 4), dim)
     sky = rng.choice(_SKIES[place.time])
@@ -268,7 +269,7 @@ def _mood(place: Place, rng: random.Random) -> Mood:
     if season == "winter":
         grass = _GRASS["winter"][0]
     gloomy = share > 0.7
-    sun = None if gloomy and place.weather != "snow" else _SUN[place.time]
+    sun = None if gloomy else _SUN[place.time]
     return Mood(
         place=place,
         sky=sky,
@@ -426,6 +427,7 @@ def _sky(c: Canvas, horizon: float, skyline: float | None = None) -> float:
     skyline = horizon if skyline is None else skyline
     mood, weather = c.mood, c.mood.place.weather
     c.ramp(0, min(horizon + 0.02, 1), mood.sky, SHINING)
+    c.box(0, horizon, c.w, 1, mood.sky[-1], SHINING)
     x = c.u(0.15, 0.85) * c.w
     if mood.stars:
         _stars(c, skyline)
@@ -434,8 +436,8 @@ def _sky(c: Canvas, horizon: float, skyline: float | None = None) -> float:
     elif mood.sun is not None:
         _sun(c, x, skyline)
     if weather == "rainbow":
-        _rainbow(c, horizon)
-    _clouds(c, skyline)
+        _rainbow(c, skyline)
+    _clouds(c, skyline, x if mood.moon or mood.sun else None)
     if weather == "storm":
         _lightning(c, skyline)
     return x
@@ -445,8 +447,8 @@ def _stars(c: Canvas, skyline: float) -> None:
     for _ in range(c.some(34, 60)):
         x, y, size = c.u(0, c.w), c.u(0, max(skyline - 0.04, 0.15)), c.rng.choice((3, 4, 4, 6)) / 1000
         c.disc(x, y, size, (255, 255, 236), SHINING)
-    for _ in range(c.some(2, 5)):  # a few large ones with four points
-        x, y, r = c.u(0, c.w), c.u(0.02, max(skyline * 0.8, 0.1)), c.u(0.012, 0.022)
+    for x in c.along(c.some(2, 5)):  # a few large ones with four points
+        y, r = c.u(0.02, max(skyline * 0.8, 0.1)), c.u(0.012, 0.02)
         points = [(0, -r), (r / 5, -r / 5), (r, 0), (r / 5, r / 5)]
         points += [(-a, -b) for a, b in points]
         c.poly([(x + a, y + b) for a, b in points], (255, 250, 220), SHINING)
@@ -455,7 +457,8 @@ def _stars(c: Canvas, skyline: float) -> None:
 def _moon(c: Canvas, x: float, skyline: float) -> None:
     r = c.u(0.05, 0.085)
     y = c.u(r + 0.03, max(skyline * 0.6, r + 0.04))
-    pale = _mix((252, 246, 214), c.mood.sky[1], 0.0 if c.mood.stars else 0.35)
+    pale = _mix((252, 246, 214), c.mood.sky[1], 0.0 if c.mood.stars else 0.25)
+    y = y if c.mood.stars else max(skyline * 0.6, r + 0.04)  # below the cover of clouds
     c.glow(x, y, r * 3.2, _mix(pale, c.mood.sky[1], 0.3), 0.45)
     kind = c.rng.choice(("full", "crescent", "crescent"))
     if kind == "full" or not c.mood.stars:
@@ -500,38 +503,40 @@ def _sunbeams(c: Canvas, x: float, y: float, colour: Colour) -> None:
             turns = [math.pi * (1 + (i + turn + edge) / number / 2) for edge in (0, 1)]
             ends = [(cx + 150 * math.cos(t) / c.w, cy + 150 * math.sin(t)) for t in turns]
             pen.polygon([(cx, cy), *ends], fill=105)
-    c.veil(np.asarray(small) / 255, colour)
+    c.veil(np.asarray(small.filter(ImageFilter.GaussianBlur(0.9))) / 255, colour)
 
 
-def _rainbow(c: Canvas, horizon: float) -> None:
-    radius = c.u(0.75, 0.95) * min(horizon, c.w * 0.6)
-    x, y = c.w * c.u(0.35, 0.65), horizon + 0.02
+def _rainbow(c: Canvas, skyline: float) -> None:
+    x, y = c.w * c.u(0.35, 0.65), skyline + c.u(0.06, 0.12)
+    radius = min(y - c.u(0.05, 0.12), c.w * 0.6)
     colours = ((232, 60, 66), (246, 146, 52), (250, 222, 80), (90, 190, 96), (70, 140, 224), (140, 96, 200))
-    band = radius * c.u(0.045, 0.06)
+    band = radius * c.u(0.05, 0.065)
     for i, colour in enumerate(colours):
         r, width = radius - i * band, max(1, round(band * c.unit) + 1)
         corners = [(x - r) * c.unit, (y - r) * c.unit, (x + r) * c.unit, (y + r) * c.unit]
         c.pen.arc(corners, 180, 360, _ints(_mix(colour, c.mood.sky[1], 0.22)), width)
 
 
-def _clouds(c: Canvas, skyline: float) -> None:
+def _clouds(c: Canvas, skyline: float, light_x: float | None) -> None:
+    """The weather's clouds; those of a fair one leave the sun or the moon free."""
     weather, room = c.mood.place.weather, max(skyline, 0.2)
-    number = {"clear": (0, 2.5), "rainbow": (1, 2), "wind": (2, 4), "snow": (2, 4)}
+    number = {"clear": (0, 2.5), "rainbow": (1, 2), "wind": (2, 3.5), "snow": (2, 4)}
     if weather == "storm":
         _cloud_deck(c, room * 0.5, _shade(c.mood.cloud, 0.72))
         _cloud_deck(c, room * 0.3, _shade(c.mood.cloud, 0.95))
     elif weather == "rain":
-        _cloud_deck(c, room * 0.3, _shade(c.mood.cloud, 0.85))
-        _cloud_deck(c, room * 0.16, _shade(c.mood.cloud, 0.98))
+        _cloud_deck(c, room * 0.34, _shade(c.mood.cloud, 0.85))
+        _cloud_deck(c, room * 0.18, _shade(c.mood.cloud, 0.98))
     elif weather == "cloudy":
         for x in c.along(c.some(2.5, 4)):
             _cloud(c, x, c.u(0.3, 0.8) * room, c.u(0.2, 0.32), _shade(c.mood.cloud, 0.9))
         for x in c.along(c.some(2.5, 4)):
             _cloud(c, x, c.u(0.08, 0.5) * room, c.u(0.28, 0.46), _shade(c.mood.cloud, 1.25))
     elif weather != "fog":
-        low, high = number[weather]
-        for x in c.along(round(c.u(low, high) * c.w)):
-            _cloud(c, x, c.u(0.12, 0.62) * room, c.u(0.14, 0.28), c.mood.cloud)
+        for x in c.along(round(c.u(*number[weather]) * c.w)):
+            width = c.u(0.14, 0.28)
+            if light_x is None or abs(x - light_x) > 0.1 + width * 0.6:
+                _cloud(c, x, c.u(0.12, 0.62) * room, width, c.mood.cloud)
 
 
 def _cloud(c: Canvas, x: float, y: float, width: float, colour: Colour) -> None:
@@ -589,7 +594,7 @@ def _foreground(c: Canvas, size: tuple[int, int]) -> np.ndarray | None:
     weather = c.mood.place.weather if _PLACES[c.mood.place.name].outdoors else "clear"
     painters = {"rain": _rain, "storm": _rain, "snow": _snowfall, "wind": _gusts}
     layers = c.front + ([painters[weather]] if weather in painters else [])
-    if c.mood.place.season == "autumn" and weather == "clear" and c.chance(0.5):
+    if c.mood.place.season == "autumn" and weather == "clear" and c.chance(0.8):
         layers.append(_falling_leaves)
     front = None
     if layers:
@@ -609,11 +614,11 @@ def _rain(c: Canvas) -> None:
     lean, pale = c.u(-0.35, 0.35), _mix(c.mood.sky[-1], _WHITE, 0.55 if not c.mood.night else 0.25)
     if c.mood.place.weather == "storm":
         lean = c.rng.choice((-1, 1)) * c.u(0.35, 0.6)
-    fill = (*_ints(pale), 150)
-    for _ in range(c.some(60, 80)):
-        x, y, length = c.u(-0.2, c.w + 0.2), c.u(-0.05, 1), c.u(0.05, 0.1)
+    fill = (*_ints(pale), 165)
+    for _ in range(c.some(70, 100)):
+        x, y, length = c.u(-0.2, c.w + 0.2), c.u(-0.05, 1), c.u(0.05, 0.11)
         ends = [x * c.unit, y * c.unit, (x + lean * length) * c.unit, (y + length) * c.unit]
-        c.pen.line(ends, fill, max(1, round(0.006 * c.unit)))
+        c.pen.line(ends, fill, max(1, round(0.0075 * c.unit)))
 
 
 def _snowfall(c: Canvas) -> None:
@@ -627,14 +632,15 @@ def _snowfall(c: Canvas) -> None:
 def _gusts(c: Canvas) -> None:
     """Curls of wind and leaves that fly."""
     fill, side = (*_ints(_shade(_WHITE, 0.55 if c.mood.night else 1)), 190), c.rng.choice((-1, 1))
-    for x in c.along(c.some(2, 3)):
-        y, length, r = c.u(0.12, 0.75), c.u(0.25, 0.45), c.u(0.03, 0.05)
+    for x in c.along(c.some(3, 5)):
+        y, length, r = c.u(0.12, 0.85), c.u(0.25, 0.45), c.u(0.035, 0.06)
         turns = np.linspace(0, 5.2, 18)
         curl = [(x + side * r * math.sin(t), y - r + r * math.cos(t)) for t in turns]
         tail = [(x - side * length, y + 0.03), (x - side * length * 0.5, y + 0.01)]
         points = [(px * c.unit, py * c.unit) for px, py in tail + curl]
-        c.pen.line(points, fill, max(1, round(0.009 * c.unit)), joint="curve")
-    _falling_leaves(c)
+        c.pen.line(points, fill, max(1, round(0.012 * c.unit)), joint="curve")
+    if len(_PLACES[c.mood.place.name].seasons) == len(SEASONS):  # where there are trees
+        _falling_leaves(c)
 
 
 def _falling_leaves(c: Canvas) -> None:
@@ -649,15 +655,15 @@ def _falling_leaves(c: Canvas) -> None:
 
 
 def _fog(c: Canvas, size: tuple[int, int]) -> Image.Image:
-    """Banks of white that are thickest in the middle of the height."""
-    rows, columns = 12, max(4, round(6 * c.w))
-    y = np.linspace(0, 1, rows)[:, None]  # (rows, 1)
-    noise = np.array([[c.u(0, 1) for _ in range(columns)] for _ in range(rows)])
-    bank = np.exp(-(((y - c.u(0.5, 0.7)) / 0.28) ** 2))
-    alpha = (0.16 + 0.5 * bank * (0.35 + 0.65 * noise)).clip(0, 0.72)
-    mask = Image.fromarray((alpha * 255).astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
-    fog = Image.new("RGBA", size, (*_ints(_shade(c.mood.sky[-1], 1.15)), 255))
-    fog.putalpha(mask)
+    """A veil and long banks of white, thickest in the middle of the height."""
+    small = Image.new("L", (max(8, round(48 * c.w)), 48), round(255 * 0.14))
+    pen = ImageDraw.Draw(small)
+    for _ in range(c.some(9, 13)):
+        x, y, reach = c.u(0, small.width), c.rng.gauss(0.6, 0.16) * 48, c.u(9, 22)
+        pen.ellipse((x - reach, y - 2.4, x + reach, y + 2.4), fill=round(255 * c.u(0.45, 0.8)))
+    small = small.filter(ImageFilter.GaussianBlur(1.6))
+    fog = Image.new("RGBA", size, (*_ints(_shade(c.mood.sky[-1], 1.3)), 255))
+    fog.putalpha(small.resize(size, Image.Resampling.BICUBIC))
     return fog
 
 
@@ -702,6 +708,12 @@ def _tree(c: Canvas, x: float, y: float, height: float, far: float = 0.0) -> Non
         for _ in range(4):
             dx, dy = c.u(-0.22, 0.1) * height, c.u(-0.85, -0.5) * height
             c.disc(x + dx, y + dy, height * c.u(0.03, 0.055), light, far)
+
+
+def _any_tree(c: Canvas, firs: float = 0.4) -> Callable:
+    """A painter of trees; spring and autumn show in leaves rather than in needles."""
+    coloured = c.mood.place.season in ("spring", "autumn")
+    return _fir if c.chance(firs * (0.05 if coloured else 1)) else _tree
 
 
 def _bare_tree(c: Canvas, x: float, y: float, height: float, far: float = 0.0) -> None:
@@ -765,8 +777,8 @@ def _bush(c: Canvas, x: float, y: float, width: float, far: float = 0.0) -> None
 
 def _wood(c: Canvas, line: list[Point], height: float, far: float, pointed: bool | None = None):
     """The far edge of a wood along a line: tree tops as one shape."""
-    pointed = c.chance(0.5) if pointed is None else pointed
-    colour = c.rng.choice(_FIR) if pointed or not c.mood.leaves else c.rng.choice(c.mood.leaves)
+    pointed = _any_tree(c, 0.5) is _fir if pointed is None else pointed
+    colour = c.rng.choice(_FIR if pointed else c.mood.leaves or ((150, 140, 150),))
     if c.mood.snow:
         colour = _mix(colour, _WHITE, 0.4)
     x, points = -0.02, []
@@ -899,6 +911,8 @@ def _tower_block(c: Canvas, x: float, y: float, width: float, height: float, col
         c.box(x + width * 0.2, top - height * 0.08, x + width * 0.8, top, _shade(colour, 0.94), far)
     elif kind == "slope":
         c.poly([(x, top), (x + width, top - width * 0.4), (x + width, top)], colour, far)
+    if c.mood.snow and kind != "slope":
+        c.box(x - 0.004, top - 0.014, x + width + 0.004, top + 0.004, _WHITE, far)
     if not rows:
         return
     columns = max(2, round(width / 0.042))
@@ -917,11 +931,17 @@ def _tower_block(c: Canvas, x: float, y: float, width: float, height: float, col
 _WATER = ((42, 126, 190), (34, 140, 180), (50, 150, 200), (30, 108, 170))
 
 
+def _blue(c: Canvas) -> Colour:
+    """The water's own colour, unlit, with that of the time and the weather in it."""
+    blue = _near(c.rng, c.rng.choice(_WATER), 8)
+    blue = _mix(blue, (82, 108, 128), _GREYS[c.mood.place.weather][1] * 0.75)
+    mirrored = {"sunset": ((196, 120, 140), 0.5), "dawn": ((186, 176, 220), 0.45)}
+    return _mix(blue, *mirrored.get(c.mood.place.time, (blue, 0.0)))
+
+
 def _water(c: Canvas, top: float, bottom: float, light_x: float | None, rough: float = 0.3) -> Colour:
     """Water between two heights, with the sky's light on it; its colour near the viewer, unlit."""
-    blue = _near(c.rng, c.rng.choice(_WATER), 8)
-    gloomy = _GREYS[c.mood.place.weather][1]
-    blue = _mix(blue, (82, 108, 128), gloomy * 0.75)
+    blue = _blue(c)
     far = _mix(c.lit(_shade(blue, 1.2)), c.mood.sky[-1], 0.5)
     c.ramp(top, bottom, (far, c.lit(blue), c.lit(_shade(blue, 0.78))), SHINING)
     if light_x is not None and (c.mood.sun or c.mood.moon):
@@ -952,7 +972,7 @@ def _waves(c: Canvas, top: float, bottom: float, blue: Colour, height: float) ->
     for i in range(rows):
         t = (i + 0.6) / rows
         y, size = top + (bottom - top) * t**1.35, (0.25 + 0.75 * t) * height
-        length, phase = c.u(2.2, 3.2) * (0.12 + 0.16 * t), c.u(0, 1)
+        length, phase = c.u(1.5, 2.0) * (0.12 + 0.16 * t), c.u(0, 1)
         xs = np.linspace(-0.05, c.w + 0.05, 8 + round(44 * c.w))
         turn = xs / length + phase
         crest = np.abs(np.sin(turn * math.pi)) ** 0.8 + 0.25 * np.sin(turn * 2.1)
@@ -997,7 +1017,7 @@ def _paint_sea(c: Canvas) -> Sites:
     weather = c.mood.place.weather
     rough = {"storm": 1.0, "wind": 0.6, "rain": 0.45}.get(weather, c.u(0.15, 0.35))
     blue = _water(c, horizon, 1, x, rough)
-    _waves(c, horizon + 0.06, 1.05, blue, 0.025 + 0.085 * rough)
+    _waves(c, horizon + 0.06, 1.05, blue, 0.035 + 0.085 * rough)
     if weather not in ("storm",) and (c.mood.moon or c.mood.place.time in ("sunset", "dawn")):
         _glitter(c, horizon, 0.95, x)
     floor = horizon + 0.25 * (1 - horizon)
@@ -1049,13 +1069,15 @@ def _reeds(c: Canvas, line: list[Point]) -> None:
                 c.oval(x + lean * 0.8, y - height * 0.95, 0.009, 0.03, (120, 78, 46))
 
 
-def _winding(c: Canvas, horizon: float, width: float, bend: float, start: float, end: float):
+def _winding(
+    c: Canvas, horizon: float, width: float, bend: float, start: float, end: float, flare: float = 1.4
+):
     """The two sides of a band that winds from the horizon to the lower edge."""
     ts = np.linspace(0, 1, 30)
     y = horizon + (1.02 - horizon) * ts
     turns = np.sin((1 - ts) ** 0.6 * 7.5) * bend * (0.08 + 0.92 * ts**1.2) * (1 - ts * 0.4)
     middle = (start + (end - start) * ts**1.3 + turns) * c.w
-    half = width * (0.03 + 0.97 * ts**1.4)
+    half = width * (0.03 + 0.97 * ts**flare)
     return [list(zip((middle + s * half).tolist(), y.tolist(), strict=True)) for s in (-1, 1)]
 
 
@@ -1069,11 +1091,14 @@ def _paint_river(c: Canvas) -> Sites:
     if c.chance(0.6):
         _wood(c, [(0, horizon + 0.02), (c.w, horizon + 0.02)], 0.07, 0.4)
     c.ramp(horizon + 0.015, 1, (_shade(c.mood.grass, 1.05), _shade(c.mood.grass, 0.85)))
+    for _ in range(c.some(3, 6)):
+        _bush(c, c.u(0, c.w), c.u(horizon + 0.06, 0.75), c.u(0.06, 0.12))
+    _flowers(c, horizon + 0.1, 0.98, c.some(4, 26))
     side = c.rng.choice((-1, 1))
     left, right = _winding(c, horizon + 0.015, 0.24, c.u(0.2, 0.3) * side, c.u(0.4, 0.6), 0.5 + 0.12 * side)
     bank = (196, 170, 120) if not c.mood.snow else (206, 218, 236)
     c.poly([(a - 0.02 * (b - horizon) * 2, b) for a, b in left] + [(a + 0.02 * (b - horizon) * 2, b) for a, b in right[::-1]], bank)
-    blue = _mix(_near(c.rng, c.rng.choice(_WATER), 8), (82, 108, 128), _GREYS[c.mood.place.weather][1] * 0.7)
+    blue = _blue(c)
     top = _mix(c.lit(_shade(blue, 1.3)), c.mood.sky[-1], 0.55)
     c.shaded(left + right[::-1], (top, c.lit(blue), c.lit(_shade(blue, 0.85))), SHINING)
     for i in range(9, 28, 2):
@@ -1083,8 +1108,7 @@ def _paint_river(c: Canvas) -> Sites:
     for i in (6, 11, 17):
         edge, y = (left if c.chance(0.5) else right)[i]
         out = edge + (-1 if edge in [p[0] for p in left] else 1) * (0.06 + 0.1 * i / 17)
-        (_fir if c.chance(0.4) else _tree)(c, out, y, 0.1 + 0.012 * i)
-    _flowers(c, 0.75, 0.98, 0)
+        _any_tree(c)(c, out, y, 0.1 + 0.012 * i)
     middle = (left[24][0] + right[24][0]) / 2 / c.w
     stand = Region(0.02, max(left[26][0] / c.w - 0.03, 0.2), 0.82, 0.98, 0.8, 1.0)
     if middle < 0.5:
@@ -1139,10 +1163,16 @@ def _paint_desert(c: Canvas) -> Sites:
     if c.chance(0.45):
         for x in c.along(c.some(1, 2.4)):
             _mesa(c, x, horizon + 0.01, c.u(0.2, 0.36), c.u(0.1, 0.2), _shade(_mix(sand, (200, 90, 60), 0.5), 0.95))
-    for i, (y, height) in enumerate(((0.0, 0.035), (0.1, 0.05), (0.26, 0.07))):
-        _dune(c, horizon + y, height, _shade(sand, 0.98 + 0.04 * i), 0.5 - 0.25 * i)
+    c.ramp(horizon, 1, (sand, sand), 0.5)
+    for i, (y, height) in enumerate(((0.05, 0.1), (0.16, 0.16))):
+        _dunes(c, horizon + y, height, c.some(2.6 - i, 4 - i), sand, 0.4 - 0.3 * i)
+    near = _rolling(c, horizon + 0.2, 0.035, 0.6)
+    c.land(near, (_shade(sand, 1.1), _shade(sand, 0.9)))
+    for x in c.along(c.some(2, 4)):
+        y = c.u(horizon + 0.28, 0.96)
+        c.oval(x, y, c.u(0.08, 0.18), 0.008, _shade(sand, 0.9))
     for _ in range(c.some(2, 4)):
-        y = c.u(horizon + 0.12, 0.9)
+        y = c.u(horizon + 0.16, 0.9)
         size = (y - horizon) / (1 - horizon)
         _cactus(c, c.u(0.03, 0.97) * c.w, y, 0.1 + 0.28 * size)
     return Sites(horizon, _wide(horizon + 0.22, 0.97, horizon), None, _air(skyline))
@@ -1154,17 +1184,26 @@ def _mesa(c: Canvas, x: float, y: float, width: float, height: float, colour: Co
     c.box(x - 0.33 * width, y - 0.8 * height, x + 0.32 * width, y - 0.66 * height, _shade(colour, 0.85), 0.45)
 
 
-def _dune(c: Canvas, y: float, height: float, sand: Colour, far: float) -> None:
-    """A dune with its lee side in the shade."""
-    line = _rolling(c, y, height, c.u(0.55, 0.9))
-    c.land(line, (_shade(sand, 1.1), _shade(sand, 0.92)), max(far, 0))
-    ys = [p[1] for p in line]
-    for i in range(2, len(line) - 2):
-        if ys[i] < ys[i - 1] and ys[i] <= ys[i + 1]:
-            (px, py), reach = line[i], c.u(0.25, 0.4)
-            foot = next((j for j in range(i + 1, len(line)) if ys[j] > ys[j - 1] and ys[min(j + 1, len(line) - 1)] <= ys[j]), len(line) - 1)
-            lee = [(px - 0.25 * reach, py + 0.5 * height + 0.08), (px + 0.3 * reach, py + 1.2 * height + 0.1)]
-            c.poly([*line[i : foot + 1], *lee[::-1]], _shade(sand, 0.84), max(far, 0))
+def _dunes(c: Canvas, y: float, height: float, number: int, sand: Colour, far: float) -> None:
+    """A row of dunes with a long side in the light and a steep one in the shade."""
+    side = c.rng.choice((-1, 1))
+    crests = [(x, height * c.u(0.5, 1.1)) for x in c.along(number, 0.35)]
+    xs = np.linspace(-0.05, c.w + 0.05, 60)
+    rise = np.zeros_like(xs) + 0.1 * height
+    for x, tall in crests:
+        reach = side * (xs - x) / tall
+        slope = np.where(reach < 0, (1 + reach / 2.6).clip(0) ** 1.5, (1 - reach / 1.5).clip(0) ** 1.25)
+        rise = np.maximum(rise, tall * slope)
+    line = list(zip(xs.tolist(), (y - rise).tolist(), strict=True))
+    c.land(line, (_shade(sand, 1.14), sand), far)
+    ts = np.linspace(0, 1, 9)
+    for x, tall in crests:
+        if _height_at(line, x) < y - tall - 0.01:
+            continue  # behind a higher one
+        lee = [(x + side * 1.5 * tall * t, y - tall * max(1 - t, 0) ** 1.25) for t in ts]
+        lee = [(a, max(b, _height_at(line, a))) for a, b in lee]
+        spine = [(x + side * tall * (0.28 * math.sin(4.2 * t) - 0.1 * t), y - tall * (1 - 1.25 * t)) for t in ts]
+        c.poly([*lee, (x + side * 0.9 * tall, y + 0.2 * tall), *spine[::-1]], _shade(sand, 0.82), far)
 
 
 def _cactus(c: Canvas, x: float, y: float, height: float) -> None:
@@ -1191,7 +1230,7 @@ def _paint_hills(c: Canvas) -> Sites:
         c.land(line, (_shade(green, 1.08), _shade(green, 0.84)), 0.75 * (1 - t))
         for x in c.along(c.some(1, 3)) if c.chance(0.75) else ():
             y = _height_at(line, x) + 0.015
-            (_fir if i % 2 else _tree)(c, x, y, (0.07 + 0.11 * t) * c.u(0.8, 1.2), 0.6 * (1 - t))
+            _any_tree(c)(c, x, y, (0.07 + 0.11 * t) * c.u(0.8, 1.2), 0.6 * (1 - t))
     _flowers(c, horizon + 0.3, 0.98, c.some(5, 14))
     if c.chance(0.4):
         c.front.append(_tufts)
@@ -1209,25 +1248,34 @@ def _paint_mountains(c: Canvas) -> Sites:
     for x in places:
         tall = (foot - top) * c.u(0.8, 1.0)
         _mountain(c, x, foot + 0.03, tall * c.u(1.35, 1.8), tall, rock, 0.3)
-    _wood(c, _rolling(c, foot + 0.01, 0.012), c.u(0.06, 0.1), 0.25, True)
+    c.ramp(foot, foot + 0.12, (_shade(c.mood.grass, 0.7),) * 2)
+    kind = _any_tree(c, 0.9)
+    _wood(c, _rolling(c, foot + 0.01, 0.012), c.u(0.06, 0.1), 0.25, kind is _fir)
     line = _rolling(c, foot + 0.05, 0.03, 0.7)
     c.land(line, (c.mood.grass, _shade(c.mood.grass, 0.82)))
+    if c.chance(0.3):
+        c.oval(c.u(0.3, 0.7) * c.w, foot + 0.13, 0.3, 0.035, _mix(c.lit(_blue(c)), c.mood.sky[1], 0.4), SHINING)
     for x in c.along(c.some(1, 4)):
-        _fir(c, x, foot + c.u(0.08, 0.16), c.u(0.12, 0.24))
+        kind(c, x, foot + c.u(0.08, 0.16), c.u(0.12, 0.24))
     if c.chance(0.4):
         _rock(c, c.u(0.1, 0.9) * c.w, c.u(0.9, 0.96), c.u(0.1, 0.18))
+    if c.mood.place.season == "spring":
+        _flowers(c, foot + 0.1, 0.98, c.some(14, 24))
     return Sites(foot, Region(0.0, 1.0, foot + 0.14, 0.97, 0.6, 1.0), None, _air(top + 0.1))
 
 
 def _paint_forest(c: Canvas) -> Sites:
     floor = c.u(0.62, 0.72)
     _sky(c, floor, floor * 0.5)
-    pointed = c.chance(0.5)
+    pointed = _any_tree(c, 0.5) is _fir
     for i, far in enumerate((0.95, 0.6, 0.32)):
         base = floor - 0.02 + 0.03 * i
         _wood(c, [(0, base), (c.w, base)], (0.46, 0.36, 0.26)[i] * c.u(0.9, 1.1), far, pointed)
     ground = _shade(c.mood.grass, 0.8) if not c.mood.snow else c.mood.grass
     c.land(_rolling(c, floor + 0.03, 0.015), (_shade(ground, 0.8), ground, _shade(ground, 0.75)))
+    if c.chance(0.35):
+        left, right = _winding(c, floor + 0.03, 0.16, c.u(-0.15, 0.15), c.u(0.35, 0.65), c.u(0.4, 0.6))
+        c.poly(left + right[::-1], (196, 164, 120) if not c.mood.snow else (206, 216, 234))
     kind = _fir if pointed else _tree
     for x in c.along(c.some(3, 5)):
         kind(c, x, floor + c.u(0.03, 0.08), c.u(0.36, 0.55), 0.12)
@@ -1279,14 +1327,14 @@ def _paint_meadow(c: Canvas) -> Sites:
         c.land(_rolling(c, horizon - 0.02, 0.04), (_shade(c.mood.grass, 0.85),) * 2, 0.85)
     if c.chance(0.6):
         _wood(c, [(0, horizon + 0.01), (c.w, horizon + 0.01)], c.u(0.04, 0.07), 0.6)
-    line = _rolling(c, horizon + 0.02, 0.012)
+    line = _rolling(c, horizon + 0.01, 0.008)
     c.land(line, (_shade(c.mood.grass, 1.12), c.mood.grass, _shade(c.mood.grass, 0.78)))
     for i in range(4):
         y = horizon + 0.06 + (0.9 - horizon) * (i / 4) ** 1.4
         c.land(_rolling(c, y + 0.02, 0.015), (_shade(c.mood.grass, 1.08 - 0.06 * i - 0.08 * (i % 2)),) * 2)
     _flowers(c, horizon + 0.08, 0.98, c.some(34, 60))
-    if c.chance(0.4):
-        _tree(c, c.u(0.1, 0.9) * c.w, horizon + 0.1, c.u(0.2, 0.34))
+    for x in c.along(c.some(0.6, 3) if c.chance(0.4) or c.mood.place.season else 0):
+        _tree(c, x, horizon + c.u(0.06, 0.14), c.u(0.2, 0.34))
     c.front.append(_tufts)
     return Sites(horizon, _wide(horizon + 0.15, 0.97, horizon), None, _air(horizon))
 
@@ -1298,6 +1346,7 @@ def _paint_snow(c: Canvas) -> Sites:
         _range(c, horizon + 0.03, c.u(0.16, 0.26), 0.7)
     else:
         _wood(c, _rolling(c, horizon + 0.01, 0.01), c.u(0.08, 0.13), 0.6, True)
+    c.ramp(horizon, 1, ((246, 250, 255),) * 2, 0.3)
     for i in range(3):
         line = _rolling(c, horizon + 0.03 + 0.14 * i, 0.035, 0.7)
         c.land(line, ((252, 254, 255), _mix((238, 244, 252), (170, 196, 232), 0.35 + 0.2 * i)), 0.3 - 0.15 * i)
@@ -1352,7 +1401,7 @@ def _paint_village(c: Canvas) -> Sites:
     _sky(c, street, street * 0.5)
     c.land(_rolling(c, street - 0.2, 0.05), (_shade(c.mood.grass, 0.9),) * 2, 0.7)
     for x in c.along(c.some(2, 4)):
-        _tree(c, x, street - 0.06, c.u(0.2, 0.3), 0.4)
+        _tree(c, x, street - 0.04, c.u(0.34, 0.48), 0.3)
     if c.chance(0.6):
         _church(c, c.u(0.2, 0.8) * c.w, street - 0.02, c.u(0.46, 0.55))
     x = c.u(-0.08, 0.08)
@@ -1392,8 +1441,8 @@ def _paint_road(c: Canvas) -> Sites:
     c.ramp(horizon, 1, (_shade(c.mood.grass, 1.05), _shade(c.mood.grass, 0.82)))
     for x in c.along(c.some(3, 6)):
         _tree(c, x, horizon + 0.015, c.u(0.06, 0.1), 0.5)
-    bend = c.u(0.08, 0.2) * c.rng.choice((-1, 0, 1))
-    left, right = _winding(c, horizon, c.u(0.4, 0.5), bend, c.u(0.4, 0.6), c.u(0.45, 0.55))
+    bend = c.u(0.05, 0.12) * c.rng.choice((-1, 0, 1))
+    left, right = _winding(c, horizon, c.u(0.4, 0.5), bend, c.u(0.4, 0.6), c.u(0.45, 0.55), 1.0)
     asphalt = _near(c.rng, (98, 100, 110), 6)
     wide = [[(a + s * 0.08 * (b - horizon), b) for a, b in edge] for s, edge in ((-1, left), (1, right))]
     c.poly(wide[0] + wide[1][::-1], (214, 200, 166) if not c.mood.snow else (220, 228, 240))
@@ -1462,12 +1511,20 @@ def _flower_bush(c: Canvas, x: float, y: float, size: float) -> None:
         c.disc(cx, cy, r * 0.5, (255, 222, 110) if colour[2] > 80 else (140, 80, 40))
 
 
-def _window(c: Canvas, x: float, y: float, width: float, height: float) -> None:
+def _indoors(c: Canvas) -> Mood:
+    """Lights the room, by lamps at night; what the mood is outdoors."""
+    outdoors = c.mood
+    light = (0.9, 0.78, 0.6) if outdoors.night else tuple(0.4 + 0.6 * p for p in outdoors.light)
+    c.mood = replace(outdoors, light=light)
+    return outdoors
+
+
+def _window(c: Canvas, outdoors: Mood, x: float, y: float, width: float, height: float) -> None:
     """A window in a wall through which one sees the weather."""
     frame = (250, 246, 238)
     c.box(x - 0.018, y - 0.018, x + width + 0.018, y + height + 0.018, _shade(frame, 0.84))
     size = [max(2, round(part * c.unit)) for part in (width, height)]
-    view = Canvas((size[0] // c.over, size[1] // c.over), c.mood, c.rng)
+    view = Canvas((size[0] // c.over, size[1] // c.over), outdoors, c.rng)
     _sky(view, 0.85, 0.6)
     view.land(_rolling(view, 0.82, 0.06), (_shade(c.mood.grass, 0.9),) * 2, 0.3)
     if c.mood.place.weather in ("rain", "storm", "snow"):
@@ -1515,13 +1572,13 @@ def _boards(c: Canvas, top: float) -> None:
 
 
 def _paint_room(c: Canvas) -> Sites:
-    floor = c.u(0.62, 0.72)
+    floor, outdoors = c.u(0.62, 0.72), _indoors(c)
     _wall(c, floor)
     _boards(c, floor)
     width, height = min(c.u(0.3, 0.42), c.w * 0.4), c.u(0.3, 0.36)
     left = c.chance(0.5)
     x, y = c.w * (c.u(0.1, 0.16) if left else c.u(0.84, 0.9)) - (0 if left else width), c.u(0.08, 0.13)
-    _window(c, x, y, width, height)
+    _window(c, outdoors, x, y, width, height)
     if c.chance(0.7):
         _curtains(c, x, y, width, height)
     side = c.w * (0.74 if left else 0.26)
@@ -1558,8 +1615,17 @@ def _furniture(c: Canvas, x: float, floor: float) -> None:
                 c.box(book, low - c.u(0.08, 0.115), book + w, low, colour)
                 book += w * c.u(1.02, 1.5)
     out = x + (0.3 if x > c.w / 2 else -0.3)
-    if c.w > 0.8 and c.chance(0.8):
-        (_floor_lamp if c.chance(0.5) else _pot_plant)(c, min(max(out, 0.08), c.w - 0.08), floor + 0.06)
+    if c.mood.night or (c.w > 0.8 and c.chance(0.8)):
+        (_floor_lamp if c.mood.night or c.chance(0.5) else _pot_plant)(c, min(max(out, 0.08), c.w - 0.08), floor + 0.06)
+
+
+def _hanging_lamp(c: Canvas, x: float, y: float = 0.24) -> None:
+    shade = c.rng.choice(((220, 90, 70), (70, 120, 140), (230, 190, 90), (90, 90, 100)))
+    if c.mood.lamps:
+        c.glow(x, y + 0.02, 0.32, (255, 234, 170), 0.75)
+    c.box(x - 0.004, -0.01, x + 0.004, y - 0.07, (70, 66, 66))
+    c.disc(x, y, 0.03, (255, 244, 200), SHINING if c.mood.lamps else 0.0)
+    c.poly([(x - 0.1, y), (x - 0.04, y - 0.08), (x + 0.04, y - 0.08), (x + 0.1, y)], shade)
 
 
 def _floor_lamp(c: Canvas, x: float, y: float) -> None:
@@ -1582,14 +1648,16 @@ def _pot_plant(c: Canvas, x: float, y: float) -> None:
 
 
 def _paint_table(c: Canvas) -> Sites:
-    back = c.u(0.58, 0.66)
+    back, outdoors = c.u(0.58, 0.66), _indoors(c)
     _wall(c, back + 0.1)
     width, height = min(c.u(0.4, 0.55), c.w * 0.5), c.u(0.32, 0.4)
     x = (c.w - width) * c.u(0.25, 0.75)
-    _window(c, x, 0.08, width, height)
+    _window(c, outdoors, x, 0.08, width, height)
     if c.chance(0.6):
         _curtains(c, x, 0.08, width, height)
     c.ramp(back + 0.1, 1, ((150, 112, 82), (120, 88, 64)))
+    if c.mood.night or c.chance(0.3):
+        _hanging_lamp(c, x + width + 0.14 if x < c.w - width - x else x - 0.14)
     wood = _near(c.rng, c.rng.choice(((190, 126, 72), (160, 100, 60), (214, 168, 112), (232, 226, 214))), 6)
     front, inset = c.u(0.86, 0.92), min(0.1, c.w * 0.1)
     for leg in (inset, c.w - inset):
@@ -1609,6 +1677,7 @@ def _paint_cave(c: Canvas) -> Sites:
     dark = _shade(rock, 0.42)
     light = c.mood.light
     c.ramp(0, 1, (dark, _shade(rock, 0.55)))
+    c.mood = replace(c.mood, light=tuple(0.3 + 0.7 * part for part in light))
     bright = sum(light) / 3
     x, r = c.u(0.32, 0.68) * c.w, min(c.u(0.2, 0.28), c.w * 0.34)
     y = floor - r * 0.55
@@ -1616,11 +1685,13 @@ def _paint_cave(c: Canvas) -> Sites:
     for grow, factor in ((1.75, 0.52), (1.42, 0.66), (1.18, 0.84)):
         c.poly([(x + (a - x) * grow, min(y + (b - y) * grow, floor + 0.02)) for a, b in mouth], _shade(rock, factor))
     c.shaded(mouth, (*c.mood.sky[1:], c.mood.sky[-1]), SHINING)
+    _outside(c, mouth, floor)
     c.land(_rolling(c, floor, 0.012), (_shade(rock, 0.9), _shade(rock, 0.6), _shade(rock, 0.42)))
     c.glow(x, floor + 0.08, r * 1.6, c.mood.sky[-1], 0.35 * max(bright, 0.5), 0.1)
-    if c.chance(0.4):
-        _crystals(c, c.u(0.08, 0.25) * c.w, c.u(0.88, 0.95))
-        _crystals(c, c.u(0.75, 0.92) * c.w, c.u(0.85, 0.95))
+    lights = [_crystals] * 4 + ([_torch] * 6 if c.mood.night else [None] * 6)
+    if (painter := c.rng.choice(lights)) is not None:
+        for low, high in ((0.08, 0.25), (0.75, 0.92)):
+            painter(c, c.u(low, high) * c.w, c.u(0.86, 0.95))
     for x in c.along(c.some(6, 9)):
         length, w = c.u(0.08, 0.3), c.u(0.03, 0.055)
         c.poly([(x - w, -0.01), (x, length), (x + w, -0.01)], _shade(rock, 0.62))
@@ -1633,6 +1704,20 @@ def _paint_cave(c: Canvas) -> Sites:
     return Sites(floor, Region(0.15, 0.85, floor + 0.1, 0.97, 0.8, 1.0), None, Region(0.2, 0.8, 0.25, 0.5, 0.5, 0.5))
 
 
+def _outside(c: Canvas, mouth: list[Point], floor: float) -> None:
+    """What one sees through the mouth of a cave: hills or the sea, and stars at night."""
+    left, right = min(p[0] for p in mouth), max(p[0] for p in mouth)
+    wet, phase = c.chance(0.4), c.u(0, 6)
+    colours = ((90, 170, 220), (50, 120, 190))
+    if not wet:
+        colours = (_shade(c.mood.grass, 0.95), _shade(c.mood.grass, 0.75))
+    level = [floor - (0.07 if wet else 0.08 + 0.025 * math.sin(9 * p[0] + phase)) for p in mouth]
+    c.shaded([(a, max(b, y)) for (a, b), y in zip(mouth, level, strict=True)], colours, 0.2)
+    for _ in range(9 if c.mood.stars else 0):
+        t = c.u(0.2, 0.8)
+        c.disc(left + (right - left) * t, floor - c.u(0.13, 0.26), 0.005, (255, 255, 236), SHINING)
+
+
 def _crystals(c: Canvas, x: float, y: float) -> None:
     colour = c.rng.choice(((110, 220, 240), (200, 130, 250), (130, 240, 180)))
     c.glow(x, y - 0.06, 0.18, colour, 0.5)
@@ -1641,6 +1726,15 @@ def _crystals(c: Canvas, x: float, y: float) -> None:
         tip = (x + lean, y - height)
         c.poly([(x - w + lean / 3, y), (tip[0] - w, tip[1] + 0.04), tip, (tip[0] + w, tip[1] + 0.04), (x + w + lean / 3, y)], colour, SHINING)
         c.poly([tip, (tip[0] + w, tip[1] + 0.04), (x + w + lean / 3, y), (x + lean / 3, y)], _shade(colour, 0.78), SHINING)
+
+
+def _torch(c: Canvas, x: float, y: float) -> None:
+    top = y - 0.34
+    c.glow(x, top, 0.34, (255, 170, 70), 0.65)
+    c.box(x - 0.012, top, x + 0.012, top + 0.16, (120, 80, 50))
+    for r, colour in ((0.034, (240, 110, 40)), (0.022, (255, 210, 90))):
+        c.disc(x, top - r * 0.6, r, colour, SHINING)
+        c.poly([(x - r * 0.9, top - r), (x + r * 0.1, top - r * 3.4), (x + r * 0.9, top - r)], colour, SHINING)
 
 
 def _paint_under_water(c: Canvas) -> Sites:
@@ -1679,7 +1773,7 @@ def _light_rays(c: Canvas, colour: Colour) -> None:
         pen.polygon([(x - 3 + i, -14), *ends], fill=95)
     fade = np.linspace(1, 0, 96)[:, None] ** 1.1  # (96, 1)
     shine = c.lit(_shade(colour, 1.5))
-    c.veil(np.asarray(small) / 255 * fade, shine)
+    c.veil(np.asarray(small.filter(ImageFilter.GaussianBlur(1.1))) / 255 * fade, shine)
     c.glow(x / 96 * c.w, -0.02, 0.4, shine, 0.7, 0.2)
 
 
@@ -1719,17 +1813,21 @@ def _paint_space(c: Canvas) -> Sites:
     c.ramp(0, 1, base if c.chance(0.5) else base[::-1], SHINING)
     hues = c.rng.sample(((150, 60, 190), (50, 110, 210), (220, 70, 130), (40, 170, 180), (230, 130, 70)), 2)
     x, y, turn = c.u(0.2, 0.8) * c.w, c.u(0.25, 0.75), c.u(-0.8, 0.8)
-    for i in range(-3, 4):  # a nebula: soft balls along a band
-        cx, cy = x + i * 0.15 * math.cos(turn), y + i * 0.15 * math.sin(turn)
-        c.glow(cx, cy + c.u(-0.05, 0.05), c.u(0.2, 0.3), hues[i % 2], c.u(0.3, 0.5))
+    for i in range(-5, 6):  # a nebula: soft balls along a band
+        cx, cy = x + i * 0.11 * math.cos(turn), y + i * 0.11 * math.sin(turn)
+        hue, wide = _mix(*hues, (i + 5) / 10), 0.32 - 0.025 * abs(i)
+        c.glow(cx, cy + c.u(-0.04, 0.04), wide * c.u(0.9, 1.2), hue, c.u(0.22, 0.34))
     for _ in range(c.some(50, 80)):
         r = c.rng.choice((0.003, 0.003, 0.004, 0.006))
         c.disc(c.u(0, c.w), c.u(0, 1), r, c.rng.choice(((255, 255, 255), (255, 240, 210), (210, 226, 255))), SHINING)
-    spots = [(c.u(0.1, 0.35), c.u(0.12, 0.35)), (c.u(0.65, 0.9), c.u(0.1, 0.4)), (c.u(0.65, 0.9), c.u(0.65, 0.9)), (c.u(0.1, 0.35), c.u(0.65, 0.9))]
-    for px, py in c.rng.sample(spots, c.rng.choice((1, 2, 2, 3))):
+    moon = c.chance(0.3)
+    spots = [(c.u(0.1, 0.35), c.u(0.12, 0.35)), (c.u(0.65, 0.9), c.u(0.1, 0.4))]
+    if not moon:
+        spots += [(c.u(0.65, 0.9), c.u(0.65, 0.9)), (c.u(0.1, 0.35), c.u(0.65, 0.9))]
+    for px, py in c.rng.sample(spots, c.rng.choice((1, 2, 2, len(spots) - 1))):
         _planet(c, px * c.w, py, c.u(0.06, 0.15))
     stand = None
-    if c.chance(0.3):  # the ground of a moon
+    if moon:  # the ground of a moon
         grey = _near(c.rng, c.rng.choice(((150, 148, 158), (190, 120, 90))), 6)
         c.land(_rolling(c, 0.84, 0.02, 0.5), (_shade(grey, 1.1), _shade(grey, 0.7)), SHINING)
         for _ in range(c.some(4, 6)):
@@ -1761,13 +1859,20 @@ def _planet(c: Canvas, x: float, y: float, r: float) -> None:
     ball.paste((10, 8, 30), mask=dusk)
     mask = Image.new("L", (size, size))
     ImageDraw.Draw(mask).ellipse([0, 0, size - 1, size - 1], fill=255)
+    turns = np.linspace(0, math.pi, 24)
+    tilt, ringed = c.u(-0.4, 0.4), c.chance(0.45)
+    cos, sin = math.cos(tilt), math.sin(tilt)
+
+    def half_ring(side: int) -> None:
+        where = [(1.75 * r * math.cos(t), side * 0.42 * r * math.sin(t)) for t in turns]
+        ring = [(x + a * cos - b * sin, y + a * sin + b * cos) for a, b in where]
+        c.line(ring, r * 0.14, _shade(colour, 1.35), SHINING)
+
+    if ringed:
+        half_ring(-1)
     c.image.paste(ball, (round((x - r) * c.unit), round((y - r) * c.unit)), mask)
-    if c.chance(0.45):
-        tilt, ring = c.u(-0.4, 0.4), _shade(colour, 1.35)
-        ts = np.linspace(-0.35, math.pi + 0.35, 28)  # only in front of the ball
-        where = [(1.75 * r * math.cos(t), 0.42 * r * math.sin(t)) for t in ts]
-        cos, sin = math.cos(tilt), math.sin(tilt)
-        c.line([(x + a * cos - b * sin, y + a * sin + b * cos) for a, b in where], r * 0.13, ring, SHINING)
+    if ringed:
+        half_ring(1)
 
 
 def _paint_island(c: Canvas) -> Sites:
@@ -1806,8 +1911,8 @@ def _paint_farm(c: Canvas) -> Sites:
     left = c.chance(0.5)
     x = c.w * (c.u(0.2, 0.3) if left else c.u(0.7, 0.8))
     foot = horizon + 0.09
-    for t in c.along(c.some(1, 3)):
-        _tree(c, t, horizon + 0.05, c.u(0.12, 0.2), 0.3)
+    for t in c.along(c.some(2, 4)):
+        _tree(c, t, horizon + 0.05, c.u(0.14, 0.24), 0.3)
     _barn(c, x, foot, c.u(0.3, 0.38), c.u(0.28, 0.34))
     _rail_fence(c, c.u(0.9, 0.95))
     return Sites(horizon, Region(0.03, 0.97, horizon + 0.2, 0.96, 0.5, 1.0), None, _air(horizon - 0.2))
@@ -1815,7 +1920,7 @@ def _paint_farm(c: Canvas) -> Sites:
 
 def _crop_rows(c: Canvas, top: float) -> None:
     """Furrows or ripe corn that run to a point on the horizon."""
-    ripe = not c.mood.snow and c.chance(0.45)
+    ripe = c.chance({None: 0.45, "autumn": 0.7}.get(c.mood.place.season, 0.0))
     crop = (232, 190, 84) if ripe else _shade(c.mood.grass, 0.8)
     soil = (150, 108, 72) if not c.mood.snow else (206, 216, 232)
     if c.mood.snow:
@@ -1898,6 +2003,286 @@ def _bench(c: Canvas, x: float, y: float) -> None:
         c.box(x - w, y - 0.178, x + w, y - 0.162, _WHITE)
 
 
+def _paint_kitchen(c: Canvas) -> Sites:
+    floor, outdoors = c.u(0.7, 0.76), _indoors(c)
+    _wall(c, floor)
+    tone = c.rng.choice(((240, 236, 226), (120, 160, 170), (214, 120, 96), (232, 200, 130), (140, 170, 130)))
+    tiles = _shade(_near(c.rng, tone, 6), 1.5)
+    c.box(0, 0.28, c.w, 0.5, tiles)
+    for x in c.along(c.some(7, 9), 0):
+        c.box(x - 0.003, 0.28, x + 0.003, 0.5, _shade(tiles, 0.88))
+    for y in (0.35, 0.42):
+        c.box(0, y - 0.003, c.w, y + 0.003, _shade(tiles, 0.88))
+    c.ramp(floor, 1, ((196, 186, 176), (222, 212, 200)))
+    for i in range(-6, 7):
+        c.line([(c.w / 2 + i * 0.16, floor), (c.w / 2 + i * 0.4, 1)], 0.006, (170, 160, 150))
+    c.box(0, (floor + 1) / 2 - 0.01, c.w, (floor + 1) / 2 - 0.003, (170, 160, 150))
+    left = c.chance(0.5)
+    place = (0.56, 0.14) if left else (0.1, 0.62)
+    _window(c, outdoors, place[0] * c.w, 0.08, c.w * 0.3, 0.28)
+    _counter(c, floor, tone, (place[1] + 0.12) * c.w)
+    if c.mood.night or c.chance(0.3):
+        _hanging_lamp(c, c.w * 0.5, 0.2)
+    return Sites(floor, Region(0.1, 0.9, floor + 0.1, 0.97, 0.9, 1.0), None, Region(0.1, 0.9, 0.1, 0.4, 0.5, 0.5))
+
+
+def _counter(c: Canvas, floor: float, tone: Colour, stove: float) -> None:
+    """Cupboards below a worktop, a stove with a hood and a pot, shelves with crockery."""
+    top, front = floor - 0.22, _near(c.rng, tone, 8)
+    c.box(0, top, c.w, floor + 0.02, front)
+    number = c.some(4, 5)
+    for x in c.along(number, 0):
+        half = c.w / number / 2 - 0.012
+        c.box(x - half, top + 0.055, x + half, floor, _shade(front, 1.15), 0.0, 0.01)
+        c.box(x - 0.03, top + 0.07, x + 0.03, top + 0.08, (110, 100, 96))
+    c.box(0, top - 0.012, c.w, top + 0.03, (150, 104, 70))
+    c.box(stove - 0.14, top - 0.012, stove + 0.14, floor + 0.02, (228, 230, 234))
+    c.box(stove - 0.1, top + 0.07, stove + 0.1, floor - 0.03, (70, 74, 84), 0.0, 0.012)
+    for i in range(4):
+        c.disc(stove - 0.09 + 0.06 * i, top + 0.03, 0.012, (90, 94, 104))
+    hood = (200, 204, 210)
+    c.box(stove - 0.05, 0, stove + 0.05, 0.14, hood)
+    c.poly([(stove - 0.05, 0.12), (stove + 0.05, 0.12), (stove + 0.14, 0.22), (stove - 0.14, 0.22)], _shade(hood, 0.9))
+    pot = c.rng.choice(((206, 70, 60), (70, 110, 160), (110, 114, 124)))
+    c.box(stove - 0.07, top - 0.1, stove + 0.07, top - 0.012, pot, 0.0, 0.016)
+    c.box(stove - 0.078, top - 0.108, stove + 0.078, top - 0.094, _shade(pot, 0.75))
+    c.disc(stove, top - 0.118, 0.014, _shade(pot, 0.6))
+
+
+def _paint_bedroom(c: Canvas) -> Sites:
+    floor, outdoors = c.u(0.62, 0.68), _indoors(c)
+    _wall(c, floor)
+    _boards(c, floor)
+    left = c.chance(0.5)
+    side = 1 if left else -1
+    x = c.w * (0.3 if left else 0.7)
+    width = min(0.36, c.w * 0.36)
+    wx = c.w * 0.6 if left else c.w * 0.4 - width
+    _window(c, outdoors, wx, c.u(0.08, 0.12), width, c.u(0.28, 0.34))
+    _bed(c, x, floor, min(c.u(0.26, 0.3), c.w * 0.3))
+    nx = x + side * (min(0.3, c.w * 0.3) + 0.1)
+    c.box(nx - 0.07, floor - 0.1, nx + 0.07, floor + 0.05, (160, 114, 78))
+    c.box(nx - 0.055, floor - 0.06, nx + 0.055, floor - 0.02, (186, 138, 98))
+    if c.mood.lamps:
+        c.glow(nx, floor - 0.19, 0.24, (255, 228, 160), 0.7)
+    c.box(nx - 0.008, floor - 0.16, nx + 0.008, floor - 0.1, (120, 90, 70))
+    shade = [(nx - 0.055, floor - 0.15), (nx - 0.03, floor - 0.23), (nx + 0.03, floor - 0.23), (nx + 0.055, floor - 0.15)]
+    c.poly(shade, (255, 236, 180), SHINING if c.mood.lamps else 0.0)
+    return Sites(floor, Region(0.1, 0.9, 0.9, 0.97, 0.95, 1.0), None, Region(0.1, 0.9, 0.1, 0.4, 0.5, 0.5))
+
+
+def _bed(c: Canvas, x: float, floor: float, half: float) -> None:
+    """A bed seen from its foot, with pillows and a blanket."""
+    wood = _near(c.rng, c.rng.choice(((140, 96, 66), (190, 146, 100), (236, 232, 224))), 6)
+    cloth = _near(c.rng, c.rng.choice(((80, 120, 170), (200, 90, 90), (110, 150, 120), (230, 180, 100), (150, 120, 180))), 8)
+    c.box(x - half, floor - 0.26, x + half, floor + 0.05, wood, 0.0, 0.05)
+    c.box(x - half * 0.95, floor - 0.06, x + half * 0.95, floor + 0.06, (250, 248, 242), 0.0, 0.02)
+    for side in (-1, 1):
+        middle = x + side * half * 0.46
+        c.box(middle - half * 0.38, floor - 0.13, middle + half * 0.38, floor - 0.01, (232, 232, 236), 0.0, 0.03)
+        c.box(middle - half * 0.36, floor - 0.13, middle + half * 0.34, floor - 0.025, _WHITE, 0.0, 0.03)
+    wide = half * 1.1
+    c.poly([(x - half * 0.97, floor + 0.02), (x + half * 0.97, floor + 0.02), (x + wide, floor + 0.2), (x - wide, floor + 0.2)], cloth)
+    c.poly([(x - half * 0.97, floor + 0.02), (x + half * 0.97, floor + 0.02), (x + half, floor + 0.055), (x - half, floor + 0.055)], _shade(cloth, 1.45))
+    c.box(x - wide, floor + 0.19, x + wide, floor + 0.25, _shade(cloth, 0.82), 0.0, 0.012)
+    for side in (-1, 1):
+        c.box(x + side * wide * 0.9 - 0.015, floor + 0.24, x + side * wide * 0.9 + 0.015, floor + 0.28, _shade(wood, 0.8))
+
+
+def _paint_jungle(c: Canvas) -> Sites:
+    floor = c.u(0.68, 0.76)
+    _sky(c, floor, floor * 0.5)
+    green = (70, 150, 70)
+    for i, far in enumerate((0.8, 0.5)):
+        base = floor - 0.03 + 0.03 * i
+        _wood(c, [(0, base), (c.w, base)], (0.42, 0.28)[i], far, False)
+        for x in c.along(c.some(2, 3)):
+            _palm(c, x, base + 0.02, c.u(0.45, 0.6) - 0.06 * i, far * 0.8)
+    c.land(_rolling(c, floor, 0.015), (_shade(green, 0.75), _shade(green, 0.55), _shade(green, 0.42)))
+    for x in c.along(c.some(4, 6)):
+        _fern(c, x, floor + c.u(0.03, 0.1), c.u(0.14, 0.22), 0.1)
+    for side in (-1, 1):
+        edge = 0.0 if side > 0 else c.w
+        _big_trunk(c, edge + side * c.u(0.02, 0.08), 1.0, (92, 66, 46))
+        for i in range(5):
+            turn = c.u(-1.3, 1.0)
+            y, reach = 0.08 + 0.22 * i, min(c.u(0.22, 0.34), c.w * 0.34)
+            hue = _near(c.rng, c.rng.choice(((40, 120, 60), (60, 150, 70), (30, 100, 70), (90, 170, 70))), 6)
+            _leaf(c, edge - side * 0.03, y, turn if side > 0 else math.pi - turn, reach, hue)
+    for x in c.along(c.some(2, 4)):
+        _vine(c, x, c.u(0.2, 0.4))
+    return Sites(floor, Region(0.18, 0.82, floor + 0.1, 0.97, 0.75, 1.0), None, Region(0.2, 0.8, 0.1, 0.45, 0.5, 0.5))
+
+
+def _leaf(c: Canvas, x: float, y: float, turn: float, length: float, colour: Colour) -> None:
+    """A large pointed leaf with a lighter half and a rib."""
+    cos, sin = math.cos(turn), math.sin(turn)
+    halves = []
+    for side in (-1, 1):
+        outline = [(t, side * 0.24 * math.sin(math.pi * t**0.75)) for t in np.linspace(0, 1, 9)]
+        halves.append([(x + length * (a * cos - b * sin), y + length * (a * sin + b * cos)) for a, b in outline])
+    c.poly(halves[0] + halves[1][::-1], colour)
+    c.poly(halves[0], _shade(colour, 1.14))
+    c.line([halves[0][0], halves[0][-1]], length * 0.025, _shade(colour, 0.75))
+
+
+def _fern(c: Canvas, x: float, y: float, height: float, far: float) -> None:
+    for i, turn in enumerate((-1.1, 1.1, -0.65, 0.65, -0.25, 0.25)):
+        tip = (x + math.sin(turn) * height, y - math.cos(turn) * height * (1 if abs(turn) < 1 else 0.6))
+        middle, w = ((x + tip[0]) / 2, (y + tip[1]) / 2 - height * 0.12), height * 0.07
+        colour = _shade((56, 140, 66), 0.8 + 0.12 * (i % 3))
+        c.poly([(x, y), (middle[0] - w, middle[1]), tip, (middle[0] + w, middle[1] + w)], colour, far)
+
+
+def _vine(c: Canvas, x: float, length: float) -> None:
+    bend = c.u(-0.05, 0.05)
+    points = [(x + bend * math.sin(t * 2.6), t * length - 0.01) for t in (0, 0.25, 0.5, 0.75, 1)]
+    c.line(points, 0.01, (56, 110, 50))
+    for i, (px, py) in enumerate(points[1:]):
+        c.oval(px + (0.018 if i % 2 else -0.018), py, 0.02, 0.012, (80, 160, 70))
+
+
+def _paint_savanna(c: Canvas) -> Sites:
+    horizon = c.u(0.52, 0.62)
+    _sky(c, horizon, horizon - 0.05)
+    grass = _near(c.rng, c.rng.choice(((222, 188, 96), (210, 176, 90), (190, 180, 92))), 6)
+    c.land(_rolling(c, horizon - 0.02, 0.03), (_shade(_mix(grass, (120, 130, 150), 0.5), 1),) * 2, 0.7)
+    c.ramp(horizon, 1, (_shade(grass, 1.1), grass, _shade(grass, 0.8)))
+    for i in range(3):
+        y = horizon + 0.05 + 0.12 * i
+        c.land(_rolling(c, y, 0.012), (_shade(grass, 1.04 - 0.08 * i),) * 2)
+        for x in c.along(c.some(3, 5)):
+            c.oval(x, y + c.u(0.02, 0.06), c.u(0.05, 0.1), 0.007, _shade(grass, 0.86))
+    for i, x in enumerate(c.along(c.some(2, 3.4))):
+        far = 0.35 if i % 2 else 0.05
+        _acacia(c, x, horizon + (0.03 if i % 2 else c.u(0.06, 0.12)), (0.2 if i % 2 else 0.38) * c.u(0.85, 1.15), far)
+    if c.chance(0.6):
+        c.front.append(lambda c: _dry_tufts(c, grass))
+    return Sites(horizon, _wide(horizon + 0.16, 0.97, horizon), None, _air(horizon - 0.1))
+
+
+def _acacia(c: Canvas, x: float, y: float, height: float, far: float) -> None:
+    """A tree with a flat crown on forked branches."""
+    bark, leaf = (104, 76, 56), _near(c.rng, (104, 132, 62), 8)
+    w = height * 0.045
+    c.poly([(x - w, y), (x - w * 0.6, y - height * 0.55), (x + w * 0.6, y - height * 0.55), (x + w, y)], bark, far)
+    for dx in (-0.3, 0.28, 0.02):
+        c.line([(x, y - height * 0.45), (x + dx * height, y - height * 0.82)], w * 0.9, bark, far)
+    for dx, dy, rx in ((0.0, -0.88, 0.5), (-0.26, -0.8, 0.26), (0.3, -0.82, 0.27)):
+        c.oval(x + dx * height, y + dy * height, rx * height, 0.085 * height, _shade(leaf, 0.82), far)
+    for dx, dy, rx in ((-0.03, -0.91, 0.42), (-0.28, -0.82, 0.2), (0.27, -0.84, 0.2)):
+        c.oval(x + dx * height, y + dy * height, rx * height, 0.055 * height, leaf, far)
+
+
+def _dry_tufts(c: Canvas, grass: Colour) -> None:
+    for x in c.along(c.some(6, 9), 0.5):
+        for blade in range(-2, 3):
+            root, tip = x + blade * 0.012, x + blade * 0.034
+            c.poly([(root - 0.007, 1.01), (tip, 1 - c.u(0.04, 0.1)), (root + 0.007, 1.01)], _shade(grass, 0.78 + 0.1 * (blade % 2)))
+
+
+def _paint_pond(c: Canvas) -> Sites:
+    horizon = c.u(0.36, 0.46)
+    _sky(c, horizon, horizon - 0.1)
+    _wood(c, [(0, horizon + 0.02), (c.w, horizon + 0.02)], c.u(0.1, 0.16), 0.4, None)
+    c.ramp(horizon, 1, (_shade(c.mood.grass, 1.06), _shade(c.mood.grass, 0.82)))
+    for x in c.along(c.some(2, 3)):
+        _any_tree(c)(c, x, horizon + c.u(0.04, 0.08), c.u(0.22, 0.32), 0.15)
+    x, y, rx, ry = c.w / 2, c.u(0.68, 0.72), c.w * c.u(0.38, 0.43), c.u(0.14, 0.17)
+    blue = _blue(c)
+    c.oval(x, y, rx * 1.06, ry * 1.1, _shade(c.mood.grass, 0.7))
+    c.oval(x, y + 0.01, rx, ry, _mix(c.lit(_shade(blue, 0.85)), c.mood.sky[-1], 0.1), SHINING)
+    c.oval(x, y + 0.02, rx * 0.94, ry * 0.86, _mix(c.lit(blue), c.mood.sky[1], 0.3), SHINING)
+    for _ in range(5):
+        c.oval(x + c.u(-0.6, 0.6) * rx, y + c.u(-0.6, 0.7) * ry, c.u(0.05, 0.09), 0.004, _mix(c.lit(blue), c.mood.sky[-1], 0.6), SHINING)
+    _lilies(c, x, y, rx, ry)
+    for turn in (0.15, 0.4, 0.62, 0.9):
+        t = math.pi * (turn + c.u(-0.06, 0.06))
+        _rock(c, x + rx * math.cos(t), y + ry * math.sin(t) + 0.03, c.u(0.07, 0.12))
+    side = c.rng.choice((-1, 1))
+    _reeds(c, [(0.0, y + side * 0.02), (c.w, y - side * 0.02)])
+    _flowers(c, 0.88, 0.99, c.some(4, 10))
+    return Sites(horizon, Region(0.1, 0.9, y + ry + 0.06, 0.98, 0.95, 1.0), Region((x - rx * 0.7) / c.w, (x + rx * 0.7) / c.w, y, y + ry * 0.75, 0.7, 0.85), _air(horizon - 0.05))
+
+
+def _lilies(c: Canvas, x: float, y: float, rx: float, ry: float) -> None:
+    if not c.mood.leaves:
+        return
+    for i in range(c.rng.choice((4, 5, 6))):
+        turn, reach = c.u(0, 6.3), c.u(0.55, 0.85)
+        px, py, r = x + rx * reach * math.cos(turn), y + 0.01 + ry * reach * math.sin(turn), c.u(0.03, 0.05)
+        c.oval(px, py, r, r * 0.42, (60, 140, 80))
+        c.oval(px - r * 0.1, py - r * 0.05, r * 0.8, r * 0.3, (96, 172, 96))
+        if i % 2:
+            for dx in (-0.3, 0.3, 0.0):
+                c.oval(px + dx * r, py - r * 0.3, r * 0.26, r * 0.34, (250, 190, 214) if dx else (255, 226, 238))
+
+
+def _paint_waterfall(c: Canvas) -> Sites:
+    top, pool = c.u(0.2, 0.3), c.u(0.68, 0.76)
+    _sky(c, top + 0.2, top)
+    rock = _near(c.rng, c.rng.choice(((126, 116, 112), (110, 112, 126), (140, 116, 96))), 6)
+    x, half = c.u(0.4, 0.6) * c.w, c.u(0.09, 0.15)
+    _wood(c, [(0, top + 0.04), (c.w, top + 0.04)], c.u(0.1, 0.16), 0.4)
+    c.shaded([(0, top), (c.w, top), (c.w, pool + 0.02), (0, pool + 0.02)], (_shade(rock, 1.05), _shade(rock, 0.7)), 0.1)
+    number = c.some(7, 9)
+    for i, edge in enumerate(c.along(number)):  # pillars of rock
+        w, tall = c.w / number * 0.62, c.u(-0.03, 0.07)
+        c.poly([(edge - w, pool + 0.02), (edge - w * 0.9, top + tall), (edge + w * 0.5, top + tall - 0.02), (edge + w, pool + 0.02)], _shade(rock, 0.82 + 0.12 * (i % 3)), 0.08)
+        c.poly([(edge + w * 0.3, pool + 0.02), (edge + w * 0.25, top + tall), (edge + w * 0.5, top + tall - 0.02), (edge + w, pool + 0.02)], _shade(rock, 0.68), 0.08)
+    c.land(_rolling(c, top + 0.01, 0.012), (c.mood.grass, _shade(c.mood.grass, 0.8)), 0.1, top + 0.05)
+    blue = _blue(c)
+    c.shaded([(x - half, top), (x + half, top), (x + half * 1.25, pool + 0.03), (x - half * 1.25, pool + 0.03)], (_shade(blue, 1.45), _shade(blue, 1.75)))
+    for i in range(7):
+        t = (i + 0.5) / 7 * 2 - 1
+        a, w = x + t * half, half * c.u(0.05, 0.09)
+        low = top + (pool - top) * c.u(0.55, 1)
+        c.poly([(a - w, top), (a + w, top), (a + t * half * 0.25 + w, low), (a + t * half * 0.25 - w, low)], _WHITE if i % 2 else _shade(blue, 1.2))
+    c.ramp(pool, 1, (_shade(blue, 1.15), _shade(blue, 0.8)))
+    for i in range(4):
+        c.oval(x, pool + 0.03 + 0.03 * i, half * (1.7 + 0.5 * i), 0.012 + 0.003 * i, _shade(blue, 1.6 - 0.12 * i))
+    for dx in np.linspace(-1.3, 1.3, 7).tolist():  # spray
+        c.disc(x + dx * half, pool + 0.01, c.u(0.03, 0.05), (244, 250, 255))
+    for side in (0.0, 1.0):
+        edge = side * c.w
+        sign = 1 if side == 0 else -1
+        c.poly([(edge, pool - 0.02), (edge + sign * 0.3 * c.w, pool + 0.06), (edge + sign * 0.26 * c.w, 1.0), (edge, 1.0)], c.mood.grass)
+        _any_tree(c)(c, edge + sign * c.u(0.06, 0.14), pool + c.u(0.02, 0.08), c.u(0.36, 0.5))
+        _rock(c, edge + sign * 0.27 * c.w, pool + 0.1, c.u(0.1, 0.16))
+    return Sites(pool, Region(0.02, 0.24, pool + 0.1, 0.97, 0.85, 1.0), Region(0.35, 0.65, pool + 0.14, 0.96, 0.8, 1.0), _air(0.4))
+
+
+def _paint_volcano(c: Canvas) -> Sites:
+    foot, top = c.u(0.68, 0.76), c.u(0.24, 0.34)
+    _sky(c, foot, top + 0.1)
+    rock = _near(c.rng, c.rng.choice(((92, 80, 84), (84, 80, 94), (104, 82, 76))), 5)
+    x, w, mouth = c.u(0.42, 0.58) * c.w, c.u(0.42, 0.55), c.u(0.06, 0.09)
+    smoke = _mix(c.lit((96, 90, 100)), c.mood.sky[0], 0.25)
+    drift = c.u(-0.5, 0.5)
+    for i in range(6):
+        t = i / 5
+        c.disc(x + drift * 0.4 * t * t + c.u(-0.03, 0.03), top - 0.02 - (top + 0.05) * t, 0.06 + 0.08 * t, _shade(smoke, 0.95 + 0.06 * (i % 2)), SHINING)
+    c.glow(x, top, 0.3, (255, 110, 40), 0.7)
+    for dx in (-0.6, 0.0, 0.55, -0.25, 0.3):  # lava that is thrown up
+        c.poly([(x + dx * mouth - 0.02, top + 0.01), (x + dx * mouth * 2, top - c.u(0.06, 0.16)), (x + dx * mouth + 0.02, top + 0.01)], (255, 140, 40), SHINING)
+    _range(c, foot, 0.16, 0.6, _shade(rock, 1.1))
+    left = [(x - mouth, top), (x - mouth * 1.8, top + (foot - top) * 0.35), (x - w * 0.62, top + (foot - top) * 0.75), (x - w, foot + 0.02)]
+    right = [(2 * x - a, b) for a, b in left]
+    c.poly(left + right[::-1], _shade(rock, 1.06), 0.1)
+    c.poly([(x + mouth * 0.2, top), (x + mouth * 0.4, foot + 0.02), *right[::-1]], _shade(rock, 0.8), 0.1)
+    c.oval(x, top, mouth, 0.016, (255, 190, 70), SHINING)
+    for dx, low in ((-0.5, 0.75), (0.15, 0.95), (0.7, 0.6)):  # streams of lava
+        end = top + (foot - top) * c.u(low - 0.15, low)
+        a, b = x + dx * mouth, x + dx * mouth * 3.4
+        c.poly([(a - 0.016, top), (a + 0.016, top), ((a + b) / 2 + 0.03, (top + end) / 2), (b + 0.016, end), (b - 0.01, end), ((a + b) / 2 - 0.006, (top + end) / 2)], (255, 112, 36), SHINING)
+    ground = _mix(rock, (110, 90, 70), 0.5)
+    c.box(0, foot + 0.005, c.w, 1, ground)
+    c.land(_rolling(c, foot + 0.02, 0.015), (ground, _shade(ground, 0.72)))
+    for at in c.along(c.some(2, 4)):
+        _rock(c, at, c.u(foot + 0.1, 0.97), c.u(0.06, 0.13), _shade(rock, 0.9))
+    return Sites(foot, Region(0.03, 0.97, foot + 0.1, 0.97, 0.75, 1.0), None, Region(0.0, 1.0, 0.06, 0.4, 0.5, 0.5))
+
+
 @dataclass(frozen=True)
 class _Kind:
     """A place's painter and what it can be combined with."""
@@ -1911,9 +2296,10 @@ class _Kind:
 
 _DRY = ("clear", "cloudy", "storm", "rainbow", "wind", "fog")
 _WARM = tuple(weather for weather in WEATHERS if weather != "snow")
+_SEEN = tuple(weather for weather in WEATHERS if weather != "fog")
 _INDOOR = ("clear", "rain", "storm", "snow")
 _PLACES = {
-    "sky": _Kind(_paint_sky, seasons=(None,)),
+    "sky": _Kind(_paint_sky, weathers=_SEEN, seasons=(None,)),
     "sea": _Kind(_paint_sea, seasons=(None,)),
     "lake": _Kind(_paint_lake),
     "river": _Kind(_paint_river),
@@ -1931,8 +2317,15 @@ _PLACES = {
     "garden": _Kind(_paint_garden),
     "park": _Kind(_paint_park),
     "farm": _Kind(_paint_farm),
+    "pond": _Kind(_paint_pond),
+    "waterfall": _Kind(_paint_waterfall),
+    "jungle": _Kind(_paint_jungle, weathers=("clear", "rain", "storm", "fog"), seasons=(None,)),
+    "savanna": _Kind(_paint_savanna, weathers=("clear", "cloudy", "rain", "storm"), seasons=(None,)),
+    "volcano": _Kind(_paint_volcano, weathers=("clear", "cloudy", "storm", "snow"), seasons=(None,)),
     "room": _Kind(_paint_room, ("day", "night"), _INDOOR, (None,), False),
     "table": _Kind(_paint_table, ("day", "night"), _INDOOR, (None,), False),
+    "kitchen": _Kind(_paint_kitchen, ("day", "night"), _INDOOR, (None,), False),
+    "bedroom": _Kind(_paint_bedroom, ("day", "night"), _INDOOR, (None,), False),
     "cave": _Kind(_paint_cave, ("day", "night"), ("clear",), (None,), False),
     "under water": _Kind(_paint_under_water, ("day", "night"), ("clear",), (None,), False),
     "space": _Kind(_paint_space, ("day",), ("clear",), (None,), False),
