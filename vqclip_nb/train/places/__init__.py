@@ -15,17 +15,26 @@ from vqclip_nb.train.places.place import (
     Region,
     check,
     possible,
+    random_place,
 )
+from vqclip_nb.train.places.words import TRAITS, describe, other, phrase, traits, vocabulary
 
 __all__ = [
     "NAMES",
     "SEASONS",
     "TIMES",
+    "TRAITS",
     "WEATHERS",
     "Ground",
     "Place",
     "Region",
     "check",
+    "describe",
     "draw_place",
+    "other",
+    "phrase",
     "possible",
+    "random_place",
+    "traits",
+    "vocabulary",
 ]

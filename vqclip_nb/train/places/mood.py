@@ -137,9 +137,12 @@ _LEAVES = {
 
 
 def mood_of(place: Place, rng: random.Random) -> Mood:
+    season = "winter" if place.weather == "snow" or place.name == "snow" else place.season
     grey, share, bright, haze = GREYS[place.weather]
     light = _LIGHT[place.time]
     bright = max(bright, 0.82) if place.time == "night" else bright
+    if season == "winter" and place.time == "sunset":
+        light = mix(light, (0.95, 0.84, 0.95), 0.6)  # or the snow would look like sand
     dim = light if place.time == "night" else mix(light, _WHITE_LIGHT, 0.4)
     grey = tinted(jittered(rng, grey, 4), dim)
     sky = rng.choice(_SKIES[place.time])
@@ -147,7 +150,6 @@ def mood_of(place: Place, rng: random.Random) -> Mood:
     shares = [share * (1 - (0.45 * i / len(sky) if place.time != "day" else 0)) for i in range(9)]
     sky = tuple(mix(jittered(rng, c, 4), grey, s) for c, s in zip(sky, shares, strict=False))
     cloud = mix(_CLOUD[place.time], toned(grey, 0.82), share)
-    season = "winter" if place.weather == "snow" or place.name == "snow" else place.season
     grass = jittered(rng, rng.choice(_GRASS[season]), 5)
     if season == "winter":
         grass = _GRASS["winter"][0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 
 Colour = tuple[float, float, float]  # 0 to 255
@@ -25,7 +26,8 @@ class Place:
 class Region:
     """Where things go: a box in shares of the picture's width and height.
 
-    A thing at y, its feet's for what stands, is size(y) times as large as one in front.
+    y is where the feet of what stands or the waterline of what floats is, and the middle of what
+    flies or swims. A thing there is size(y) times as large as one that stands in front.
     """
 
     left: float
@@ -55,8 +57,9 @@ def ground_region(
     top: float, bottom: float, horizon: float, left: float = 0.0, right: float = 1.0
 ) -> Region:
     """A region on the ground in perspective: sizes are as the distances below the horizon."""
-    near = max(bottom - horizon, 0.05)
-    return Region(left, right, top, bottom, max((top - horizon) / near, 0.12), 1.0)
+    front = 0.97 - horizon
+    sizes = [max((y - horizon) / front, 0.12) for y in (top, bottom)]
+    return Region(left, right, top, bottom, *sizes)
 
 
 def air_region(skyline: float) -> Region:
@@ -113,6 +116,10 @@ KINDS = {
 NAMES = tuple(KINDS)
 
 
+_TIME_SHARES = {"day": 4, "sunset": 1.6, "dawn": 1.2, "night": 2.4}
+_WEATHER_SHARES = dict.fromkeys(WEATHERS, 1.0) | {"clear": 6.0, "rainbow": 0.6, "wind": 0.6}
+
+
 def possible(name: str) -> list[Place]:
     """Each time, weather and season that a place can be drawn in."""
     if name not in KINDS:
@@ -120,6 +127,16 @@ def possible(name: str) -> list[Place]:
     kind = KINDS[name]
     every = (Place(name, t, w, s) for t in kind.times for w in kind.weathers for s in kind.seasons)
     return [place for place in every if _sensible(place)]
+
+
+def random_place(rng: random.Random, name: str | None = None) -> Place:
+    """A place, this one or any; plain days are more frequent than what is rare."""
+    places = possible(rng.choice(NAMES) if name is None else name)
+    weights = [
+        _TIME_SHARES[p.time] * _WEATHER_SHARES[p.weather] * (5 if p.season is None else 1)
+        for p in places
+    ]
+    return rng.choices(places, weights)[0]
 
 
 def _sensible(place: Place) -> bool:

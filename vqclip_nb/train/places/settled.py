@@ -41,9 +41,8 @@ def paint_city(c: Canvas) -> Sites:
         x += width * c.u(1.0, 1.25)
     if c.chance(0.4):
         _waterfront(c, street)
-        return Sites(
-            street, None, Region(0, 1, street + 0.06, 0.95, 0.7, 1), air_region(street * 0.4)
-        )
+        water = Region(0.0, 1.0, street + 0.06, 0.92, 0.7, 0.9)
+        return Sites(street, Region(0.02, 0.98, 0.955, 0.985), water, air_region(street * 0.4))
     pavement = (176, 176, 180) if not c.mood.snow else (232, 238, 246)
     c.ramp(street, street + 0.05, (pavement, toned(pavement, 0.9)))
     c.ramp(street + 0.05, 1, ((92, 94, 104), (76, 78, 90)))
@@ -58,9 +57,13 @@ def paint_city(c: Canvas) -> Sites:
 
 
 def _waterfront(c: Canvas, edge: float) -> None:
+    """Water that mirrors the city, and a quay in front."""
     draw_water(c, edge, 1, None, 0.0)
     draw_mirror(c, edge, 1 - edge)
     c.box(0, edge - 0.012, c.w, edge + 0.006, (110, 108, 116))
+    stone = (168, 162, 156) if not c.mood.snow else (232, 238, 246)
+    c.ramp(0.93, 1, (stone, toned(stone, 0.86)))
+    c.box(0, 0.93, c.w, 0.942, toned(stone, 1.3))
 
 
 def paint_village(c: Canvas) -> Sites:

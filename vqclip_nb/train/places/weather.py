@@ -227,8 +227,8 @@ def draw_rain(c: Canvas) -> None:
 
 def draw_snowfall(c: Canvas) -> None:
     shade = 1.0 if not c.mood.night else 0.86
-    for _ in range(c.some(70, 100)):
-        x, y, r = c.u(0, c.w), c.u(0, 1), c.rng.choice((0.006, 0.008, 0.008, 0.011, 0.014))
+    for _ in range(c.some(45, 70)):
+        x, y, r = c.u(0, c.w), c.u(0, 1), c.rng.choice((0.008, 0.01, 0.01, 0.013, 0.016))
         corners = [(x - r) * c.unit, (y - r) * c.unit, (x + r) * c.unit, (y + r) * c.unit]
         c.pen.ellipse(corners, (*to_ints(toned(WHITE, shade)), 235))
 
