@@ -2,6 +2,7 @@
 
 import random
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -165,8 +166,8 @@ def test_captions_read_well():
             words = text.split()
             assert text.strip() == text
             assert "|" not in text
-            assert all(a != b for a, b in zip(words, words[1:], strict=False)), text
-            for article, following in zip(words, words[1:], strict=False):
+            assert all(a != b for a, b in pairwise(words)), text
+            for article, following in pairwise(words):
                 assert article != "a" or following[0] not in "aeio", text
                 assert article != "an" or following[0] in "aeiou", text
 

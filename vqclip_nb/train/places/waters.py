@@ -142,7 +142,7 @@ _SAND = ((246, 220, 160), (240, 208, 150), (250, 228, 176), (236, 204, 160))
 
 
 def paint_beach(c: Canvas) -> Sites:
-    horizon, shore = c.u(0.34, 0.46), c.u(0.58, 0.68)
+    horizon, shore = c.u(0.34, 0.46), c.u(0.6, 0.68)
     x = draw_sky(c, horizon)
     if c.chance(0.35):
         c.land(rolling(c, horizon - 0.04, 0.05, 0.6), ((96, 150, 100),) * 2, 0.8, horizon)
@@ -168,7 +168,7 @@ def paint_beach(c: Canvas) -> Sites:
     return Sites(
         horizon,
         ground_region(shore + 0.12, 0.97, horizon),
-        ground_region(horizon + 0.1, shore - 0.03, horizon),
+        ground_region(horizon + 0.08, shore - 0.03, horizon),
         air_region(horizon),
     )
 

@@ -305,6 +305,11 @@ _OF_A_DAY = {  # before "day" or "night"; these hold indoors too
     "autumn": ("autumn",),
     "winter": ("winter",),
 }
+_OUTSIDE = {  # seen from a room
+    "rain": ("with rain outside", "while it rains outside"),
+    "storm": ("with a storm outside", "with lightning outside the window"),
+    "snow": ("with snow outside the window", "while it snows outside"),
+}
 _OVER = {
     "sunset": ("a sunset", "the setting sun", "a red evening sky"),
     "dawn": ("a sunrise", "the rising sun", "the morning sky"),
@@ -331,14 +336,16 @@ def describe(place: Place, rng: random.Random, *, say: tuple[str, ...] | None = 
     say = traits(place, rng) if say is None else say
     rest = [trait for trait in say if trait != "name"]
     rng.shuffle(rest)
-    words = _PLACES[place.name]
+    words, timed = _PLACES[place.name], place.time == "day" or "time" in say
     if rest and KINDS[place.name].outdoors and place.name != "sky" and rng.random() < 0.3:
         over = _over(place, rest[0])
         if over:
             noun = rng.choice(words.fly)
             noun = noun.replace("above ", "over ", 1) if noun.startswith("above ") else noun
-            return _join(rng.choice(over), noun.replace("|", " "), *_tail(place, rest[1:], rng))
-    return _spoken(place, words.nouns, rest, rng)
+            return _join(
+                rng.choice(over), noun.replace("|", " "), *_tail(place, rest[1:], rng, timed)
+            )
+    return _spoken(place, words.nouns, rest, rng, timed)
 
 
 def phrase(
@@ -354,10 +361,11 @@ def phrase(
     say = traits(place, rng, bare=0.12) if say is None else say
     rest = [trait for trait in say if trait != "name"]
     rng.shuffle(rest)
+    timed = place.time == "day" or "time" in say
     if "name" not in say and rest:
-        return _join(*_tail(place, rest, rng))
+        return _join(*_tail(place, rest, rng, timed))
     words = _PLACES[place.name]
-    return _spoken(place, getattr(words, how, ()) or words.at, rest, rng)
+    return _spoken(place, getattr(words, how, ()) or words.at, rest, rng, timed)
 
 
 def traits(place: Place, rng: random.Random, *, bare: float = 0.0) -> tuple[str, ...]:
@@ -407,6 +415,7 @@ def vocabulary() -> list[str]:
         _PHRASES,
         _CLEAR_PHRASES,
         _OF_A_DAY,
+        _OUTSIDE,
         _OVER,
         _CLEAR_OVER,
     )
@@ -428,7 +437,9 @@ def _differs(other: Place, place: Place, trait: str) -> bool:
     return not (lies and value in ("snow", "winter"))
 
 
-def _spoken(place: Place, phrases: tuple[str, ...], rest: list[str], rng: random.Random) -> str:
+def _spoken(
+    place: Place, phrases: tuple[str, ...], rest: list[str], rng: random.Random, timed: bool
+) -> str:
     """A phrase of the place, an adjective in it if it takes one, and the rest behind."""
     words = _PLACES[place.name]
     before, bar, noun = rng.choice(phrases).partition("|")
@@ -440,17 +451,19 @@ def _spoken(place: Place, phrases: tuple[str, ...], rest: list[str], rng: random
         adjective = rng.choice(words.adjectives)
     if adjective in noun or noun.split(" ")[0] in words.adjectives:
         adjective = ""  # no "sandy sandy beach"
-    return _join(before, adjective, noun, *_tail(place, rest, rng))
+    return _join(before, adjective, noun, *_tail(place, rest, rng, timed))
 
 
-def _tail(place: Place, rest: list[str], rng: random.Random) -> list[str]:
-    """A phrase of each trait, but "on a … day" only once."""
+def _tail(place: Place, rest: list[str], rng: random.Random, timed: bool) -> list[str]:
+    """A phrase of each trait; "on a foggy night" is said once, if at all, and says the time too."""
     said: list[str] = []
     for trait in rest:
         choices = _phrases(place, trait)
-        if any(text.startswith("on a ") for text in said):
-            choices = [text for text in choices if not text.startswith("on a ")] or choices
+        if not timed or any(text.startswith("on a ") for text in said):
+            choices = [text for text in choices if not text.startswith("on a ")]
         said.append(rng.choice(choices))
+    if "time" in rest and any(t.startswith("on a ") for t in said):
+        del said[rest.index("time")]
     return said
 
 
@@ -468,10 +481,11 @@ def _adjectives(place: Place, trait: str) -> tuple[str, ...]:
 
 
 def _phrases(place: Place, trait: str) -> tuple[str, ...]:
+    """Phrases of a trait, at least one of which does not begin with "on a"."""
     value = getattr(place, trait)
     days = tuple(f"on a {word} {_PARTS[place.time]}" for word in _OF_A_DAY.get(value, ()))
     if not _has_sky(place):
-        return days if trait == "weather" else _PHRASES[value][:2]  # there are lamps in the dark
+        return days + _OUTSIDE[value] if trait == "weather" else _PHRASES[value][:2]
     return _PHRASES[value] + days + (_CLEAR_PHRASES[place.time] if _clear(place, trait) else ())
 
 
