@@ -164,6 +164,7 @@ def test_captions_read_well():
         place = random_place(rng)
         for text in (describe(place, rng), phrase(place, rng)):
             words = text.split()
+            assert text
             assert text.strip() == text
             assert "|" not in text
             assert all(a != b for a, b in pairwise(words)), text

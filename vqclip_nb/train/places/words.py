@@ -340,11 +340,8 @@ def describe(place: Place, rng: random.Random, *, say: tuple[str, ...] | None = 
     if rest and KINDS[place.name].outdoors and place.name != "sky" and rng.random() < 0.3:
         over = _over(place, rest[0])
         if over:
-            noun = rng.choice(words.fly)
-            noun = noun.replace("above ", "over ", 1) if noun.startswith("above ") else noun
-            return _join(
-                rng.choice(over), noun.replace("|", " "), *_tail(place, rest[1:], rng, timed)
-            )
+            at = rng.choice(words.fly).replace("above ", "over ").replace("|", " ")
+            return _join(rng.choice(over), at, *_tail(place, rest[1:], rng, timed))
     return _spoken(place, words.nouns, rest, rng, timed)
 
 
@@ -449,22 +446,23 @@ def _spoken(
             adjective, rest = rng.choice(choices), rest[1:]
     elif bar and words.adjectives and chance > 0.8:
         adjective = rng.choice(words.adjectives)
-    if adjective in noun or noun.split(" ")[0] in words.adjectives:
+    own = words.adjectives
+    if adjective in noun.split() or (adjective in own and noun.split()[0] in own):
         adjective = ""  # no "sandy sandy beach"
     return _join(before, adjective, noun, *_tail(place, rest, rng, timed))
 
 
 def _tail(place: Place, rest: list[str], rng: random.Random, timed: bool) -> list[str]:
     """A phrase of each trait; "on a foggy night" is said once, if at all, and says the time too."""
-    said: list[str] = []
+    said: dict[str, str] = {}
     for trait in rest:
         choices = _phrases(place, trait)
-        if not timed or any(text.startswith("on a ") for text in said):
+        if not timed or any(text.startswith("on a ") for text in said.values()):
             choices = [text for text in choices if not text.startswith("on a ")]
-        said.append(rng.choice(choices))
-    if "time" in rest and any(t.startswith("on a ") for t in said):
-        del said[rest.index("time")]
-    return said
+        said[trait] = rng.choice(choices)
+    if any(text.startswith("on a ") for trait, text in said.items() if trait != "time"):
+        said.pop("time", None)
+    return list(said.values())
 
 
 def _clear(place: Place, trait: str) -> bool:
