@@ -9,60 +9,50 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from vqclip_nb.train.places.canvas import SHINING, Canvas, rolling
-from vqclip_nb.train.places.mood import jittered, mix, to_ints, toned
-from vqclip_nb.train.places.place import Point, Region, Sites
+from vqclip_nb.train.places.mood import mix, to_ints, toned
+from vqclip_nb.train.places.place import Colour, Point, Region, Sites
 
 
 def paint_cave(c: Canvas) -> Sites:
-    floor = c.u(0.66, 0.76)
-    rock = jittered(
-        c.rng, c.rng.choice(((112, 96, 92), (96, 92, 116), (122, 100, 78), (84, 100, 108))), 6
-    )
-    dark = toned(rock, 0.42)
-    light = c.mood.light
-    c.ramp(0, 1, (dark, toned(rock, 0.55)))
+    floor, light = c.u(0.66, 0.76), c.mood.light
+    rock = c.pick(((112, 96, 92), (96, 92, 116), (122, 100, 78), (84, 100, 108)), 6)
+    c.ramp(0, 1, (toned(rock, 0.42), toned(rock, 0.55)))
     c.mood = replace(c.mood, light=tuple(0.3 + 0.7 * part for part in light))
-    bright = sum(light) / 3
     x, r = c.u(0.32, 0.68) * c.w, min(c.u(0.2, 0.28), c.w * 0.34)
-    y = floor - r * 0.55
-    mouth = [
-        (
-            x + r * math.cos(t) * c.u(0.88, 1.08),
-            min(y - r * 1.15 * math.sin(t) * c.u(0.9, 1.05), floor + 0.02),
-        )
-        for t in np.linspace(-0.6, math.pi + 0.6, 16)
-    ]
+    y, edge = floor - r * 0.55, floor + 0.02
+    mouth = []
+    for t in np.linspace(-0.6, math.pi + 0.6, 16).tolist():
+        a, b = r * math.cos(t) * c.u(0.88, 1.08), r * math.sin(t) * c.u(1.03, 1.2)
+        mouth.append((x + a, min(y - b, edge)))
     for grow, factor in ((1.75, 0.52), (1.42, 0.66), (1.18, 0.84)):
-        c.poly(
-            [(x + (a - x) * grow, min(y + (b - y) * grow, floor + 0.02)) for a, b in mouth],
-            toned(rock, factor),
-        )
+        ring = [(x + (a - x) * grow, min(y + (b - y) * grow, edge)) for a, b in mouth]
+        c.poly(ring, toned(rock, factor))
     c.shaded(mouth, (*c.mood.sky[1:], c.mood.sky[-1]), SHINING)
     _outside(c, mouth, floor)
     c.land(rolling(c, floor, 0.012), (toned(rock, 0.9), toned(rock, 0.6), toned(rock, 0.42)))
-    c.glow(x, floor + 0.08, r * 1.6, c.mood.sky[-1], 0.35 * max(bright, 0.5), 0.1)
+    c.glow(x, floor + 0.08, r * 1.6, c.mood.sky[-1], 0.35 * max(sum(light) / 3, 0.5), 0.1)
     lights = [_crystals] * 4 + ([_torch] * 6 if c.mood.night else [None] * 6)
     if (painter := c.rng.choice(lights)) is not None:
         for low, high in ((0.08, 0.25), (0.75, 0.92)):
             painter(c, c.u(low, high) * c.w, c.u(0.86, 0.95))
+    _dripstones(c, floor, rock)
+    stand = Region(0.15, 0.85, floor + 0.1, 0.97, 0.8, 1.0)
+    return Sites(floor, stand, fly=Region(0.2, 0.8, 0.25, 0.5, 0.5, 0.5))
+
+
+def _dripstones(c: Canvas, floor: float, rock: Colour) -> None:
+    """They hang from the ceiling, and stand at the sides."""
     for x in c.along(c.some(6, 9)):
-        length, w = c.u(0.08, 0.3), c.u(0.03, 0.055)
-        c.poly([(x - w, -0.01), (x, length), (x + w, -0.01)], toned(rock, 0.62))
-        c.poly([(x, length), (x + w, -0.01), (x + w * 0.1, -0.01)], toned(rock, 0.42))
-    c.poly(
-        [(0, 0), (c.w, 0), *[(a, 0.06 + 0.03 * math.sin(9 * a)) for a in np.linspace(c.w, 0, 14)]],
-        toned(rock, 0.5),
-    )
-    for x in (*(c.u(0, 0.25) * c.w for _ in range(2)), *(c.u(0.75, 1) * c.w for _ in range(2))):
-        height, w, y = c.u(0.1, 0.24), c.u(0.04, 0.065), floor + c.u(0.02, 0.1)
-        c.poly([(x - w, y), (x, y - height), (x + w, y)], toned(rock, 0.74))
-        c.poly([(x, y - height), (x + w, y), (x + w * 0.1, y)], toned(rock, 0.52))
-    return Sites(
-        floor,
-        Region(0.15, 0.85, floor + 0.1, 0.97, 0.8, 1.0),
-        None,
-        Region(0.2, 0.8, 0.25, 0.5, 0.5, 0.5),
-    )
+        tip, half = (x, c.u(0.08, 0.3)), c.u(0.03, 0.055)
+        c.poly([(x - half, -0.01), tip, (x + half, -0.01)], toned(rock, 0.62))
+        c.poly([tip, (x + half, -0.01), (x + half * 0.1, -0.01)], toned(rock, 0.42))
+    ceiling = [(a, 0.06 + 0.03 * math.sin(9 * a)) for a in np.linspace(c.w, 0, 14).tolist()]
+    c.poly([(0, 0), (c.w, 0), *ceiling], toned(rock, 0.5))
+    for low in (0.0, 0.0, 0.75, 0.75):
+        x, y, half = c.u(low, low + 0.25) * c.w, floor + c.u(0.02, 0.1), c.u(0.04, 0.065)
+        tip = (x, y - c.u(0.1, 0.24))
+        c.poly([(x - half, y), tip, (x + half, y)], toned(rock, 0.74))
+        c.poly([tip, (x + half, y), (x + half * 0.1, y)], toned(rock, 0.52))
 
 
 def _outside(c: Canvas, mouth: list[Point], floor: float) -> None:
@@ -146,7 +136,7 @@ def paint_space(c: Canvas) -> Sites:
         _planet(c, px * c.w, py, c.u(0.06, 0.15))
     stand = None
     if moon:  # the ground of a moon
-        grey = jittered(c.rng, c.rng.choice(((150, 148, 158), (190, 120, 90))), 6)
+        grey = c.pick(((150, 148, 158), (190, 120, 90)), 6)
         c.land(rolling(c, 0.84, 0.02, 0.5), (toned(grey, 1.1), toned(grey, 0.7)), SHINING)
         for _ in range(c.some(4, 6)):
             cx, cy, r = c.u(0, c.w), c.u(0.88, 0.98), c.u(0.03, 0.07)
@@ -156,53 +146,48 @@ def paint_space(c: Canvas) -> Sites:
     return Sites(0.84 if stand else 0.0, stand, fly=Region(0.05, 0.95, 0.1, 0.78 if stand else 0.9))
 
 
+_BALLS = (
+    *((230, 140, 90), (220, 190, 130), (110, 170, 220)),
+    *((200, 100, 90), (150, 200, 150), (180, 150, 210)),
+)
+
+
 def _planet(c: Canvas, x: float, y: float, r: float) -> None:
-    """A ball with bands or craters, a shaded side and perhaps a ring."""
-    colour = jittered(
-        c.rng,
-        c.rng.choice(
-            (
-                (230, 140, 90),
-                (220, 190, 130),
-                (110, 170, 220),
-                (200, 100, 90),
-                (150, 200, 150),
-                (180, 150, 210),
-            )
-        ),
-        8,
-    )
-    c.glow(x, y, r * 1.5, colour, 0.4)
-    size = max(4, round(2 * r * c.unit))
-    ball = Image.new("RGB", (size, size), to_ints(colour))
-    pen, kind = ImageDraw.Draw(ball), c.rng.choice(("bands", "craters", "land"))
-    for i in range(6):
-        other = toned(colour, (0.82, 1.2)[i % 2])
-        if kind == "bands":
-            top = size * (i + c.u(0, 0.4)) / 6
-            pen.rectangle([0, top, size, top + size * c.u(0.05, 0.12)], fill=to_ints(other))
-        else:
-            cx, cy, cr = c.u(0.1, 0.9) * size, c.u(0.1, 0.9) * size, c.u(0.06, 0.13) * size
-            wide = 2.2 if kind == "land" else 1.0
-            pen.ellipse(
-                [cx - cr * wide, cy - cr, cx + cr * wide, cy + cr], fill=to_ints(toned(colour, 0.8))
-            )
-    dusk = Image.new("L", (size, size), 130)
-    ImageDraw.Draw(dusk).ellipse([-size * 0.28, -size * 0.28, size * 0.84, size * 0.84], fill=0)
-    ball.paste((10, 8, 30), mask=dusk)
-    mask = Image.new("L", (size, size))
-    ImageDraw.Draw(mask).ellipse([0, 0, size - 1, size - 1], fill=255)
-    turns = np.linspace(0, math.pi, 24)
-    tilt, ringed = c.u(-0.4, 0.4), c.chance(0.45)
+    """A ball, perhaps with a ring around it."""
+    colour, tilt, ringed = c.pick(_BALLS, 8), c.u(-0.4, 0.4), c.chance(0.45)
     cos, sin = math.cos(tilt), math.sin(tilt)
 
     def half_ring(side: int) -> None:
+        turns = np.linspace(0, math.pi, 24).tolist()
         where = [(1.75 * r * math.cos(t), side * 0.42 * r * math.sin(t)) for t in turns]
         ring = [(x + a * cos - b * sin, y + a * sin + b * cos) for a, b in where]
         c.line(ring, r * 0.14, toned(colour, 1.35), SHINING)
 
+    c.glow(x, y, r * 1.5, colour, 0.4)
     if ringed:
         half_ring(-1)
-    c.image.paste(ball, (round((x - r) * c.unit), round((y - r) * c.unit)), mask)
+    size = max(4, round(2 * r * c.unit))
+    mask = Image.new("L", (size, size))
+    ImageDraw.Draw(mask).ellipse([0, 0, size - 1, size - 1], fill=255)
+    corner = (round((x - r) * c.unit), round((y - r) * c.unit))
+    c.image.paste(_globe(c, size, colour), corner, mask)
     if ringed:
         half_ring(1)
+
+
+def _globe(c: Canvas, size: int, colour: Colour) -> Image.Image:
+    """The face of a planet with bands, craters or land, and a shaded side."""
+    ball = Image.new("RGB", (size, size), to_ints(colour))
+    pen, kind = ImageDraw.Draw(ball), c.rng.choice(("bands", "craters", "land"))
+    for i in range(6):
+        if kind == "bands":
+            top, other = size * (i + c.u(0, 0.4)) / 6, toned(colour, (0.82, 1.2)[i % 2])
+            pen.rectangle([0, top, size, top + size * c.u(0.05, 0.12)], fill=to_ints(other))
+        else:
+            x, y, r = (c.u(*span) * size for span in ((0.1, 0.9), (0.1, 0.9), (0.06, 0.13)))
+            wide = r * (2.2 if kind == "land" else 1.0)
+            pen.ellipse([x - wide, y - r, x + wide, y + r], fill=to_ints(toned(colour, 0.8)))
+    dusk = Image.new("L", (size, size), 130)
+    ImageDraw.Draw(dusk).ellipse([-size * 0.28, -size * 0.28, size * 0.84, size * 0.84], fill=0)
+    ball.paste((10, 8, 30), mask=dusk)
+    return ball

@@ -5,76 +5,49 @@ from __future__ import annotations
 import math
 
 from vqclip_nb.train.places.canvas import SHINING, Canvas
-from vqclip_nb.train.places.mood import WHITE, jittered, toned
-from vqclip_nb.train.places.place import Colour
+from vqclip_nb.train.places.mood import WHITE, toned
+from vqclip_nb.train.places.place import Colour, Point
 from vqclip_nb.train.places.plants import draw_bush
+
+_WALLS = (
+    *((244, 226, 190), (230, 180, 140), (200, 216, 226)),
+    *((236, 206, 206), (222, 222, 206), (190, 90, 74)),
+)
+_ROOFS = ((176, 72, 56), (150, 84, 62), (92, 84, 104), (120, 62, 62))
 
 
 def draw_house(
     c: Canvas, x: float, y: float, width: float, height: float, far: float = 0.0
 ) -> None:
     """A gabled house with a door, windows and a chimney; (x, y) is the middle of its foot."""
-    walls = (
-        (244, 226, 190),
-        (230, 180, 140),
-        (200, 216, 226),
-        (236, 206, 206),
-        (222, 222, 206),
-        (190, 90, 74),
-    )
-    wall = jittered(c.rng, c.rng.choice(walls), 6)
-    roof = jittered(
-        c.rng, c.rng.choice(((176, 72, 56), (150, 84, 62), (92, 84, 104), (120, 62, 62))), 6
-    )
-    half, eaves, over = width / 2, y - height * 0.6, width * 0.08
-    c.box(
-        x + half * 0.35, y - height * 1.02, x + half * 0.6, y - height * 0.7, toned(roof, 0.8), far
-    )
-    c.poly(
-        [(x - half, y), (x - half, eaves), (x, y - height), (x + half, eaves), (x + half, y)],
-        wall,
-        far,
-    )
+    wall, roof = c.pick(_WALLS, 6), c.pick(_ROOFS, 6)
+    half, eaves = width / 2, y - height * 0.6
+    chimney = (y - height * 1.02, y - height * 0.7)
+    c.block(x + half * 0.48, half * 0.12, *chimney, toned(roof, 0.8), far)
+    gable = [(x - half, y), (x - half, eaves), (x, y - height), (x + half, eaves), (x + half, y)]
+    c.poly(gable, wall, far)
     c.box(x + half * 0.55, eaves, x + half, y, toned(wall, 0.9), far)
-    peak, thick = y - height * 1.06, height * 0.12
-    c.poly(
-        [
-            (x - half - over, eaves + thick * 0.5),
-            (x, peak),
-            (x + half + over, eaves + thick * 0.5),
-            (x + half + over * 0.6, eaves + thick * 1.2),
-            (x, peak + thick * 1.2),
-            (x - half - over * 0.6, eaves + thick * 1.2),
-        ],
-        roof,
-        far,
-    )
-    if c.mood.snow:
-        c.poly(
-            [
-                (x - half - over, eaves + thick * 0.5),
-                (x, peak - thick * 0.3),
-                (x + half + over, eaves + thick * 0.5),
-                (x, peak + thick * 0.6),
-            ],
-            WHITE,
-            far,
-        )
+    _roof(c, x, eaves, half, height, roof, far)
     glass, shine = ((255, 216, 110), SHINING) if c.mood.lamps else ((120, 170, 200), far)
-    door = width * 0.11
-    c.box(x - door, y - height * 0.32, x + door, y, toned(roof, 0.7), far)
+    c.block(x, width * 0.11, y - height * 0.32, y, toned(roof, 0.7), far)
     pane = width * 0.085
     for dx, dy in ((-0.3, 0.4), (0.3, 0.4), (0, 0.68)):
-        wx, wy = x + dx * width, y - dy * height
-        c.box(
-            wx - pane * 1.25,
-            wy - pane * 1.25,
-            wx + pane * 1.25,
-            wy + pane * 1.25,
-            (250, 246, 236),
-            far,
-        )
-        c.box(wx - pane, wy - pane, wx + pane, wy + pane, glass, shine)
+        at, middle, frame = x + dx * width, y - dy * height, pane * 1.25
+        c.block(at, frame, middle - frame, middle + frame, (250, 246, 236), far)
+        c.block(at, pane, middle - pane, middle + pane, glass, shine)
+
+
+def _roof(
+    c: Canvas, x: float, eaves: float, half: float, height: float, colour: Colour, far: float
+) -> None:
+    """The edge of a gabled roof, with snow on it in winter."""
+    out, peak, thick = half * 1.16, eaves - height * 0.46, height * 0.12
+    top, low = eaves + thick * 0.5, eaves + thick * 1.2
+    inner = [(x + half * 1.1, low), (x, peak + thick * 1.2), (x - half * 1.1, low)]
+    c.poly([(x - out, top), (x, peak), (x + out, top), *inner], colour, far)
+    if c.mood.snow:
+        ridge = [(x, peak - thick * 0.3), (x + out, top), (x, peak + thick * 0.6)]
+        c.poly([(x - out, top), *ridge], WHITE, far)
 
 
 def draw_lamp_post(c: Canvas, x: float, y: float, height: float) -> None:
@@ -106,53 +79,49 @@ def draw_lamp_post(c: Canvas, x: float, y: float, height: float) -> None:
 
 def draw_tower_block(
     c: Canvas,
-    x: float,
-    y: float,
+    corner: Point,
     width: float,
     height: float,
     colour: Colour,
     far: float,
-    rows: bool = True,
-):
-    """A high building; windows shine at night."""
-    top = y - height
+    *,
+    windows: bool = True,
+) -> None:
+    """A high building on its lower left corner; windows shine at night."""
+    x, y = corner
+    top, middle = y - height, x + width / 2
     c.box(x, top, x + width, y, colour, far)
     c.box(x + width * 0.72, top, x + width, y, toned(colour, 0.86), far)
     kind = c.rng.choice(("flat", "flat", "spire", "step", "slope"))
     if kind == "spire":
+        foot = width * 0.04
         c.poly(
-            [
-                (x + width * 0.46, top),
-                (x + width * 0.5, top - height * 0.22),
-                (x + width * 0.54, top),
-            ],
-            colour,
-            far,
+            [(middle - foot, top), (middle, top - height * 0.22), (middle + foot, top)], colour, far
         )
-        c.box(x + width * 0.25, top - height * 0.05, x + width * 0.75, top, colour, far)
+        c.block(middle, width * 0.25, top - height * 0.05, top, colour, far)
     elif kind == "step":
-        c.box(x + width * 0.2, top - height * 0.08, x + width * 0.8, top, toned(colour, 0.94), far)
+        c.block(middle, width * 0.3, top - height * 0.08, top, toned(colour, 0.94), far)
     elif kind == "slope":
         c.poly([(x, top), (x + width, top - width * 0.4), (x + width, top)], colour, far)
     if c.mood.snow and kind != "slope":
         c.box(x - 0.004, top - 0.014, x + width + 0.004, top + 0.004, WHITE, far)
-    if not rows:
-        return
+    if windows:
+        _windows(c, (x, top), width, height, toned(colour, 0.72), far)
+
+
+def _windows(
+    c: Canvas, corner: Point, width: float, height: float, dark: Colour, far: float
+) -> None:
+    """Rows of windows from the upper left corner down; most shine at night."""
+    x, top = corner
     columns = max(2, round(width / 0.042))
     step, pane = width / (columns + 0.35), 0.044
-    dark = toned(colour, 0.72)
     for row in range(int((height - 0.02) / pane)):
         for column in range(columns):
-            wx, wy = x + step * (0.35 + column), top + 0.02 + row * pane
+            left, y = x + step * (0.35 + column), top + 0.02 + row * pane
             on = c.mood.lamps and c.chance(0.62)
-            c.box(
-                wx,
-                wy,
-                wx + step * 0.62,
-                wy + pane * 0.55,
-                (255, 214, 110) if on else dark,
-                SHINING if on else far,
-            )
+            paint = ((255, 214, 110), SHINING) if on else (dark, far)
+            c.box(left, y, left + step * 0.62, y + pane * 0.55, *paint)
 
 
 def draw_church(c: Canvas, x: float, y: float, height: float) -> None:
@@ -206,7 +175,7 @@ def draw_flower_bush(c: Canvas, x: float, y: float, size: float) -> None:
 
 
 def draw_barn(c: Canvas, x: float, y: float, width: float, height: float) -> None:
-    red, roof, half = jittered(c.rng, (190, 58, 48), 8), (110, 100, 108), width / 2
+    red, roof, half = c.near((190, 58, 48), 8), (110, 100, 108), width / 2
     silo = x + half + 0.07 if x < c.w / 2 else x - half - 0.07
     c.box(silo - 0.055, y - height * 0.95, silo + 0.055, y, (206, 208, 214))
     c.box(silo + 0.02, y - height * 0.95, silo + 0.055, y, (176, 180, 190))
@@ -248,7 +217,7 @@ def add_rail_fence(c: Canvas, y: float) -> None:
 
 
 def draw_bench(c: Canvas, x: float, y: float) -> None:
-    wood, iron, w = jittered(c.rng, (176, 116, 70), 8), (66, 66, 78), 0.16
+    wood, iron, w = c.near((176, 116, 70), 8), (66, 66, 78), 0.16
     for dx in (-0.8, 0.8):
         c.box(x + dx * w - 0.01, y - 0.16, x + dx * w + 0.01, y, iron)
     for i in range(3):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from vqclip_nb.train.places.mood import Mood, mix, tinted, to_ints
+from vqclip_nb.train.places.mood import Mood, jittered, mix, tinted, to_ints
 from vqclip_nb.train.places.place import Colour, Point
 
 SHINING = None  # in place of a distance: this colour needs no light
@@ -43,6 +43,14 @@ class Canvas:
         step = self.w / max(number, 1)
         return [(i + 0.5 + self.u(-loose, loose)) * step for i in range(number)]
 
+    def near(self, colour: Colour, amount: float = 10) -> Colour:
+        """A colour like the one given."""
+        return jittered(self.rng, colour, amount)
+
+    def pick(self, colours: Sequence[Colour], amount: float = 10) -> Colour:
+        """A colour like one of those given."""
+        return self.near(self.rng.choice(colours), amount)
+
     def lit(self, colour: Colour, far: float | None = 0.0) -> tuple[int, ...]:
         if far is SHINING:
             return to_ints(colour)
@@ -62,6 +70,17 @@ class Canvas:
             self.pen.rounded_rectangle(corners, round_ * unit, fill=self.lit(colour, far))
         else:
             self.pen.rectangle(corners, fill=self.lit(colour, far))
+
+    def block(
+        self, x, half, y0, y1, colour: Colour, far: float | None = 0.0, round_: float = 0.0
+    ) -> None:
+        """A box by its middle and half its width."""
+        self.box(x - half, y0, x + half, y1, colour, far, round_)
+
+    def trapezoid(self, top, bottom, colour: Colour, far: float | None = 0.0) -> None:
+        """top and bottom: (y, left, right)"""
+        (y0, a, b), (y1, d, e) = top, bottom
+        self.poly([(a, y0), (b, y0), (e, y1), (d, y1)], colour, far)
 
     def oval(self, x, y, rx, ry, colour: Colour, far: float | None = 0.0) -> None:
         unit = self.unit

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from vqclip_nb.train.places.canvas import SHINING, Canvas, height_at, rolling, winding
-from vqclip_nb.train.places.mood import jittered, mix, toned
+from vqclip_nb.train.places.mood import mix, toned
 from vqclip_nb.train.places.place import Colour, Region, Sites, air_region, ground_region
 from vqclip_nb.train.places.plants import (
     draw_acacia,
@@ -35,9 +35,7 @@ def paint_desert(c: Canvas) -> Sites:
     horizon = c.u(0.4, 0.56)
     skyline = horizon - 0.08
     draw_sky(c, horizon, skyline)
-    sand = jittered(
-        c.rng, c.rng.choice(((236, 190, 110), (230, 170, 100), (240, 204, 130), (222, 150, 92))), 6
-    )
+    sand = c.pick(((236, 190, 110), (230, 170, 100), (240, 204, 130), (222, 150, 92)), 6)
     if c.chance(0.45):
         for x in c.along(c.some(1, 2.4)):
             _mesa(
@@ -112,7 +110,7 @@ def paint_hills(c: Canvas) -> Sites:
     for i in range(layers):
         t = i / (layers - 1)
         line = rolling(c, horizon + t * 0.3, 0.085 - 0.03 * t, c.u(0.7, 1.1))
-        green = toned(jittered(c.rng, c.mood.grass, 5), 1.08 - 0.2 * (i % 2) - 0.05 * t)
+        green = toned(c.near(c.mood.grass, 5), 1.08 - 0.2 * (i % 2) - 0.05 * t)
         c.land(line, (toned(green, 1.08), toned(green, 0.84)), 0.75 * (1 - t))
         for x in c.along(c.some(1, 3)) if c.chance(0.75) else ():
             y = height_at(line, x) + 0.015
@@ -130,9 +128,7 @@ def paint_mountains(c: Canvas) -> Sites:
     top = c.u(0.14, 0.26)
     draw_sky(c, foot, top + 0.16)
     draw_range(c, foot - 0.04, (foot - top) * 0.72, 0.75)
-    rock = jittered(
-        c.rng, c.rng.choice(((106, 108, 132), (124, 106, 112), (92, 106, 124), (132, 118, 106))), 6
-    )
+    rock = c.pick(((106, 108, 132), (124, 106, 112), (92, 106, 124), (132, 118, 106)), 6)
     places = c.along(c.some(1.3, 2.2), 0.2)
     c.rng.shuffle(places)
     for x in places:
@@ -178,7 +174,7 @@ def paint_forest(c: Canvas) -> Sites:
     kind = draw_fir if pointed else draw_tree
     for x in c.along(c.some(3, 5)):
         kind(c, x, floor + c.u(0.03, 0.08), c.u(0.36, 0.55), 0.12)
-    trunk = jittered(c.rng, (84, 60, 48), 6) if c.chance(0.7) else (222, 220, 212)
+    trunk = c.near((84, 60, 48), 6) if c.chance(0.7) else (222, 220, 212)
     for side in (c.u(0.0, 0.1), c.u(0.9, 1.0)):
         if pointed:
             draw_fir(c, side * c.w, c.u(0.9, 1.0), c.u(0.8, 1.0))
@@ -267,9 +263,7 @@ def paint_jungle(c: Canvas) -> Sites:
         for i in range(5):
             turn = c.u(-1.3, 1.0)
             y, reach = 0.08 + 0.22 * i, min(c.u(0.22, 0.34), c.w * 0.34)
-            hue = jittered(
-                c.rng, c.rng.choice(((40, 120, 60), (60, 150, 70), (30, 100, 70), (90, 170, 70))), 6
-            )
+            hue = c.pick(((40, 120, 60), (60, 150, 70), (30, 100, 70), (90, 170, 70)), 6)
             draw_leaf(c, edge - side * 0.03, y, turn if side > 0 else math.pi - turn, reach, hue)
     for x in c.along(c.some(2, 4)):
         draw_vine(c, x, c.u(0.2, 0.4))
@@ -284,7 +278,7 @@ def paint_jungle(c: Canvas) -> Sites:
 def paint_savanna(c: Canvas) -> Sites:
     horizon = c.u(0.52, 0.62)
     draw_sky(c, horizon, horizon - 0.05)
-    grass = jittered(c.rng, c.rng.choice(((222, 188, 96), (210, 176, 90), (190, 180, 92))), 6)
+    grass = c.pick(((222, 188, 96), (210, 176, 90), (190, 180, 92)), 6)
     c.land(rolling(c, horizon - 0.02, 0.03), (toned(mix(grass, (120, 130, 150), 0.5), 1),) * 2, 0.7)
     c.ramp(horizon, 1, (toned(grass, 1.1), grass, toned(grass, 0.8)))
     for i in range(3):
@@ -308,71 +302,54 @@ def paint_savanna(c: Canvas) -> Sites:
     )
 
 
+_LAVA = (255, 112, 36)
+
+
 def paint_volcano(c: Canvas) -> Sites:
     foot, top = c.u(0.68, 0.76), c.u(0.24, 0.34)
     draw_sky(c, foot, top + 0.1)
-    rock = jittered(c.rng, c.rng.choice(((92, 80, 84), (84, 80, 94), (104, 82, 76))), 5)
-    x, w, mouth = c.u(0.42, 0.58) * c.w, c.u(0.42, 0.55), c.u(0.06, 0.09)
-    smoke = mix(c.lit((96, 90, 100)), c.mood.sky[0], 0.25)
-    drift = c.u(-0.5, 0.5)
-    for i in range(6):
-        t = i / 5
-        c.disc(
-            x + drift * 0.4 * t * t + c.u(-0.03, 0.03),
-            top - 0.02 - (top + 0.05) * t,
-            0.06 + 0.08 * t,
-            toned(smoke, 0.95 + 0.06 * (i % 2)),
-            SHINING,
-        )
-    c.glow(x, top, 0.3, (255, 110, 40), 0.7)
-    for dx in (-0.6, 0.0, 0.55, -0.25, 0.3):  # lava that is thrown up
-        c.poly(
-            [
-                (x + dx * mouth - 0.02, top + 0.01),
-                (x + dx * mouth * 2, top - c.u(0.06, 0.16)),
-                (x + dx * mouth + 0.02, top + 0.01),
-            ],
-            (255, 140, 40),
-            SHINING,
-        )
+    rock = c.pick(((92, 80, 84), (84, 80, 94), (104, 82, 76)), 5)
+    x, half, mouth = c.u(0.42, 0.58) * c.w, c.u(0.42, 0.55), c.u(0.06, 0.09)
+    _eruption(c, x, top, mouth)
     draw_range(c, foot, 0.16, 0.6, toned(rock, 1.1))
-    left = [
-        (x - mouth, top),
-        (x - mouth * 1.8, top + (foot - top) * 0.35),
-        (x - w * 0.62, top + (foot - top) * 0.75),
-        (x - w, foot + 0.02),
-    ]
-    right = [(2 * x - a, b) for a, b in left]
-    c.poly(left + right[::-1], toned(rock, 1.06), 0.1)
-    c.poly(
-        [(x + mouth * 0.2, top), (x + mouth * 0.4, foot + 0.02), *right[::-1]],
-        toned(rock, 0.8),
-        0.1,
-    )
+    _cone(c, x, top, foot, (mouth, half), rock)
     c.oval(x, top, mouth, 0.016, (255, 190, 70), SHINING)
-    for dx, low in ((-0.5, 0.75), (0.15, 0.95), (0.7, 0.6)):  # streams of lava
-        end = top + (foot - top) * c.u(low - 0.15, low)
-        a, b = x + dx * mouth, x + dx * mouth * 3.4
-        c.poly(
-            [
-                (a - 0.016, top),
-                (a + 0.016, top),
-                ((a + b) / 2 + 0.03, (top + end) / 2),
-                (b + 0.016, end),
-                (b - 0.01, end),
-                ((a + b) / 2 - 0.006, (top + end) / 2),
-            ],
-            (255, 112, 36),
-            SHINING,
-        )
+    for dx, low in ((-0.5, 0.75), (0.15, 0.95), (0.7, 0.6)):
+        a, b, end = x + dx * mouth, x + dx * mouth * 3.4, top + (foot - top) * c.u(low - 0.15, low)
+        middle, y = (a + b) / 2, (top + end) / 2
+        c.trapezoid((top, a - 0.016, a + 0.016), (y, middle - 0.006, middle + 0.03), _LAVA, SHINING)
+        c.trapezoid((y, middle - 0.006, middle + 0.03), (end, b - 0.01, b + 0.016), _LAVA, SHINING)
     ground = mix(rock, (110, 90, 70), 0.5)
     c.box(0, foot + 0.005, c.w, 1, ground)
     c.land(rolling(c, foot + 0.02, 0.015), (ground, toned(ground, 0.72)))
     for at in c.along(c.some(2, 4)):
         draw_rock(c, at, c.u(foot + 0.1, 0.97), c.u(0.06, 0.13), toned(rock, 0.9))
-    return Sites(
-        foot,
-        Region(0.03, 0.97, foot + 0.1, 0.97, 0.75, 1.0),
-        None,
-        Region(0.0, 1.0, 0.06, 0.4, 0.5, 0.5),
-    )
+    stand = Region(0.03, 0.97, foot + 0.1, 0.97, 0.75, 1.0)
+    return Sites(foot, stand, fly=Region(0.0, 1.0, 0.06, 0.4, 0.5, 0.5))
+
+
+def _cone(
+    c: Canvas, x: float, top: float, foot: float, halves: tuple[float, float], rock: Colour
+) -> None:
+    """A mountain with a flat top; halves: of its width at the top and at the foot."""
+    mouth, half = halves
+    shares = ((mouth, 0.0), (mouth * 1.8, 0.35), (half * 0.62, 0.75), (half, 1.05))
+    flank = [(dx, top + (foot - top) * t) for dx, t in shares]
+    right = [(x + dx, y) for dx, y in flank[::-1]]
+    c.poly([*((x - dx, y) for dx, y in flank), *right], toned(rock, 1.06), 0.1)
+    shade = [(x + mouth * 0.2, top), (x + mouth * 0.4, right[0][1]), *right]
+    c.poly(shade, toned(rock, 0.8), 0.1)
+
+
+def _eruption(c: Canvas, x: float, top: float, mouth: float) -> None:
+    """Smoke that drifts, and lava that is thrown up."""
+    smoke, drift = mix(c.lit((96, 90, 100)), c.mood.sky[0], 0.25), c.u(-0.2, 0.2)
+    for i in range(6):
+        t, grey = i / 5, toned(smoke, 0.95 + 0.06 * (i % 2))
+        at = x + drift * t * t + c.u(-0.03, 0.03)
+        c.disc(at, top - 0.02 - (top + 0.05) * t, 0.06 + 0.08 * t, grey, SHINING)
+    c.glow(x, top, 0.3, (255, 110, 40), 0.7)
+    for dx in (-0.6, 0.0, 0.55, -0.25, 0.3):
+        root, tip = x + dx * mouth, (x + dx * mouth * 2, top - c.u(0.06, 0.16))
+        points = [(root - 0.02, top + 0.01), tip, (root + 0.02, top + 0.01)]
+        c.poly(points, (255, 140, 40), SHINING)

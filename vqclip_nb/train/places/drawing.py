@@ -52,7 +52,9 @@ class Ground:
     image: uint8 [H, W, 3]
     foreground: what is in front of the things, rain or grass; uint8 [H, W, 4], premultiplied
     horizon: share of the height; 0 or 1 where there is none
-    stand, afloat, fly, swim: where things stand, float, fly or are under water
+    stand, afloat, fly, swim: where things stand, float, fly or are under water; whether there is
+        such a region depends on the name of the place alone, but for the water in front of a city
+        and the ground of a moon in space
     light: factors of the colours of things, red, green, blue
     shadow: how dark their shadows are, 0 to 1
     """
@@ -85,15 +87,12 @@ def draw_place(place: Place, size: tuple[int, int], rng: random.Random) -> Groun
     mood = mood_of(place, rng)
     canvas = Canvas(size, mood, rng)
     sites = _PAINTERS[place.name](canvas)
+    light = tuple(0.25 + 0.75 * part for part in canvas.mood.light)  # of lamps indoors
     return Ground(
-        image=np.asarray(canvas.image.reduce(canvas.over)),
+        image=np.array(canvas.image.reduce(canvas.over)),
         foreground=foreground(canvas, size),
-        horizon=sites.horizon,
-        stand=sites.stand,
-        afloat=sites.afloat,
-        fly=sites.fly,
-        swim=sites.swim,
-        light=tuple(0.25 + 0.75 * part for part in mood.light),
+        **vars(sites),
+        light=light,
         shadow=mood.shadow,
     )
 

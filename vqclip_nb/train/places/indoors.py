@@ -8,7 +8,7 @@ from dataclasses import replace
 from PIL import ImageDraw
 
 from vqclip_nb.train.places.canvas import SHINING, Canvas, rolling
-from vqclip_nb.train.places.mood import WHITE, Mood, jittered, toned
+from vqclip_nb.train.places.mood import WHITE, Mood, toned
 from vqclip_nb.train.places.place import Colour, Region, Sites
 from vqclip_nb.train.places.weather import draw_rain, draw_sky, draw_snowfall
 
@@ -42,12 +42,8 @@ def _window(c: Canvas, outdoors: Mood, x: float, y: float, width: float, height:
 
 
 def _curtains(c: Canvas, x: float, y: float, width: float, height: float) -> None:
-    cloth = jittered(
-        c.rng,
-        c.rng.choice(
-            ((206, 90, 84), (88, 132, 170), (226, 180, 90), (120, 160, 110), (170, 120, 170))
-        ),
-        8,
+    cloth = c.pick(
+        ((206, 90, 84), (88, 132, 170), (226, 180, 90), (120, 160, 110), (170, 120, 170)), 8
     )
     for side in (-1, 1):
         inner, outer = (x - 0.06, x + 0.05) if side < 0 else (x + width + 0.06, x + width - 0.05)
@@ -86,7 +82,7 @@ _WALLS = (
 
 def _wall(c: Canvas, bottom: float) -> Colour:
     """A papered wall; its colour."""
-    wall = jittered(c.rng, c.rng.choice(_WALLS), 6)
+    wall = c.pick(_WALLS, 6)
     c.ramp(0, bottom, (wall, toned(wall, 0.93)))
     if c.chance(0.4):
         for x in c.along(c.some(7, 10), 0):
@@ -97,7 +93,7 @@ def _wall(c: Canvas, bottom: float) -> Colour:
 
 def _boards(c: Canvas, top: float) -> None:
     """A wooden floor in perspective."""
-    wood = jittered(c.rng, c.rng.choice(((186, 132, 84), (160, 108, 70), (206, 160, 110))), 6)
+    wood = c.pick(((186, 132, 84), (160, 108, 70), (206, 160, 110)), 6)
     c.ramp(top, 1, (toned(wood, 0.86), wood))
     for i in range(-8, 9):
         x = i * 0.14
@@ -118,9 +114,7 @@ def paint_room(c: Canvas) -> Sites:
     if c.chance(0.7):
         _curtains(c, x, y, width, height)
     side = c.w * (0.74 if left else 0.26)
-    rug = jittered(
-        c.rng, c.rng.choice(((190, 80, 76), (80, 120, 160), (110, 150, 120), (220, 180, 110))), 8
-    )
+    rug = c.pick(((190, 80, 76), (80, 120, 160), (110, 150, 120), (220, 180, 110)), 8)
     c.oval(c.w / 2, 0.87, min(c.w * 0.4, 0.44), 0.1, rug)
     c.oval(c.w / 2, 0.87, min(c.w * 0.34, 0.37), 0.08, toned(rug, 1.25))
     _furniture(c, side, floor)
@@ -129,61 +123,43 @@ def paint_room(c: Canvas) -> Sites:
     )
 
 
+_CLOTHS = ((90, 130, 160), (190, 100, 84), (110, 150, 110), (200, 160, 90), (140, 110, 160))
+_BOOKS = ((200, 80, 70), (80, 120, 170), (230, 190, 90), (90, 150, 110), (220, 214, 200))
+
+
 def _furniture(c: Canvas, x: float, floor: float) -> None:
-    """A sofa or shelves, a picture, a lamp or a plant."""
-    cloth = jittered(
-        c.rng,
-        c.rng.choice(
-            ((90, 130, 160), (190, 100, 84), (110, 150, 110), (200, 160, 90), (140, 110, 160))
-        ),
-        8,
-    )
-    if c.chance(0.6):
-        w = 0.22
-        c.box(x - w, floor - 0.17, x + w, floor + 0.02, toned(cloth, 0.9), 0.0, 0.04)
-        c.box(x - w * 0.8, floor - 0.06, x + w * 0.8, floor + 0.05, cloth, 0.0, 0.02)
-        for side in (-1, 1):
-            c.box(
-                x + side * w - 0.04,
-                floor - 0.1,
-                x + side * w + 0.04,
-                floor + 0.06,
-                toned(cloth, 0.8),
-                0.0,
-                0.03,
-            )
-        frame, y = c.rng.choice(((120, 84, 60), (60, 60, 66), (226, 190, 110))), floor - 0.42
-        c.box(x - 0.1, y, x + 0.1, y + 0.16, frame)
-        c.box(x - 0.085, y + 0.015, x + 0.085, y + 0.145, (246, 240, 226))
-        c.poly(
-            [
-                (x - 0.085, y + 0.145),
-                (x - 0.02, y + 0.06),
-                (x + 0.03, y + 0.11),
-                (x + 0.06, y + 0.08),
-                (x + 0.085, y + 0.145),
-            ],
-            cloth,
-        )
-    else:
-        wood = jittered(c.rng, (150, 104, 70), 8)
-        c.box(x - 0.15, floor - 0.45, x + 0.15, floor + 0.03, wood)
-        for shelf in range(3):
-            low = floor - 0.02 - 0.14 * shelf
-            c.box(x - 0.135, low - 0.125, x + 0.135, low, toned(wood, 0.7))
-            book = x - 0.13
-            while book < x + 0.1:
-                w = c.u(0.018, 0.032)
-                colour = c.rng.choice(
-                    ((200, 80, 70), (80, 120, 170), (230, 190, 90), (90, 150, 110), (220, 214, 200))
-                )
-                c.box(book, low - c.u(0.08, 0.115), book + w, low, colour)
-                book += w * c.u(1.02, 1.5)
-    out = x + (0.3 if x > c.w / 2 else -0.3)
+    """A sofa below a picture or a bookcase, and a lamp or a plant beside it."""
+    (_sofa if c.chance(0.6) else _bookcase)(c, x, floor)
     if c.mood.night or (c.w > 0.8 and c.chance(0.8)):
-        (_floor_lamp if c.mood.night or c.chance(0.5) else _pot_plant)(
-            c, min(max(out, 0.08), c.w - 0.08), floor + 0.06
-        )
+        beside = x + (0.3 if x > c.w / 2 else -0.3)
+        kind = _floor_lamp if c.mood.night or c.chance(0.5) else _pot_plant
+        kind(c, min(max(beside, 0.08), c.w - 0.08), floor + 0.06)
+
+
+def _sofa(c: Canvas, x: float, floor: float) -> None:
+    cloth, half, arm = c.pick(_CLOTHS, 8), 0.22, 0.04
+    c.block(x, half, floor - 0.17, floor + 0.02, toned(cloth, 0.9), 0.0, 0.04)
+    c.block(x, half * 0.8, floor - 0.06, floor + 0.05, cloth, 0.0, 0.02)
+    for side in (-half, half):
+        c.block(x + side, arm, floor - 0.1, floor + 0.06, toned(cloth, 0.8), 0.0, 0.03)
+    y = floor - 0.42
+    c.block(x, 0.1, y, y + 0.16, c.rng.choice(((120, 84, 60), (60, 60, 66), (226, 190, 110))))
+    c.block(x, 0.085, y + 0.015, y + 0.145, (246, 240, 226))
+    peaks = [(-0.085, 0.145), (-0.02, 0.06), (0.03, 0.11), (0.06, 0.08), (0.085, 0.145)]
+    c.poly([(x + a, y + b) for a, b in peaks], cloth)
+
+
+def _bookcase(c: Canvas, x: float, floor: float) -> None:
+    wood = c.near((150, 104, 70), 8)
+    c.block(x, 0.15, floor - 0.45, floor + 0.03, wood)
+    for shelf in range(3):
+        low = floor - 0.02 - 0.14 * shelf
+        c.block(x, 0.135, low - 0.125, low, toned(wood, 0.7))
+        book = x - 0.13
+        while book < x + 0.1:
+            width = c.u(0.018, 0.032)
+            c.box(book, low - c.u(0.08, 0.115), book + width, low, c.rng.choice(_BOOKS))
+            book += width * c.u(1.02, 1.5)
 
 
 def _hanging_lamp(c: Canvas, x: float, y: float = 0.24) -> None:
@@ -209,7 +185,7 @@ def _floor_lamp(c: Canvas, x: float, y: float) -> None:
 
 
 def _pot_plant(c: Canvas, x: float, y: float) -> None:
-    green = jittered(c.rng, (70, 140, 80), 8)
+    green = c.near((70, 140, 80), 8)
     for i, turn in enumerate((-2.7, -0.4, -2.2, -0.9, -1.57)):
         dx, dy = 0.16 * math.cos(turn), 0.22 * math.sin(turn)
         tip, root = (x + dx, y - 0.1 + dy), (x, y - 0.1)
@@ -239,9 +215,7 @@ def paint_table(c: Canvas) -> Sites:
     c.ramp(back + 0.1, 1, ((150, 112, 82), (120, 88, 64)))
     if c.mood.night or c.chance(0.3):
         _hanging_lamp(c, x + width + 0.14 if x < c.w - width - x else x - 0.14)
-    wood = jittered(
-        c.rng, c.rng.choice(((190, 126, 72), (160, 100, 60), (214, 168, 112), (232, 226, 214))), 6
-    )
+    wood = c.pick(((190, 126, 72), (160, 100, 60), (214, 168, 112), (232, 226, 214)), 6)
     front, inset = c.u(0.86, 0.92), min(0.1, c.w * 0.1)
     for leg in (inset, c.w - inset):
         c.box(leg - 0.03, front, leg + 0.03, 1, toned(wood, 0.68))
@@ -276,7 +250,7 @@ def paint_kitchen(c: Canvas) -> Sites:
     tone = c.rng.choice(
         ((240, 236, 226), (120, 160, 170), (214, 120, 96), (232, 200, 130), (140, 170, 130))
     )
-    tiles = toned(jittered(c.rng, tone, 6), 1.5)
+    tiles = toned(c.near(tone, 6), 1.5)
     c.box(0, 0.28, c.w, 0.5, tiles)
     for x in c.along(c.some(7, 9), 0):
         c.box(x - 0.003, 0.28, x + 0.003, 0.5, toned(tiles, 0.88))
@@ -302,7 +276,7 @@ def paint_kitchen(c: Canvas) -> Sites:
 
 def _counter(c: Canvas, floor: float, tone: Colour, stove: float) -> None:
     """Cupboards below a worktop, a stove with a hood and a pot, shelves with crockery."""
-    top, front = floor - 0.22, jittered(c.rng, tone, 8)
+    top, front = floor - 0.22, c.near(tone, 8)
     c.box(0, top, c.w, floor + 0.02, front)
     number = c.some(4, 5)
     for x in c.along(number, 0):
@@ -357,61 +331,17 @@ def paint_bedroom(c: Canvas) -> Sites:
 
 def _bed(c: Canvas, x: float, floor: float, half: float) -> None:
     """A bed seen from its foot, with pillows and a blanket."""
-    wood = jittered(c.rng, c.rng.choice(((140, 96, 66), (190, 146, 100), (236, 232, 224))), 6)
-    cloth = jittered(
-        c.rng,
-        c.rng.choice(
-            ((80, 120, 170), (200, 90, 90), (110, 150, 120), (230, 180, 100), (150, 120, 180))
-        ),
-        8,
-    )
-    c.box(x - half, floor - 0.26, x + half, floor + 0.05, wood, 0.0, 0.05)
-    c.box(x - half * 0.95, floor - 0.06, x + half * 0.95, floor + 0.06, (250, 248, 242), 0.0, 0.02)
-    for side in (-1, 1):
-        middle = x + side * half * 0.46
-        c.box(
-            middle - half * 0.38,
-            floor - 0.13,
-            middle + half * 0.38,
-            floor - 0.01,
-            (232, 232, 236),
-            0.0,
-            0.03,
-        )
-        c.box(
-            middle - half * 0.36,
-            floor - 0.13,
-            middle + half * 0.34,
-            floor - 0.025,
-            WHITE,
-            0.0,
-            0.03,
-        )
-    wide = half * 1.1
-    c.poly(
-        [
-            (x - half * 0.97, floor + 0.02),
-            (x + half * 0.97, floor + 0.02),
-            (x + wide, floor + 0.2),
-            (x - wide, floor + 0.2),
-        ],
-        cloth,
-    )
-    c.poly(
-        [
-            (x - half * 0.97, floor + 0.02),
-            (x + half * 0.97, floor + 0.02),
-            (x + half, floor + 0.055),
-            (x - half, floor + 0.055),
-        ],
-        toned(cloth, 1.45),
-    )
-    c.box(x - wide, floor + 0.19, x + wide, floor + 0.25, toned(cloth, 0.82), 0.0, 0.012)
-    for side in (-1, 1):
-        c.box(
-            x + side * wide * 0.9 - 0.015,
-            floor + 0.24,
-            x + side * wide * 0.9 + 0.015,
-            floor + 0.28,
-            toned(wood, 0.8),
-        )
+    wood = c.pick(((140, 96, 66), (190, 146, 100), (236, 232, 224)), 6)
+    cloth, wide = c.pick(_CLOTHS, 8), half * 1.1
+    c.block(x, half, floor - 0.26, floor + 0.05, wood, 0.0, 0.05)
+    c.block(x, half * 0.95, floor - 0.06, floor + 0.06, (250, 248, 242), 0.0, 0.02)
+    for side in (-0.46, 0.46):
+        pillow = x + side * half
+        c.block(pillow, half * 0.38, floor - 0.13, floor - 0.01, (232, 232, 236), 0.0, 0.03)
+        c.block(pillow, half * 0.35, floor - 0.13, floor - 0.025, WHITE, 0.0, 0.03)
+    upper = (floor + 0.02, x - half * 0.97, x + half * 0.97)
+    c.trapezoid(upper, (floor + 0.2, x - wide, x + wide), cloth)
+    c.trapezoid(upper, (floor + 0.055, x - half, x + half), toned(cloth, 1.45))
+    c.block(x, wide, floor + 0.19, floor + 0.25, toned(cloth, 0.82), 0.0, 0.012)
+    for side in (-0.9, 0.9):
+        c.block(x + side * wide, 0.015, floor + 0.24, floor + 0.28, toned(wood, 0.8))

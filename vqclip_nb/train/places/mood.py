@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vqclip_nb.train.places.place import Colour, Place
 
-WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
+WHITE = (255, 255, 255)
 
 
 def mix(a: Colour, b: Colour, share: float) -> Colour:
@@ -111,16 +111,35 @@ _CLOUD = {
     "dawn": (255, 226, 222),
     "night": (70, 84, 136),
 }
+_SHADOW = {"day": 0.35, "sunset": 0.4, "dawn": 0.3, "night": 0.3}
 _SUN = {"day": (255, 232, 120), "sunset": (255, 150, 50), "dawn": (255, 244, 190), "night": None}
-GREYS = {
-    "clear": ((200, 220, 240), 0.0, 1.0, 0.45),
-    "rainbow": ((160, 190, 220), 0.2, 1.0, 0.4),
-    "wind": ((190, 210, 225), 0.2, 0.98, 0.4),
-    "cloudy": ((170, 182, 196), 0.6, 0.9, 0.5),
-    "rain": ((124, 138, 156), 0.85, 0.76, 0.65),
-    "snow": ((158, 174, 200), 0.8, 0.94, 0.6),
-    "fog": ((206, 211, 216), 0.92, 0.92, 0.8),
-    "storm": ((66, 68, 88), 0.95, 0.52, 0.5),
+
+
+@dataclass(frozen=True)
+class Cover:
+    """What a weather does to the sky and to the light.
+
+    grey: of the sky by day
+    share: of that grey in the sky, 0 to 1
+    light: a factor of all light
+    haze: how much of what is far away is lost, 0 to 1
+    """
+
+    grey: Colour
+    share: float
+    light: float
+    haze: float
+
+
+COVERS = {
+    "clear": Cover((200, 220, 240), 0.0, 1.0, 0.45),
+    "rainbow": Cover((160, 190, 220), 0.2, 1.0, 0.4),
+    "wind": Cover((190, 210, 225), 0.2, 0.98, 0.4),
+    "cloudy": Cover((170, 182, 196), 0.6, 0.9, 0.5),
+    "rain": Cover((124, 138, 156), 0.85, 0.76, 0.65),
+    "snow": Cover((158, 174, 200), 0.8, 0.94, 0.6),
+    "fog": Cover((206, 211, 216), 0.92, 0.92, 0.8),
+    "storm": Cover((66, 68, 88), 0.95, 0.52, 0.5),
 }
 _GRASS = {
     None: ((112, 176, 70), (92, 160, 70), (130, 182, 76)),
@@ -137,38 +156,27 @@ _LEAVES = {
 
 
 def mood_of(place: Place, rng: random.Random) -> Mood:
+    """The colours of a picture of the place, a little different each time."""
     season = "winter" if place.weather == "snow" or place.name == "snow" else place.season
-    grey, share, bright, haze = GREYS[place.weather]
+    cover, night = COVERS[place.weather], place.time == "night"
     light = _LIGHT[place.time]
-    bright = max(bright, 0.82) if place.time == "night" else bright
     if season == "winter" and place.time == "sunset":
         light = mix(light, (0.95, 0.84, 0.95), 0.6)  # or the snow would look like sand
-    dim = light if place.time == "night" else mix(light, _WHITE_LIGHT, 0.4)
-    grey = tinted(jittered(rng, grey, 4), dim)
-    sky = rng.choice(_SKIES[place.time])
-    # what is left of a sunset under clouds glows at the horizon
-    shares = [share * (1 - (0.45 * i / len(sky) if place.time != "day" else 0)) for i in range(9)]
-    sky = tuple(mix(jittered(rng, c, 4), grey, s) for c, s in zip(sky, shares, strict=False))
-    cloud = mix(_CLOUD[place.time], toned(grey, 0.82), share)
-    grass = jittered(rng, rng.choice(_GRASS[season]), 5)
-    if season == "winter":
-        grass = _GRASS["winter"][0]
-    gloomy = share > 0.7
-    sun = None if gloomy else _SUN[place.time]
+    grey = tinted(jittered(rng, cover.grey, 4), light if night else mix(light, (1, 1, 1), 0.4))
+    stops = [jittered(rng, colour, 4) for colour in rng.choice(_SKIES[place.time])]
+    lost = 0.0 if place.time == "day" else 0.45 / len(stops)  # a sunset glows under clouds
+    sky = tuple(mix(stop, grey, cover.share * (1 - lost * i)) for i, stop in enumerate(stops))
+    bright = max(cover.light, 0.82) if night else cover.light
     return Mood(
         place=place,
         sky=sky,
         light=tuple(part * bright for part in light),
-        haze=haze,
-        cloud=cloud,
-        shadow={"day": 0.35, "sunset": 0.4, "dawn": 0.3, "night": 0.3}[place.time]
-        * (1 - share / 2),
-        grass=grass,
+        haze=cover.haze,
+        cloud=mix(_CLOUD[place.time], toned(grey, 0.82), cover.share),
+        shadow=_SHADOW[place.time] * (1 - cover.share / 2),
+        grass=jittered(rng, rng.choice(_GRASS[season]), 0 if season == "winter" else 5),
         leaves=_LEAVES[season],
-        sun=sun,
-        moon=place.time == "night" and place.weather != "storm",
-        stars=place.time == "night" and share < 0.7,
+        sun=None if cover.share > 0.7 else _SUN[place.time],
+        moon=night and place.weather != "storm",
+        stars=night and cover.share < 0.7,
     )
-
-
-_WHITE_LIGHT = (1.0, 1.0, 1.0)

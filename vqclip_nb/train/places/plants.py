@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from vqclip_nb.train.places.canvas import Canvas, height_at
-from vqclip_nb.train.places.mood import WHITE, jittered, mix, toned
+from vqclip_nb.train.places.mood import WHITE, mix, toned
 from vqclip_nb.train.places.place import Colour, Point
 
 
@@ -33,7 +33,7 @@ def draw_tree(c: Canvas, x: float, y: float, height: float, far: float = 0.0) ->
         _bare_tree(c, x, y, height, far)
         return
     lean = 0.12 * height if c.mood.place.weather == "wind" else 0.0
-    bark, leaf = jittered(c.rng, _BARK, 6), jittered(c.rng, c.rng.choice(c.mood.leaves), 6)
+    bark, leaf = c.near(_BARK, 6), c.pick(c.mood.leaves, 6)
     w = height * 0.055
     c.poly(
         [
@@ -68,7 +68,7 @@ def season_tree(c: Canvas, firs: float = 0.4) -> Callable:
 
 
 def _bare_tree(c: Canvas, x: float, y: float, height: float, far: float = 0.0) -> None:
-    bark = jittered(c.rng, (92, 74, 70), 6)
+    bark = c.near((92, 74, 70), 6)
     w = height * 0.05
     c.poly(
         [
@@ -94,7 +94,7 @@ def _bare_tree(c: Canvas, x: float, y: float, height: float, far: float = 0.0) -
 
 
 def draw_fir(c: Canvas, x: float, y: float, height: float, far: float = 0.0) -> None:
-    green = jittered(c.rng, c.rng.choice(_FIR), 6)
+    green = c.pick(_FIR, 6)
     c.box(x - height * 0.035, y - height * 0.14, x + height * 0.035, y, _BARK, far)
     tiers = 3 if height < 0.25 else 4
     for i in range(tiers):
@@ -121,7 +121,7 @@ def draw_fir(c: Canvas, x: float, y: float, height: float, far: float = 0.0) -> 
 
 def draw_palm(c: Canvas, x: float, y: float, height: float, far: float = 0.0) -> None:
     lean = c.rng.choice((-1, 1)) * c.u(0.1, 0.3) * height
-    bark, green = jittered(c.rng, (150, 110, 74), 6), jittered(c.rng, (62, 144, 74), 8)
+    bark, green = c.near((150, 110, 74), 6), c.near((62, 144, 74), 8)
     stem = [(x + lean * t * t, y - height * 0.8 * t) for t in (0, 0.25, 0.5, 0.75, 1)]
     w = height * 0.035
     sides = [
@@ -141,7 +141,7 @@ def draw_palm(c: Canvas, x: float, y: float, height: float, far: float = 0.0) ->
 
 
 def draw_bush(c: Canvas, x: float, y: float, width: float, far: float = 0.0) -> None:
-    leaf = (226, 234, 246) if c.mood.snow else jittered(c.rng, toned(c.mood.grass, 0.72), 6)
+    leaf = (226, 234, 246) if c.mood.snow else c.near(toned(c.mood.grass, 0.72), 6)
     for dx, r in ((-0.3, 0.22), (0.3, 0.22), (0, 0.3)):
         c.disc(x + dx * width, y - r * width * 0.7, r * width, toned(leaf, 0.86), far)
     for dx, r in ((-0.3, 0.16), (0.3, 0.16), (0, 0.23)):
@@ -201,7 +201,7 @@ def draw_reeds(c: Canvas, line: list[Point]) -> None:
 
 
 def draw_cactus(c: Canvas, x: float, y: float, height: float) -> None:
-    green = jittered(c.rng, (70, 140, 84), 8)
+    green = c.near((70, 140, 84), 8)
     w = height * 0.09
     c.oval(x, y, w * 2.2, w * 0.4, (150, 110, 70))
     for dx, low, high in ((-0.28, 0.35, 0.7), (0.28, 0.25, 0.6)):
@@ -260,7 +260,7 @@ def draw_big_trunk(c: Canvas, x: float, y: float, bark: Colour) -> None:
             )
     for leaf_x in (-0.14, 0.02, 0.15):
         if c.mood.leaves:
-            leaf = jittered(c.rng, c.rng.choice(c.mood.leaves), 6)
+            leaf = c.pick(c.mood.leaves, 6)
             c.disc(x + leaf_x, c.u(-0.04, 0.05), c.u(0.1, 0.16), toned(leaf, 0.8))
             c.disc(x + leaf_x - 0.02, c.u(-0.05, 0.02), c.u(0.09, 0.12), leaf)
 
@@ -333,7 +333,7 @@ def draw_vine(c: Canvas, x: float, length: float) -> None:
 
 def draw_acacia(c: Canvas, x: float, y: float, height: float, far: float) -> None:
     """A tree with a flat crown on forked branches."""
-    bark, leaf = (104, 76, 56), jittered(c.rng, (104, 132, 62), 8)
+    bark, leaf = (104, 76, 56), c.near((104, 132, 62), 8)
     w = height * 0.045
     c.poly(
         [

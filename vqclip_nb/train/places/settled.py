@@ -14,30 +14,33 @@ from vqclip_nb.train.places.buildings import (
     draw_tower_block,
 )
 from vqclip_nb.train.places.canvas import SHINING, Canvas, rolling, winding
-from vqclip_nb.train.places.mood import jittered, mix, toned
+from vqclip_nb.train.places.mood import mix, toned
 from vqclip_nb.train.places.place import Point, Region, Sites, air_region
 from vqclip_nb.train.places.plants import draw_tree, draw_wood
 from vqclip_nb.train.places.terrain import draw_mirror, draw_range, draw_water
 from vqclip_nb.train.places.weather import draw_sky
 
+_TOWERS = (
+    *((136, 150, 172), (160, 150, 156), (120, 134, 150), (172, 160, 144)),
+    *((110, 128, 158), (176, 132, 116), (104, 150, 168), (196, 178, 140)),
+)
+
 
 def paint_city(c: Canvas) -> Sites:
     street = c.u(0.74, 0.84)
     draw_sky(c, street, street * 0.45)
-    greys = ((136, 150, 172), (160, 150, 156), (120, 134, 150), (172, 160, 144), (110, 128, 158))
-    tint = c.rng.choice(greys)
+    tint = c.rng.choice(_TOWERS)
     x = -0.05
     while x < c.w:
         width = c.u(0.09, 0.15)
-        draw_tower_block(
-            c, x, street, width, street * c.u(0.45, 0.78), jittered(c.rng, tint, 5), 0.75, False
-        )
+        height, colour = street * c.u(0.45, 0.78), c.near(tint, 5)
+        draw_tower_block(c, (x, street), width, height, colour, 0.75, windows=False)
         x += width * c.u(0.9, 1.1)
     x = -0.03
     while x < c.w:
         width = c.u(0.12, 0.2)
-        colour = toned(jittered(c.rng, c.rng.choice(greys), 8), 0.86)
-        draw_tower_block(c, x, street, width, street * c.u(0.26, 0.6), colour, 0.15)
+        colour = toned(c.pick(_TOWERS, 8), 0.86)
+        draw_tower_block(c, (x, street), width, street * c.u(0.26, 0.6), colour, 0.15)
         x += width * c.u(1.0, 1.25)
     if c.chance(0.4):
         _waterfront(c, street)
@@ -111,7 +114,7 @@ def paint_road(c: Canvas) -> Sites:
         draw_tree(c, x, horizon + 0.015, c.u(0.06, 0.1), 0.5)
     bend = c.u(0.05, 0.12) * c.rng.choice((-1, 0, 1))
     left, right = winding(c, horizon, c.u(0.4, 0.5), bend, c.u(0.4, 0.6), c.u(0.45, 0.55), 1.0)
-    asphalt = jittered(c.rng, (98, 100, 110), 6)
+    asphalt = c.near((98, 100, 110), 6)
     wide = [
         [(a + s * 0.08 * (b - horizon), b) for a, b in edge] for s, edge in ((-1, left), (1, right))
     ]
@@ -213,7 +216,8 @@ def paint_park(c: Canvas) -> Sites:
         x = -0.05
         while x < c.w:
             width = c.u(0.08, 0.14)
-            draw_tower_block(c, x, lawn, width, c.u(0.16, 0.32), (140, 152, 172), 0.8, False)
+            height, grey = c.u(0.16, 0.32), (140, 152, 172)
+            draw_tower_block(c, (x, lawn), width, height, grey, 0.8, windows=False)
             x += width * 1.1
     draw_wood(c, [(0, lawn + 0.01), (c.w, lawn + 0.01)], c.u(0.1, 0.14), 0.45, False)
     c.ramp(lawn, 1, (toned(c.mood.grass, 1.06), toned(c.mood.grass, 0.85)))

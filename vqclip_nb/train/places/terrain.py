@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from vqclip_nb.train.places.canvas import SHINING, Canvas
-from vqclip_nb.train.places.mood import GREYS, WHITE, jittered, mix, toned
+from vqclip_nb.train.places.mood import COVERS, WHITE, mix, toned
 from vqclip_nb.train.places.place import Colour, Point
 
 
@@ -55,11 +55,7 @@ def _along(side: list[Point], share: float) -> Point:
 
 def draw_range(c: Canvas, y: float, height: float, far: float, rock: Colour | None = None) -> None:
     """A chain of mountains that stands at y."""
-    rock = (
-        jittered(c.rng, c.rng.choice(((112, 118, 140), (126, 112, 120), (96, 110, 130))), 6)
-        if rock is None
-        else rock
-    )
+    rock = c.pick(((112, 118, 140), (126, 112, 120), (96, 110, 130)), 6) if rock is None else rock
     for x in c.along(c.some(2.4, 3.6), 0.25):
         tall = height * c.u(0.65, 1.0)
         draw_mountain(c, x, y, tall * c.u(1.5, 2.1), tall, rock, far)
@@ -102,8 +98,8 @@ _WATER = ((42, 126, 190), (34, 140, 180), (50, 150, 200), (30, 108, 170))
 
 def water_colour(c: Canvas) -> Colour:
     """The water's own colour, unlit, with that of the time and the weather in it."""
-    blue = jittered(c.rng, c.rng.choice(_WATER), 8)
-    blue = mix(blue, (82, 108, 128), GREYS[c.mood.place.weather][1] * 0.75)
+    blue = c.pick(_WATER, 8)
+    blue = mix(blue, (82, 108, 128), COVERS[c.mood.place.weather].share * 0.75)
     mirrored = {"sunset": ((196, 120, 140), 0.5), "dawn": ((186, 176, 220), 0.45)}
     return mix(blue, *mirrored.get(c.mood.place.time, (blue, 0.0)))
 

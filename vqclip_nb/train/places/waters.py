@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from vqclip_nb.train.places.canvas import SHINING, Canvas, rolling, winding
-from vqclip_nb.train.places.mood import WHITE, jittered, mix, toned
-from vqclip_nb.train.places.place import Colour, Region, Sites, air_region, ground_region
+from vqclip_nb.train.places.mood import WHITE, mix, tinted, toned
+from vqclip_nb.train.places.place import Colour, Point, Region, Sites, air_region, ground_region
 from vqclip_nb.train.places.plants import (
     draw_bush,
     draw_flowers,
@@ -107,35 +108,36 @@ def paint_river(c: Canvas) -> Sites:
     for _ in range(c.some(3, 6)):
         draw_bush(c, c.u(0, c.w), c.u(horizon + 0.06, 0.75), c.u(0.06, 0.12))
     draw_flowers(c, horizon + 0.1, 0.98, c.some(4, 26))
+    left, right = _stream(c, horizon + 0.015)
+    for i in (6, 11, 17):
+        edge, side = c.rng.choice(((left, -1), (right, 1)))
+        x, y = edge[i]
+        season_tree(c)(c, x + side * (0.06 + 0.1 * i / 17), y, 0.1 + 0.012 * i)
+    start, end = left[26][0] / c.w - 0.03, right[26][0] / c.w + 0.03
+    bank = (0.02, max(start, 0.2)) if start + end > 1 else (min(end, 0.8), 0.98)
+    start, end = max(left[22][0] / c.w, 0), min(right[22][0] / c.w, 1)
+    water = Region(start, end, 0.72, 0.92, 0.6, 0.8)
+    return Sites(horizon, Region(*bank, 0.82, 0.98, 0.8, 1.0), water, air_region(skyline))
+
+
+def _stream(c: Canvas, top: float) -> list[list[Point]]:
+    """Winding water between sandy banks; its two sides."""
     side = c.rng.choice((-1, 1))
-    left, right = winding(
-        c, horizon + 0.015, 0.24, c.u(0.2, 0.3) * side, c.u(0.4, 0.6), 0.5 + 0.12 * side
+    left, right = sides = winding(
+        c, top, 0.24, c.u(0.2, 0.3) * side, c.u(0.4, 0.6), 0.5 + 0.12 * side
     )
-    bank = (196, 170, 120) if not c.mood.snow else (206, 218, 236)
-    c.poly(
-        [(a - 0.02 * (b - horizon) * 2, b) for a, b in left]
-        + [(a + 0.02 * (b - horizon) * 2, b) for a, b in right[::-1]],
-        bank,
-    )
+    outer = [(x - 0.04 * (y - top), y) for x, y in left]
+    outer += [(x + 0.04 * (y - top), y) for x, y in right[::-1]]
+    c.poly(outer, (196, 170, 120) if not c.mood.snow else (206, 218, 236))
     blue = water_colour(c)
-    top = mix(c.lit(toned(blue, 1.3)), c.mood.sky[-1], 0.55)
-    c.shaded(left + right[::-1], (top, c.lit(blue), c.lit(toned(blue, 0.85))), SHINING)
+    far = mix(c.lit(toned(blue, 1.3)), c.mood.sky[-1], 0.55)
+    c.shaded(left + right[::-1], (far, c.lit(blue), c.lit(toned(blue, 0.85))), SHINING)
+    bright = mix(c.lit(blue), c.mood.sky[-1], 0.5)
     for i in range(9, 28, 2):
         (a, y), (b, _) = left[i], right[i]
         middle, reach = a + (b - a) * c.u(0.3, 0.7), (b - a) * c.u(0.12, 0.2)
-        c.oval(
-            middle, y, reach, 0.003 + 0.004 * i / 28, mix(c.lit(blue), c.mood.sky[-1], 0.5), SHINING
-        )
-    for i in (6, 11, 17):
-        edge, y = (left if c.chance(0.5) else right)[i]
-        out = edge + (-1 if edge in [p[0] for p in left] else 1) * (0.06 + 0.1 * i / 17)
-        season_tree(c)(c, out, y, 0.1 + 0.012 * i)
-    middle = (left[24][0] + right[24][0]) / 2 / c.w
-    stand = Region(0.02, max(left[26][0] / c.w - 0.03, 0.2), 0.82, 0.98, 0.8, 1.0)
-    if middle < 0.5:
-        stand = Region(min(right[26][0] / c.w + 0.03, 0.8), 0.98, 0.82, 0.98, 0.8, 1.0)
-    water = Region(max(left[22][0] / c.w, 0), min(right[22][0] / c.w, 1), 0.72, 0.92, 0.6, 0.8)
-    return Sites(horizon, stand, water, air_region(skyline), None)
+        c.oval(middle, y, reach, 0.003 + 0.004 * i / 28, bright, SHINING)
+    return sides
 
 
 _SAND = ((246, 220, 160), (240, 208, 150), (250, 228, 176), (236, 204, 160))
@@ -147,7 +149,7 @@ def paint_beach(c: Canvas) -> Sites:
     if c.chance(0.35):
         c.land(rolling(c, horizon - 0.04, 0.05, 0.6), ((96, 150, 100),) * 2, 0.8, horizon)
     blue = draw_water(c, horizon, shore + 0.1, x, 0.2)
-    sand = jittered(c.rng, c.rng.choice(_SAND), 5)
+    sand = c.pick(_SAND, 5)
     tilt = c.u(-0.08, 0.08)
     edge = [(a, b + tilt * (a / c.w - 0.5) * 2) for a, b in rolling(c, shore, 0.022, 0.8)]
     c.land([(a, b - 0.045) for a, b in edge], (toned(blue, 1.3),) * 2)
@@ -197,7 +199,7 @@ def paint_under_water(c: Canvas) -> Sites:
     c.land(far, (mix(hue[2], hue[1], 0.35),) * 2)
     for x in c.along(c.some(2, 4)):
         _kelp(c, x, floor + 0.01, c.u(0.2, 0.4), mix((40, 130, 100), hue[2], 0.6))
-    sand = mix(jittered(c.rng, (236, 214, 160), 6), hue[1], 0.25)
+    sand = mix(c.near((236, 214, 160), 6), hue[1], 0.25)
     line = rolling(c, floor, 0.018)
     c.land(line, (sand, toned(sand, 0.78)))
     for x in c.along(c.some(2, 4), 0.2):
@@ -210,6 +212,7 @@ def paint_under_water(c: Canvas) -> Sites:
         x, y = c.u(0.05, 0.95) * c.w, c.u(0.3, 0.7)
         for i in range(3):
             _bubble(c, x + c.u(-0.02, 0.02), y - 0.07 * i, c.u(0.008, 0.02))
+    c.mood = replace(c.mood, light=tinted(c.mood.light, (0.78, 0.95, 1.0)))  # of the things
     return Sites(
         0.0,
         Region(0.05, 0.95, floor + 0.05, 0.97, 0.8, 1.0),
@@ -234,11 +237,7 @@ def _light_rays(c: Canvas, colour: Colour) -> None:
 
 
 def _kelp(c: Canvas, x: float, y: float, height: float, colour: Colour | None = None) -> None:
-    colour = (
-        jittered(c.rng, c.rng.choice(((50, 150, 90), (90, 160, 70), (40, 130, 110))), 8)
-        if colour is None
-        else colour
-    )
+    colour = c.pick(((50, 150, 90), (90, 160, 70), (40, 130, 110)), 8) if colour is None else colour
     for dx in (-0.035, 0.0, 0.04):
         tall, phase, ts = height * c.u(0.7, 1), c.u(0, 6), np.linspace(0, 1, 10)
         middle = x + dx + 0.018 * np.sin(ts * 7 + phase) * (0.3 + ts)
@@ -288,7 +287,7 @@ def paint_island(c: Canvas) -> Sites:
     blue = draw_water(c, horizon, 1, x, 0.2)
     cx, cy = c.u(0.42, 0.58) * c.w, c.u(0.68, 0.76)
     rx, ry = min(c.u(0.3, 0.38), c.w * 0.42), c.u(0.07, 0.09)
-    sand = jittered(c.rng, c.rng.choice(_SAND), 5)
+    sand = c.pick(_SAND, 5)
     c.oval(cx, cy + 0.02, rx * 1.16, ry * 1.35, toned(blue, 1.3))
     c.oval(cx, cy + 0.012, rx * 1.05, ry * 1.12, (246, 250, 252))
     c.oval(cx, cy, rx, ry, toned(sand, 0.88))
@@ -379,89 +378,50 @@ def _lilies(c: Canvas, x: float, y: float, rx: float, ry: float) -> None:
 def paint_waterfall(c: Canvas) -> Sites:
     top, pool = c.u(0.2, 0.3), c.u(0.68, 0.76)
     draw_sky(c, top + 0.2, top)
-    rock = jittered(c.rng, c.rng.choice(((126, 116, 112), (110, 112, 126), (140, 116, 96))), 6)
-    x, half = c.u(0.4, 0.6) * c.w, c.u(0.09, 0.15)
+    x, half, blue = c.u(0.4, 0.6) * c.w, c.u(0.09, 0.15), water_colour(c)
     draw_wood(c, [(0, top + 0.04), (c.w, top + 0.04)], c.u(0.1, 0.16), 0.4)
-    c.shaded(
-        [(0, top), (c.w, top), (c.w, pool + 0.02), (0, pool + 0.02)],
-        (toned(rock, 1.05), toned(rock, 0.7)),
-        0.1,
-    )
-    number = c.some(7, 9)
-    for i, edge in enumerate(c.along(number)):  # pillars of rock
-        w, tall = c.w / number * 0.62, c.u(-0.03, 0.07)
-        c.poly(
-            [
-                (edge - w, pool + 0.02),
-                (edge - w * 0.9, top + tall),
-                (edge + w * 0.5, top + tall - 0.02),
-                (edge + w, pool + 0.02),
-            ],
-            toned(rock, 0.82 + 0.12 * (i % 3)),
-            0.08,
-        )
-        c.poly(
-            [
-                (edge + w * 0.3, pool + 0.02),
-                (edge + w * 0.25, top + tall),
-                (edge + w * 0.5, top + tall - 0.02),
-                (edge + w, pool + 0.02),
-            ],
-            toned(rock, 0.68),
-            0.08,
-        )
-    c.land(rolling(c, top + 0.01, 0.012), (c.mood.grass, toned(c.mood.grass, 0.8)), 0.1, top + 0.05)
-    blue = water_colour(c)
-    c.shaded(
-        [
-            (x - half, top),
-            (x + half, top),
-            (x + half * 1.25, pool + 0.03),
-            (x - half * 1.25, pool + 0.03),
-        ],
-        (toned(blue, 1.45), toned(blue, 1.75)),
-    )
-    for i in range(7):
-        t = (i + 0.5) / 7 * 2 - 1
-        a, w = x + t * half, half * c.u(0.05, 0.09)
-        low = top + (pool - top) * c.u(0.55, 1)
-        c.poly(
-            [
-                (a - w, top),
-                (a + w, top),
-                (a + t * half * 0.25 + w, low),
-                (a + t * half * 0.25 - w, low),
-            ],
-            WHITE if i % 2 else toned(blue, 1.2),
-        )
+    _cliff(c, top, pool + 0.02)
+    _falling_water(c, x, half, top, pool, blue)
     c.ramp(pool, 1, (toned(blue, 1.15), toned(blue, 0.8)))
     for i in range(4):
-        c.oval(
-            x,
-            pool + 0.03 + 0.03 * i,
-            half * (1.7 + 0.5 * i),
-            0.012 + 0.003 * i,
-            toned(blue, 1.6 - 0.12 * i),
-        )
+        wide, flat = half * (1.7 + 0.5 * i), 0.012 + 0.003 * i
+        c.oval(x, pool + 0.03 + 0.03 * i, wide, flat, toned(blue, 1.6 - 0.12 * i))
     for dx in np.linspace(-1.3, 1.3, 7).tolist():  # spray
         c.disc(x + dx * half, pool + 0.01, c.u(0.03, 0.05), (244, 250, 255))
-    for side in (0.0, 1.0):
-        edge = side * c.w
-        sign = 1 if side == 0 else -1
-        c.poly(
-            [
-                (edge, pool - 0.02),
-                (edge + sign * 0.3 * c.w, pool + 0.06),
-                (edge + sign * 0.26 * c.w, 1.0),
-                (edge, 1.0),
-            ],
-            c.mood.grass,
-        )
-        season_tree(c)(c, edge + sign * c.u(0.06, 0.14), pool + c.u(0.02, 0.08), c.u(0.36, 0.5))
-        draw_rock(c, edge + sign * 0.27 * c.w, pool + 0.1, c.u(0.1, 0.16))
-    return Sites(
-        pool,
-        Region(0.02, 0.24, pool + 0.1, 0.97, 0.85, 1.0),
-        Region(0.35, 0.65, pool + 0.14, 0.96, 0.8, 1.0),
-        air_region(0.4),
-    )
+    for edge, side in ((0.0, 1), (c.w, -1)):  # banks
+        inner = [(edge + side * 0.3 * c.w, pool + 0.06), (edge + side * 0.26 * c.w, 1.0)]
+        c.poly([(edge, pool - 0.02), *inner, (edge, 1.0)], c.mood.grass)
+        season_tree(c)(c, edge + side * c.u(0.06, 0.14), pool + c.u(0.02, 0.08), c.u(0.36, 0.5))
+        draw_rock(c, edge + side * 0.27 * c.w, pool + 0.1, c.u(0.1, 0.16))
+    stand = Region(0.02, 0.24, pool + 0.1, 0.97, 0.85, 1.0)
+    water = Region(0.35, 0.65, pool + 0.14, 0.96, 0.8, 1.0)
+    return Sites(pool, stand, water, air_region(0.4))
+
+
+def _cliff(c: Canvas, top: float, foot: float) -> None:
+    """Pillars of rock with grass on top."""
+    rock = c.pick(((126, 116, 112), (110, 112, 126), (140, 116, 96)), 6)
+    corners = [(0, top), (c.w, top), (c.w, foot), (0, foot)]
+    c.shaded(corners, (toned(rock, 1.05), toned(rock, 0.7)), 0.1)
+    number = c.some(7, 9)
+    for i, x in enumerate(c.along(number)):
+        half, y = c.w / number * 0.62, top + c.u(-0.03, 0.07)
+        corner, low = (x + half * 0.5, y - 0.02), (x + half, foot)
+        face = [(x - half, foot), (x - half * 0.9, y), corner, low]
+        side = [(x + half * 0.3, foot), (x + half * 0.25, y), corner, low]
+        c.poly(face, toned(rock, 0.82 + 0.12 * (i % 3)), 0.08)
+        c.poly(side, toned(rock, 0.68), 0.08)
+    line = rolling(c, top + 0.01, 0.012)
+    c.land(line, (c.mood.grass, toned(c.mood.grass, 0.8)), 0.1, top + 0.05)
+
+
+def _falling_water(c: Canvas, x: float, half: float, top: float, pool: float, blue: Colour) -> None:
+    wide, low = half * 1.25, pool + 0.03
+    corners = [(x - half, top), (x + half, top), (x + wide, low), (x - wide, low)]
+    c.shaded(corners, (toned(blue, 1.45), toned(blue, 1.75)))
+    for i in range(7):
+        t, w = (i + 0.5) / 7 * 2 - 1, half * c.u(0.05, 0.09)
+        a, b = x + t * half, x + t * wide
+        end = top + (pool - top) * c.u(0.55, 1)
+        colour = WHITE if i % 2 else toned(blue, 1.2)
+        c.trapezoid((top, a - w, a + w), (end, b - w, b + w), colour)

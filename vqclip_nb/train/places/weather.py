@@ -211,7 +211,7 @@ def foreground(c: Canvas, size: tuple[int, int]) -> np.ndarray | None:
     if weather == "fog":
         fog = _fog(c, size)
         front = fog if front is None else Image.alpha_composite(front, fog)
-    return None if front is None else np.asarray(front.convert("RGBa"))
+    return None if front is None else np.array(front.convert("RGBa"))
 
 
 def draw_rain(c: Canvas) -> None:
