@@ -139,15 +139,15 @@ def draw_church(c: Canvas, x: float, y: float, height: float) -> None:
 
 
 def draw_picket_fence(c: Canvas, y: float) -> None:
-    white = (248, 246, 238)
+    paint = c.rng.choice(((248, 246, 238), (248, 246, 238), (176, 126, 84), (190, 214, 226)))
     for rail in (0.05, 0.1):
-        c.box(0, y - rail - 0.012, c.w, y - rail, toned(white, 0.86))
+        c.box(0, y - rail - 0.012, c.w, y - rail, toned(paint, 0.86))
     step = 0.055
     for i in range(int(c.w / step) + 2):
         x = i * step
         c.poly(
             [(x, y), (x, y - 0.125), (x + 0.015, y - 0.145), (x + 0.03, y - 0.125), (x + 0.03, y)],
-            white,
+            paint,
         )
 
 

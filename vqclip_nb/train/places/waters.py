@@ -53,8 +53,13 @@ def paint_sea(c: Canvas) -> Sites:
     rough = {"storm": 1.0, "wind": 0.6, "rain": 0.45}.get(weather, c.u(0.15, 0.35))
     blue = draw_water(c, horizon, 1, x, rough)
     draw_waves(c, horizon + 0.06, 1.05, blue, 0.035 + 0.085 * rough)
-    if weather not in ("storm",) and (c.mood.moon or c.mood.place.time in ("sunset", "dawn")):
+    if weather != "storm" and (c.mood.moon or c.mood.place.time in ("sunset", "dawn")):
         draw_glitter(c, horizon, 0.95, x)
+    if c.chance(0.25):  # rocks at one side
+        side = c.rng.choice((0.0, 1.0))
+        for size in (0.24, 0.16, 0.11):
+            x = (side + (0.5 - side) * c.u(0.0, 0.36)) * c.w
+            draw_rock(c, x, c.u(horizon + 0.08, 0.9), size, (112, 106, 112))
     floor = horizon + 0.25 * (1 - horizon)
     return Sites(
         horizon,
