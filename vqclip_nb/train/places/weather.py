@@ -222,7 +222,7 @@ def draw_rain(c: Canvas) -> None:
     for _ in range(c.some(70, 100)):
         x, y, length = c.u(-0.2, c.w + 0.2), c.u(-0.05, 1), c.u(0.05, 0.11)
         ends = [x * c.unit, y * c.unit, (x + lean * length) * c.unit, (y + length) * c.unit]
-        c.pen.line(ends, fill, max(1, round(0.0075 * c.unit)))
+        c.pen.line(ends, fill, max(c.over - 1, round(0.0075 * c.unit)))
 
 
 def draw_snowfall(c: Canvas) -> None:
