@@ -1,6 +1,6 @@
 """A run: the loop, kept on disk, so that it can be watched, changed, stopped, resumed and forked.
 
-`Run` iterates and yields; whoever iterates shows, prints or stops. Nothing here does.
+`Run` yields after each iteration; its caller displays, prints or stops. Nothing here does.
 """
 
 from __future__ import annotations
