@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from vqclip_nb.train.captions import COLOURS as RGB
+from vqclip_nb.train.captions import without_colours
 from vqclip_nb.train.compositions import relations
 from vqclip_nb.train.compositions.casting import (
     CANOPIES,
@@ -92,7 +93,8 @@ class _Scene:
         figure = Figure.drawn(self.cast.drawings, thing, rng, mirror=rng.random() < 0.4)
         shown = self.cast.silhouette(figure.drawing, colour, rng)
         scale = {"small": 0.5, "large": 1.35, None: 1.0}[size]
-        item = Item(spoken(all_things()[thing], rng), colour, size)
+        name = spoken(all_things()[thing], rng)
+        item = Item(without_colours(name) if colour else name, colour, size)
         return replace(figure, colour=shown, scale=scale), item
 
     def finished(self, stage: Stage, sprites: list[Sprite], **facts) -> Arrangement:
@@ -103,6 +105,8 @@ class _Scene:
             if "say" not in facts:
                 facts["say"] = traits(facts["place"], rng, bare=0.1)
             return Arrangement(Composition(how=how, **facts), tuple(sprites), stage.ground)
+        if len(sprites) > 1 and facts["kind"] != "pattern":
+            sprites = relations.centred(stage, sprites)
         used = {sprite.colour for sprite in sprites}
         colour = rng.choice([name for name in BACKGROUNDS if name not in used])
         if rng.random() < 0.25:

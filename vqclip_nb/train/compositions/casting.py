@@ -113,7 +113,7 @@ _BUILT = ("meadow", "hills", "mountains", "beach", "snow", "desert", "farm", "is
 _BUILT += ("village", "park", "lake", "river", "volcano")
 _DRIVEN = ("road",) * 5 + ("city",) * 3 + ("village", "desert", "snow", "meadow", "farm", "beach")
 _DRIVEN += ("hills", "savanna", "mountains", "forest", "park")
-_SMALL = ("table",) * 7 + _IN * 2 + ("garden", "meadow", "beach", "park", "forest", "cave", "snow")
+_SMALL = ("table",) * 12 + _IN + ("garden", "meadow", "beach", "park", "forest", "cave", "snow")
 _AIR = ("sky",) * 3 + (*_OUT, "sea", "sea")
 _FLYING = tuple(name for name in _AIR if name not in ("forest", "jungle", "waterfall"))
 _STANDS = {
@@ -169,7 +169,7 @@ SUPPORTS = """table;chair;sofa;bed;wooden crate;book;books;rock;barrel;suitcase;
 drum;cardboard box;desk;log cabin;house;hut;office chair;toolbox;anvil;chest of drawers;cabinet;
 car;truck;pumpkin;horse;cow;elephant;turtle;sledge;skateboard;bench;briefcase;logs"""
 CONTAINERS = "bowl;basket;bucket;cardboard box;shopping cart;pram;wheelbarrow;shopping basket;mug;"
-CONTAINERS += "cauldron;bathtub;rowing boat;canoe;teacup;waste basket;treasure chest"
+CONTAINERS += "cauldron;bathtub;rowing boat;canoe;teacup;waste basket"
 CANOPIES = "tree;palm tree;fruit tree;oak;pine tree;autumn tree;beach umbrella;umbrella;willow tree"
 HATLESS = "man;woman;boy;girl;baby;old man;old woman;robot;alien"
 HATLESS = ";".join(f"{name} face" for name in HATLESS.split(";"))
@@ -299,6 +299,8 @@ def place_for(things: list[Thing], how: str, rng: random.Random) -> Place:
         names = _STANDS.get(big.kind, _OUT)
         if big.size > 1.4 and big.kind != "person":
             names = tuple(name for name in names if name not in (*_IN, "cave"))
+    same = {thing.name for thing in things} | {f"{thing.name}s" for thing in things}
+    names = [name for name in names if name not in same] or names  # no volcano at a volcano
     return random_place(rng, rng.choice(names))
 
 

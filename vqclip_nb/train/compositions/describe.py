@@ -115,8 +115,6 @@ _VERBS = {
     "fly": ("flying",),
     "swim": ("swimming",),
     "afloat": ("floating",),
-    "animal": ("standing", "sitting"),
-    "person": ("standing",),
 }
 _SHIP = ("sailing",)
 
@@ -189,7 +187,7 @@ def _things(composition: Composition, templates: Templates, rng: random.Random) 
 def _verb(composition: Composition, rng: random.Random) -> str:
     """What the only thing of a scene does, in some captions."""
     kind = next((all_things()[i].kind for i in things_called(composition.items[0].name)), "")
-    verbs = _VERBS.get(composition.how) or _VERBS.get(kind.split("/")[0], ())
+    verbs = _VERBS.get(composition.how, ())
     if composition.how == "afloat" and kind == "vehicle/water":
         verbs = _SHIP
     if composition.how in ("swim", "fly") and not kind.startswith(("animal", "vehicle/air")):

@@ -25,6 +25,10 @@ from vqclip_nb.train.compositions.things import all_things
 SIDE = 160  # pixels
 _PARTS = {"animal/face": "head", "person/face": "head", "person/bust": "bust"}
 _DISC = re.compile(r"<path[^>]*?/>")  # below each drawing of streamline-kameleon-color
+# Emoji that are heads in these packages and whole animals in others. Those of Twemoji, Emoji One:
+_HEADS = {"deer", "eagle", "gorilla", "zebra", "rhinoceros", "hedgehog", "wild boar"}
+# and those of Firefox OS
+_FX_HEADS = _HEADS | {"cat", "dog", "mouse", "pig", "tiger", "rabbit", "leopard", "hamster"}
 _SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
     'viewBox="{left} {top} {width} {height}" width="{wide}" height="{high}">{body}</svg>'
@@ -68,11 +72,24 @@ class Drawings:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")
         with open(part, "wb") as file:
-            np.savez_compressed(file, **{name: getattr(self, name) for name in _ARRAYS})
+            names = [f"{all_things()[i].part} {all_things()[i].name}" for i in self.thing]
+            arrays = {name: getattr(self, name) for name in _ARRAYS}
+            np.savez_compressed(file, names=names, **arrays)
         os.replace(part, path)
 
+    @staticmethod
+    def load(path: Path) -> Drawings:
+        """Raises ValueError if the file names a thing that is not in the table."""
+        index = {f"{thing.part} {thing.name}": i for i, thing in enumerate(all_things())}
+        with np.load(path) as file:
+            names = file["names"].tolist()
+            if unknown := sorted(set(names).difference(index)):
+                raise ValueError(f"{path} is out of date, delete it: no thing is {unknown[0]!r}")
+            thing = np.array([index[name] for name in names])
+            return Drawings(thing=thing, **{name: file[name] for name in _ARRAYS})
 
-_ARRAYS = ("pictures", "sizes", "thing", "silhouette")
+
+_ARRAYS = ("pictures", "sizes", "silhouette")
 
 
 def load_drawings(
@@ -92,8 +109,7 @@ def load_drawings(
         drawings = _gathered(rows)
         drawings.save(cache)
         print(f"{len(rows)} drawings rasterised in {time.monotonic() - began:.0f} s: {cache}")
-    with np.load(cache) as file:
-        return Drawings(**{name: file[name] for name in _ARRAYS})
+    return Drawings.load(cache)
 
 
 def _gathered(rows: list[tuple[int, np.ndarray, bool]]) -> Drawings:
@@ -140,16 +156,27 @@ def _drawn_emoji(emoji: dict[str, Path]) -> Iterator[tuple[int, np.ndarray, bool
     for package, folder in emoji.items():
         if package == "emojibase-data":
             continue
+        heads = _heads_of(package)
         icons = json.loads((folder / "icons.json").read_text())
         listed = json.loads((folder / "chars.json").read_text())
         if not listed:
             listed = {letters.get(_letters(icon)): icon for icon in icons["icons"]}
         for code, icon in listed.items():
             thing = names.get(codes.get((code or "").upper().replace("-FE0F", "")))
-            if thing is not None and icon in icons["icons"]:
+            if thing is not None and icon in icons["icons"] and not _is_head(thing, heads):
                 picture = trimmed(_icon(icons, icon, package))
                 if picture is not None:
                     yield thing, picture, False
+
+
+def _heads_of(package: str) -> set[str]:
+    if "fxemoji" in package:
+        return _FX_HEADS
+    return _HEADS if "twemoji" in package or "emojione" in package else set()
+
+
+def _is_head(thing: int, heads: set[str]) -> bool:
+    return all_things()[thing].part == "whole" and all_things()[thing].name in heads
 
 
 def _hexcodes(folder: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from vqclip_nb.train.compositions.drawings import Drawings
 from vqclip_nb.train.compositions.paint import Sprite
-from vqclip_nb.train.compositions.stage import Figure, Stage
+from vqclip_nb.train.compositions.stage import Figure, Stage, scaled
 
 # how far below its upper edge one sits on a thing, as a share of its height
 _SEATS = {"sofa": 0.5, "chair": 0.56, "bed": 0.45, "office chair": 0.5, "egg chair": 0.55}
@@ -46,7 +46,7 @@ def row(stage: Stage, figures: list[Figure], *, close: bool = False) -> list[Spr
         x += sprite.width + gap * stage.width
     shift = stage.across(x) - x / 2
     placed = _listed(stage.inside(*(sprite.moved(shift, 0) for sprite in sprites)))
-    return _centred(stage, placed) if stage.ground is None else placed
+    return placed
 
 
 def several(stage: Stage, figure: Figure, number: int) -> list[Sprite]:
@@ -64,7 +64,7 @@ def several(stage: Stage, figure: Figure, number: int) -> list[Sprite]:
     rows = [row(stage, [half] * count) for count in (upper, number - upper)]
     first, second = rows
     lift = min(s.top for s in second) - max(s.bottom for s in first) - 0.03 * stage.height
-    return _centred(stage, _listed(stage.inside(*(s.moved(0, lift) for s in first), *second)))
+    return _listed(stage.inside(*(s.moved(0, lift) for s in first), *second))
 
 
 def _stepped(stage: Stage, sprite: Sprite, number: int) -> Sprite:
@@ -215,7 +215,6 @@ def wearing(stage: Stage, head: Figure, worn: Figure) -> list[Sprite]:
     piece = Sprite(worn.drawing, x - wide / 2, y - tall, wide, tall, face.depth, worn.colour)
     face = replace(face, shadow=False)
     sprites = _listed(stage.inside(face, piece))
-    sprites = _centred(stage, sprites) if stage.ground is None else sprites
     return [sprites[0], replace(sprites[1], depth=sprites[0].depth + 0.01)]
 
 
@@ -265,14 +264,16 @@ def pattern(stage: Stage, figures: list[Figure]) -> list[Sprite]:
     return sprites
 
 
-def _centred(stage: Stage, sprites: list[Sprite]) -> list[Sprite]:
-    """Moved, and enlarged if there is room, to the middle of a plain picture."""
+def centred(stage: Stage, sprites: list[Sprite]) -> list[Sprite]:
+    """Moved to the middle of a plain picture, and scaled to fill most of it."""
     left, right = min(s.left for s in sprites), max(s.right for s in sprites)
     top, bottom = min(s.top for s in sprites), max(s.bottom for s in sprites)
-    dx, dy = (stage.width - left - right) / 2, (stage.height - top - bottom) / 2
-    jitter = stage.rng.uniform(-0.5, 0.5)
-    dx += jitter * max(stage.width * 0.9 - (right - left), 0) / 2
-    return [sprite.moved(dx, dy) for sprite in sprites]
+    share = stage.rng.uniform(0.72, 0.92)
+    fit = share * min(stage.width / (right - left), stage.height / (bottom - top))
+    spare_x, spare_y = stage.width - fit * (right - left), stage.height - fit * (bottom - top)
+    dx = spare_x * stage.rng.uniform(0.3, 0.7) - left
+    dy = spare_y * stage.rng.uniform(0.3, 0.7) - top
+    return [scaled(sprite, fit, left, top).moved(dx, dy) for sprite in sprites]
 
 
 def _listed(sprites: Sprite | list[Sprite]) -> list[Sprite]:

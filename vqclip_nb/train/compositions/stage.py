@@ -66,12 +66,15 @@ class Stage:
     def share(self, figure: Figure) -> float:
         """How large a thing is if it is alone: the longer side as a share of the picture's height.
 
-        Real sizes from 3 cm to 500 m are compressed to about 1 : 2.4.
+        Real sizes from 3 cm to 500 m are compressed to about 1 : 3.
         """
-        share = 0.47 + 0.09 * math.log10(figure.thing.size)
+        share = 0.45 + 0.13 * math.log10(figure.thing.size)
+        least = 0.25
         if self.ground is None:
-            share = max(share, 0.5)
-        return min(max(share, 0.34), 0.78) * figure.scale
+            least = 0.5
+        elif "table" in figure.thing.where:
+            least = 0.34
+        return min(max(share, least), 0.78) * figure.scale
 
     def shares(self, figures: list[Figure], largest: float | None = None) -> list[float]:
         """The same for things together: the ratio of the real sizes is compressed."""
@@ -109,8 +112,8 @@ class Stage:
         chance = self.rng.random()
         if figure.thing.size > 3:
             chance *= 0.5
-        elif figure.thing.size < 0.3:
-            chance = 0.5 + 0.5 * chance
+        elif figure.thing.size < 0.4:
+            chance = 0.65 + 0.35 * chance
         return (region.top + (region.bottom - region.top) * chance) * self.height
 
     def perspective(self, foot: float, figure: Figure) -> float:
