@@ -77,11 +77,10 @@ class _Scene:
     def __init__(self, cast: Cast, size: tuple[int, int], rng: random.Random) -> None:
         self.cast, self.size, self.rng = cast, size, rng
 
-    def stage(self, how: str, place: Place | None) -> Stage:
-        ground = draw_place(place, self.size, self.rng) if place else None
-        if ground and getattr(ground, how) is None:
-            how = next(h for h in ("stand", "fly", "swim", "afloat") if getattr(ground, h))
-        return Stage(self.size, ground, how, self.rng)
+    def stage(self, how: str, place: Place) -> Stage | None:
+        """None if this picture of the place has no such region."""
+        ground = draw_place(place, self.size, self.rng)
+        return None if getattr(ground, how) is None else Stage(self.size, ground, how, self.rng)
 
     def member(
         self, thing: int, *, coloured: float = 0.22, sized: float = 0.0
@@ -107,14 +106,25 @@ class _Scene:
             return Arrangement(Composition(how=how, **facts), tuple(sprites), stage.ground)
         if len(sprites) > 1 and facts["kind"] != "pattern":
             sprites = relations.centred(stage, sprites)
-        used = {sprite.colour for sprite in sprites}
-        colour = rng.choice([name for name in BACKGROUNDS if name not in used])
-        if rng.random() < 0.25:
-            colour = "white"
-        told = rng.random() < (0.35 if colour == "white" else 0.8) and colour not in used
+        colours = self.contrasting(sprites)
+        colour = "white" if "white" in colours and rng.random() < 0.25 else rng.choice(colours)
+        told = rng.random() < (0.35 if colour == "white" else 0.8)
         behind = tuple(min(max(part + rng.gauss(0, 0.03), 0), 1) for part in RGB[colour])
         composition = Composition(background=colour if told else None, **facts)
         return Arrangement(composition, tuple(sprites), None, behind)
+
+    def contrasting(self, sprites: list[Sprite]) -> list[str]:
+        """The backgrounds before which all things can be seen."""
+        used = {sprite.colour for sprite in sprites}
+        means = [RGB[name] for name in used if name]
+        means += [self.cast.mean_colour(s.drawing) for s in sprites if s.colour is None]
+        names = [name for name in BACKGROUNDS if name not in used]
+        clear = [name for name in names if all(_apart(RGB[name], mean) > 0.4 for mean in means)]
+        return clear or names
+
+
+def _apart(first: tuple[float, ...], second: tuple[float, ...]) -> float:
+    return sum((a - b) ** 2 for a, b in zip(first, second, strict=True)) ** 0.5
 
 
 def spoken(thing: Thing, rng: random.Random) -> str:
@@ -166,11 +176,16 @@ def _counted(scene: _Scene, stage: Stage, figure: Figure, item: Item, **facts):
     return scene.finished(stage, sprites, items=(item,), **facts)
 
 
-def _placed(scene: _Scene, things: list[int], how: str) -> tuple[Stage, Place]:
-    place = place_for([all_things()[i] for i in things], how, scene.rng)
-    how = {"table": "stand", "deep": "stand"}.get(how, how)
-    how = scene.rng.choice(("fly", "fly", "stand")) if how == "space" else how
-    return scene.stage(how, place), place
+def _placed(scene: _Scene, things: list[int], where: str) -> tuple[Stage, Place]:
+    """A place that suits the things; where: one of `things.WHERE`."""
+    for _ in range(30):  # some pictures of a city have no water
+        place = place_for([all_things()[i] for i in things], where, scene.rng)
+        how = {"table": "stand", "deep": "stand"}.get(where, where)
+        how = scene.rng.choice(("fly", "fly", "stand")) if where == "space" else how
+        stage = scene.stage(how, place)
+        if stage is not None:
+            return stage, place
+    raise ValueError(f"no place has a region for {all_things()[things[0]].name!r}, {where}")
 
 
 def _single(scene: _Scene) -> Arrangement | None:
@@ -220,13 +235,10 @@ class _Pairing:
 
     choose: (cast, rng) -> two things, or None
     draw: (scene, stage, first, second) -> sprites
-    how: where the second thing is; for "" this is one of its `where`
-    plain: share of these pictures with a plain background, at least
     """
 
     choose: Callable
     draw: Callable
-    how: str = "stand"
 
 
 def _related(scene: _Scene, plain: bool = False) -> Arrangement | None:
@@ -249,7 +261,10 @@ def _related(scene: _Scene, plain: bool = False) -> Arrangement | None:
     if plain:
         stage, place = Stage(scene.size, None, "stand", rng), None
     else:
-        stage, place = _placed(scene, _standing(relation, things), pairing.how)
+        where = all_things()[things[1]].where
+        grounded = {"stand", "table"} & set(where) or not where or relation == "below"
+        how = "stand" if grounded else where[0]  # on a whale, in a canoe
+        stage, place = _placed(scene, _standing(relation, things), how)
     sprites = pairing.draw(scene, stage, first, second)
     facts = {"items": (one, other), "relation": relation}
     if plain:
@@ -319,7 +334,7 @@ def _fits_in(cast: Cast, rng: random.Random):
     if container is None:
         return None, None
     name, size = all_things()[container].name, all_things()[container].size
-    if name in ("rowing boat", "canoe"):
+    if name == "canoe":
         return cast.named(rng, RIDERS), container
     content = cast.named(rng, FRUIT) if rng.random() < 0.4 and name != "pram" else None
     return content or _small(cast, rng, max(size * 1.3, 0.3)), container
@@ -419,8 +434,7 @@ def _portrait(cast: Cast, size: tuple[int, int], rng: random.Random) -> Arrangem
     if rng.random() < 0.6:
         stage, place = Stage(size, None, "stand", rng), None
     else:
-        place = place_for([all_things()[thing]], "stand", rng)
-        stage = scene.stage("stand", place)
+        stage, place = _placed(scene, [thing], "stand")
     sprite = replace(_in_the_middle(stage, figure, share), shadow=part == "whole" and bool(place))
     if low:  # a bust ends at the lower edge
         sprite = sprite.moved(0, size[1] - sprite.bottom)
@@ -446,7 +460,7 @@ def _still_life(cast: Cast, size: tuple[int, int], rng: random.Random) -> Arrang
             stage, sprites, kind="still life", items=items, relation="and", **told
         )
     inner = cast.named(rng, FLOWERS if kind == "flowers" else FRUIT)
-    outer = cast.named(rng, "vase" if kind == "flowers" else "bowl;basket;bowl;plate")
+    outer = cast.named(rng, "vase" if kind == "flowers" else "bowl;basket")
     if inner is None or outer is None:
         return None
     (content, item), (vessel, holder) = scene.member(inner, coloured=0.3), scene.member(outer)

@@ -169,7 +169,7 @@ SUPPORTS = """table;chair;sofa;bed;wooden crate;book;books;rock;barrel;suitcase;
 drum;cardboard box;desk;log cabin;house;hut;office chair;toolbox;anvil;chest of drawers;cabinet;
 car;truck;pumpkin;horse;cow;elephant;turtle;sledge;skateboard;bench;briefcase;logs"""
 CONTAINERS = "bowl;basket;bucket;cardboard box;shopping cart;pram;wheelbarrow;shopping basket;mug;"
-CONTAINERS += "cauldron;bathtub;rowing boat;canoe;teacup;waste basket"
+CONTAINERS += "cauldron;bathtub;canoe;teacup;canoe;waste basket"
 CANOPIES = "tree;palm tree;fruit tree;oak;pine tree;autumn tree;beach umbrella;umbrella;willow tree"
 HATLESS = "man;woman;boy;girl;baby;old man;old woman;robot;alien"
 HATLESS = ";".join(f"{name} face" for name in HATLESS.split(";"))
@@ -204,6 +204,7 @@ class Cast:
         self.drawings = drawings
         self.things = sorted(drawings.of)
         self._index = {(all_things()[i].name, all_things()[i].part): i for i in self.things}
+        self._means: dict[int, tuple[float, float, float]] = {}
         self._pools: dict[object, tuple[list[int], list[float]]] = {}
 
     @cached_property
@@ -256,6 +257,13 @@ class Cast:
         if rng.random() < 0.1 and not kind.kind.startswith(("person", "weather", "nature")):
             palette = COLOURS
         return rng.choice(palette) if palette else None
+
+    def mean_colour(self, drawing: int) -> tuple[float, float, float]:
+        """Of what is not transparent; RGB in [0,1]."""
+        if drawing not in self._means:
+            total = self.drawings.picture(drawing)[::4, ::4].sum((0, 1), dtype=float)  # (4,)
+            self._means[drawing] = tuple((total[:3] / max(total[3], 1)).tolist())
+        return self._means[drawing]
 
     def silhouette(self, drawing: int, colour: str | None, rng: random.Random) -> str | None:
         """The colour that a silhouette is painted in, if it is one."""

@@ -24,6 +24,8 @@ from vqclip_nb.train.compositions.paint import (
 from vqclip_nb.train.styles import COLOURLESS
 from vqclip_nb.train.styles import STYLES as FILTERS
 
+_SEEN = 0.3  # share of a thing's own colours that no night hides, or it would be lost in the dark
+
 Layout = list[tuple[int, float, float, float, float, float]]
 
 
@@ -63,7 +65,7 @@ def draw(
     ground = arrangement.ground
     if ground is not None:
         image = ground.image.copy()
-        light = tuple(ground.light)
+        light = tuple(_SEEN + (1 - _SEEN) * part for part in ground.light)
     else:
         image, light = _background(arrangement.behind, size, rng), (1.0, 1.0, 1.0)
     for sprite in arrangement.sprites:

@@ -68,7 +68,7 @@ PAIR = Templates(
     large=("large", "big"),
 )
 JUDGE = Templates(
-    bare=("{things}.", "there: {things}"),
+    bare=("just {things}", "nothing but {things}"),
     scene=("{things}, {place}", "{place}: {things}", "{things} seen {place}"),
     plain=(
         "{things}, {colour} background",

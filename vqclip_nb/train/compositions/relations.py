@@ -154,9 +154,12 @@ def inside(stage: Stage, contents: list[Figure], container: Figure) -> list[Spri
     lone = len(contents) == 1
     base = stage.sprite(container, 0.46 if container.aspect < 1.3 else 0.6, 0, foot)
     if base.height > 0.42 * height:
-        base = stage.sprite(container, 0.42 / max(1, 1 / container.aspect), 0, foot)
+        base = stage.sprite(container, 0.42 * max(1, container.aspect), 0, foot)
     base = stage.inside(base.moved(stage.across(base.width), 0))
     room = base.width * (0.75 if lone else 0.98 / len(contents) + 0.08)
+    width = base.width
+    if contents[0].thing.kind == "plant":  # flowers are wider than their vase
+        room, width = max(room, 0.24 * height), max(width, 0.12 * height * len(contents))
     sprites = []
     for i, figure in enumerate(contents):
         plant = figure.thing.kind == "plant"
@@ -164,7 +167,7 @@ def inside(stage: Stage, contents: list[Figure], container: Figure) -> list[Spri
         sprite = stage.sprite(figure, share / height, 0, 0)
         hidden = 0.35 if plant else 0.42
         spread = (i + 0.5) / len(contents) * 0.84 + 0.08
-        x = base.left + base.width * spread - sprite.width / 2
+        x = base.left + base.width / 2 + width * (spread - 0.5) - sprite.width / 2
         y = base.top + hidden * min(sprite.height, base.height) - sprite.height
         y += 0 if lone else rng.uniform(-0.02, 0.02) * height
         sprites.append(replace(sprite.moved(x - sprite.left, y - sprite.top), shadow=False))
@@ -225,7 +228,8 @@ def riding(stage: Stage, rider: Figure, mount: Figure) -> list[Sprite]:
     base = stage.sprite(mount, rng.uniform(0.48, 0.58), 0, foot)
     base = stage.inside(base.moved(stage.across(base.width), 0))
     hidden = _SADDLES.get(mount.thing.name, 0.4)
-    tall = max(min(base.height * 0.95, 0.45 * height), 0.3 * height)
+    ratio = (rider.thing.size / mount.thing.size) ** 0.5
+    tall = min(max(base.height * min(ratio, 0.95), 0.22 * height), 0.45 * height)
     share = tall / height if rider.aspect < 1 else tall * rider.aspect / height
     sprite = stage.sprite(rider, share, base.left + base.width * 0.5, base.top + hidden * tall)
     sprite = replace(sprite, shadow=False, depth=base.depth - 0.01)

@@ -92,7 +92,7 @@ def index_of(names: Iterable[str], part: str = "whole") -> list[int]:
 @cache
 def is_plural(words: str) -> bool:
     """Whether a noun phrase has no singular: "glasses", "socks"."""
-    last = words.split()[-1]
+    last = words.split(" of ")[0].split()[-1]  # a bunch of flowers is one bunch
     return last.endswith("s") and bool(_grammar().singular_noun(last)) and last not in _SINGULAR
 
 
@@ -114,7 +114,18 @@ def with_article(words: str) -> str:
     return words if is_plural(words) else _grammar().a(words)
 
 
-_SINGULAR = {"bus", "cactus", "lotus", "hibiscus", "walrus", "rhinoceros", "octopus", "moai"}
+_SINGULAR = {
+    "bus",
+    "cactus",
+    "lotus",
+    "hibiscus",
+    "walrus",
+    "rhinoceros",
+    "octopus",
+    "moai",
+    "minibus",
+    "hippopotamus",
+}
 _SINGULAR |= {
     "narcissus",
     "compass",
