@@ -93,7 +93,7 @@ class _Scene:
         shown = self.cast.silhouette(figure.drawing, colour, rng)
         scale = {"small": 0.5, "large": 1.35, None: 1.0}[size]
         name = spoken(all_things()[thing], rng)
-        item = Item(without_colours(name) if colour else name, colour, size)
+        item = Item((colour and without_colours(name)) or name, colour, size)
         return replace(figure, colour=shown, scale=scale), item
 
     def finished(self, stage: Stage, sprites: list[Sprite], **facts) -> Arrangement:
@@ -108,9 +108,9 @@ class _Scene:
             sprites = relations.centred(stage, sprites)
         colours = self.contrasting(sprites)
         colour = "white" if "white" in colours and rng.random() < 0.25 else rng.choice(colours)
-        told = rng.random() < (0.35 if colour == "white" else 0.8)
+        mentioned = rng.random() < (0.35 if colour == "white" else 0.8)
         behind = tuple(min(max(part + rng.gauss(0, 0.03), 0), 1) for part in RGB[colour])
-        composition = Composition(background=colour if told else None, **facts)
+        composition = Composition(background=colour if mentioned else None, **facts)
         return Arrangement(composition, tuple(sprites), None, behind)
 
     def contrasting(self, sprites: list[Sprite]) -> list[str]:
@@ -170,7 +170,8 @@ def _in_the_middle(stage: Stage, figure: Figure, share: float) -> Sprite:
 
 
 def _counted(scene: _Scene, stage: Stage, figure: Figure, item: Item, **facts):
-    number = scene.rng.choices((2, 3, 4, 5), (5, 4, 2, 2))[0]
+    large = stage.ground is not None and figure.thing.size > 3  # five would be too small
+    number = scene.rng.choices((2, 3, 4, 5), (5, 3, 0, 0) if large else (5, 4, 2, 2))[0]
     item = replace(item, number=number, size=None)
     sprites = relations.several(stage, replace(figure, scale=1.0), number)
     return scene.finished(stage, sprites, items=(item,), **facts)
@@ -447,7 +448,7 @@ def _still_life(cast: Cast, size: tuple[int, int], rng: random.Random) -> Arrang
     scene = _Scene(cast, size, rng)
     place = random_place(rng, "table") if rng.random() < 0.6 else None
     stage = scene.stage("stand", place) if place else Stage(size, None, "stand", rng)
-    told = {"place": place} if place else {}
+    where = {"place": place} if place else {}
     kind = rng.choice(("flowers", "fruit", "fruit", "things"))
     if kind == "things":
         things = [cast.named(rng, rng.choice((EATEN, VESSELS))) for _ in range(rng.choice((2, 3)))]
@@ -457,7 +458,7 @@ def _still_life(cast: Cast, size: tuple[int, int], rng: random.Random) -> Arrang
         sprites = relations.row(stage, [figure for figure, _ in members], close=True)
         items = tuple(item for _, item in members)
         return scene.finished(
-            stage, sprites, kind="still life", items=items, relation="and", **told
+            stage, sprites, kind="still life", items=items, relation="and", **where
         )
     inner = cast.named(rng, FLOWERS if kind == "flowers" else FRUIT)
     outer = cast.named(rng, "vase" if kind == "flowers" else "bowl;basket")
@@ -468,7 +469,7 @@ def _still_life(cast: Cast, size: tuple[int, int], rng: random.Random) -> Arrang
     number = 1 if bunch or not countable(all_things()[inner]) else rng.choice((1, 2, 3, 4))
     sprites = relations.inside(stage, [content] * number, vessel)
     items = (replace(item, number=number), holder)
-    return scene.finished(stage, sprites, kind="still life", items=items, relation="in", **told)
+    return scene.finished(stage, sprites, kind="still life", items=items, relation="in", **where)
 
 
 def _pattern(cast: Cast, size: tuple[int, int], rng: random.Random) -> Arrangement | None:

@@ -161,7 +161,8 @@ _OWN_PALETTES = {
     "snake": ("green", "red", "yellow", "black"), "frog": ("green", "blue", "red", "yellow"),
     "candy": _PAINT, "lollipop": _PAINT, "cupcake": ("pink", "blue", "yellow", "white"),
     "dinosaur": ("green", "blue", "purple", "orange"), "robot": _PAINT, "star": _BLOOM,
-    "polar bear": (), "zebra": (), "penguin": (), "crow": (), "raven": (), "flamingo": ("pink",),
+    "polar bear": (), "zebra": (), "penguin": (), "crow": (), "raven": (), "flamingo": ("pink",), "orange": (),
+    "black cat": (), "white flower": (), "black bird": (),
 }  # fmt: skip
 _PLAIN_SILHOUETTE = ("black", "brown", "grey", "dark blue", "dark green", "purple", "red")
 
@@ -195,10 +196,7 @@ def names_of(text: str) -> list[str]:
 
 
 class Cast:
-    """The things that there are drawings of, to choose from.
-
-    rng: random generator, which is changed by each choice
-    """
+    """The things that there are drawings of, to choose from."""
 
     def __init__(self, drawings: Drawings) -> None:
         self.drawings = drawings
@@ -250,10 +248,10 @@ class Cast:
 
     def colour(self, thing: int, rng: random.Random, share: float = 0.25) -> str | None:
         """A colour for a thing, in some cases; one that it cannot have in a tenth of these."""
-        if rng.random() > share:
-            return None
         kind = all_things()[thing]
-        palette = _OWN_PALETTES.get(kind.name, _PALETTES.get(kind.kind, ()))
+        palette = _OWN_PALETTES.get(kind.name, _PALETTES.get(kind.kind))
+        if rng.random() > share or palette == ():
+            return None
         if rng.random() < 0.1 and not kind.kind.startswith(("person", "weather", "nature")):
             palette = COLOURS
         return rng.choice(palette) if palette else None

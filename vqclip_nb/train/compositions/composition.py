@@ -41,6 +41,53 @@ _NEAR += ({"green", "turquoise"}, {"beige", "white"}, {"beige", "yellow"}, {"bei
 _NEAR += ({"black", "dark blue"}, {"black", "dark green"}, {"brown", "beige"}, {"brown", "red"})
 STYLES = ("pixel art", "line drawing", "black and white", "sepia", "watercolour", "neon", "mosaic")
 STYLES += ("stained glass", "oil painting")
+# Names that can be true of the same drawing; none replaces another in a false caption.
+_FAMILIES = tuple(
+    frozenset(names.split(";"))
+    for names in (
+        "cat;kitten;black cat", "dog;poodle;bulldog", "mouse;rat;hamster",
+        "hen;rooster;chick;turkey;chicken", "cow;bull;ox;water buffalo;bison",
+        "deer;fawn;moose;antelope;reindeer", "monkey;gorilla;orangutan;baboon",
+        "leopard;cheetah;tiger", "squirrel;chipmunk;beaver", "sheep;ram;goat", "pig;wild boar",
+        "dinosaur;t-rex;stegosaurus;triceratops;pterodactyl;plesiosaur;dragon;lizard",
+        "lizard;salamander;crocodile", "dolphin;shark;whale;killer whale;shark fin;whale tail",
+        "fly;bee;wasp;mosquito;ladybug;beetle;cricket;grasshopper;ant;cockroach;dragonfly",
+        "shrimp;crayfish;crab", "angel;fairy", "alien;ufo", "robot;knight;astronaut",
+        "bouquet;roses;rose;flower", "horse;pegasus;centaur;carousel horse;unicorn;donkey",
+        "car;taxi;jeep;police car;sports car;racing car;van;pickup truck;truck",
+        "truck;dump truck;cement mixer truck;fire engine;ambulance;van",
+        "train;steam train;high-speed train;monorail;tram;railway carriage;toy train;trolleybus;bus",
+        "bicycle;motorcycle;scooter;kick scooter;cyclist", "house;houses;cottage;hut;chalet;shop",
+        "house;log cabin;townhouse;haunted house;fairy house;mushroom house;barn",
+        "tower;clock tower;watchtower;radio tower;water tower;lighthouse;eiffel tower;tokyo tower",
+        "office building;apartment building;skyscraper;hotel;city;bank;hospital;school;factory",
+        "temple;shinto gate;pagoda;bank;parliament;japanese castle;castle;mosque;church;synagogue",
+        "bread;baguette;croissant", "cake;cake slice;birthday cake;wedding cake;shortcake;cupcake",
+        "mug;teacup;cup of tea;coffee cup;paper coffee cup", "moon;full moon;half moon;moon and stars",
+        "moon;crescent moon;planet;earth;mars;jupiter;venus;saturn", "star;sun;shooting star;meteor",
+        "mushroom;toadstool", "fire;campfire;flaming torch;candle", "mountain;volcano;landscape",
+        "wine bottle;bottle;champagne bottle;sake bottle;glass of wine", "ice cream;ice cream sundae",
+        "book;books;open book;notebook;notepad", "bowl;bowl of rice;soup;noodles;stew;salad",
+        "ball;soccer ball;beach ball;basketball;volleyball;tennis ball;baseball", "cloud;clouds",
+        "leaf;maple leaf;oak leaf;autumn leaf;herb", "shamrock;four-leaf clover", "sword;dagger;knife",
+        "guitar;electric guitar;banjo;violin;cello", "drum;djembe;drum kit", "vase;amphora;urn",
+        "lemon;lime;orange;lemon slice;lime slice;orange slice", "fried egg;egg;boiled egg;easter egg",
+        "chair;office chair;egg chair;seat", "table;desk", "basket;shopping basket;waste basket",
+    )
+)  # fmt: skip
+_BIRDS = "bird;dove;pigeon;crow;raven;seagull;swallow;eagle;owl;hummingbird;woodpecker;parrot;duck;"
+_BIRDS += "swan;goose;chick;hen;rooster;turkey;penguin;flamingo;peacock;ostrich;dodo;phoenix"
+_FISH = "fish;angelfish;anglerfish;goldfish;pufferfish;tropical fish;shark"
+# General names, and the names or the kinds that they are true of: they do not replace each other.
+_GENERAL = (
+    ("bird;black bird", _BIRDS),
+    ("fish", _FISH),
+    ("man;woman;boy;girl;baby;old man;old woman;man with cap;groom;bride", "person"),
+    ("flower;white flower;blossom;potted flower;bouquet;tree;herb;leaf;seedling;grass", "plant"),
+    ("boat;ship;yacht;cruise ship;motorboat", "vehicle/water"),
+    ("hat;shoe;boot;shirt", "clothing"),
+)
+_OPPOSITES = {"man": "woman", "woman": "man", "boy": "girl", "girl": "boy", "king": "queen"}
 _TRAITS = {"place": "name", "time": "time", "weather": "weather", "season": "season"}
 
 
@@ -152,6 +199,9 @@ def other_colour(colour: str, rng: random.Random) -> str:
 
 def _other_name(item: Item, said: tuple[str, ...], rng: random.Random) -> str:
     """The name of something else, of the same kind in half of the cases."""
+    opposite = _OPPOSITES.get(item.name)
+    if opposite and opposite not in said and rng.random() < 0.4:
+        return opposite
     things = all_things()
     kinds = {things[i].kind for i in things_called(item.name)}
     alike = set().union(*(_alike(name) for name in said))
@@ -167,15 +217,34 @@ def _other_name(item: Item, said: tuple[str, ...], rng: random.Random) -> str:
 
 @cache
 def _alike(name: str) -> frozenset[int]:
-    """Things that somebody could call by this name: with a name or a noun in common."""
-    names, nouns = {name}, {name.split()[-1]}
-    for i in things_called(name):
-        thing = all_things()[i]
-        names |= {thing.name, thing.spoken, *thing.aliases}
-    nouns |= {each.split()[-1] for each in names} | {each.split()[0] for each in names}
+    """Things that somebody could call by this name, or that this name could be used for."""
+    things = all_things()
+    mine = [things[i] for i in things_called(name)]
+    names = {name}.union(*({thing.name, thing.spoken, *thing.aliases} for thing in mine))
+    nouns = {word for each in names for word in (each.split()[0], each.split()[-1])}
+    alike = set().union(names, *(family for family in _FAMILIES if family & names))
+    for text, scope in _GENERAL:
+        general, special = set(text.split(";")), _names_in(scope)
+        if names & special:
+            alike |= general
+        if names & general:
+            alike |= special
     return frozenset(
         i
-        for i, thing in enumerate(all_things())
-        if names & {thing.name, thing.spoken, *thing.aliases}
+        for i, thing in enumerate(things)
+        if alike & {thing.name, thing.spoken, *thing.aliases}
         or nouns & {word for each in (thing.spoken, *thing.aliases) for word in each.split()}
+    )
+
+
+@cache
+def _names_in(scope: str) -> frozenset[str]:
+    """The names in a list or of a kind."""
+    if ";" in scope:
+        return frozenset(scope.split(";"))
+    return frozenset(
+        name
+        for thing in all_things()
+        if thing.kind.startswith(scope)
+        for name in (thing.name, thing.spoken)
     )

@@ -78,7 +78,7 @@ JUDGE = Templates(
     portrait=("{things}, portrait", "{things} up close", "the portrait shows {things}"),
     still_life=("{things} as a still life", "a table piece: {things}", "{things}, arranged"),
     pattern=("{things} all over", "a wallpaper with {things}", "{things} again and again"),
-    styled=("{style}: {scene}", "{scene} ({style})", "{scene} made as {style}"),
+    styled=("{style}: {scene}", "{scene} ({style})", "{style} version of {scene}"),
     around=("{scene}",) * 4 + ("an illustration with {scene}", "this shows {scene}"),
     small=("little", "small", "tiny"),
     large=("huge", "large", "big"),
@@ -128,14 +128,13 @@ def caption_of(composition: Composition, templates: Templates, rng: random.Rando
         scene = describe_place(composition.place, place, say=composition.say)
     else:
         scene = _scene(composition, things, templates, wording, place)
+    whole = composition.kind in ("portrait", "still life", "pattern") or ": " in scene
     if composition.style is None:
-        if composition.kind in ("portrait", "still life", "pattern"):
-            return scene
-        return around.choice(templates.around).format(scene=scene)
+        return scene if whole else around.choice(templates.around).format(scene=scene)
     template = around.choice(templates.styled)
-    of = _OF[composition.style]
-    if "{of}" in template and composition.kind in ("portrait", "pattern", "still life"):
+    if whole and "of" in template:
         template = templates.styled[0]  # no "a mosaic of a portrait of a cat"
+    of = _OF[composition.style]
     return template.format(scene=scene, style=composition.style, of=of)
 
 

@@ -11,14 +11,15 @@ import io
 import json
 import os
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from tqdm import tqdm
 
 from vqclip_nb.train.compositions.things import all_things
 
@@ -27,6 +28,7 @@ _PARTS = {"animal/face": "head", "person/face": "head", "person/bust": "bust"}
 _DISC = re.compile(r"<path[^>]*?/>")  # below each drawing of streamline-kameleon-color
 # Emoji that are heads in these packages and whole animals in others. Those of Twemoji, Emoji One:
 _HEADS = {"deer", "eagle", "gorilla", "zebra", "rhinoceros", "hedgehog", "wild boar"}
+_HEADS |= {"fairy"}
 # and those of Firefox OS
 _FX_HEADS = _HEADS | {"cat", "dog", "mouse", "pig", "tiger", "rabbit", "leopard", "hamster"}
 _SVG = (
@@ -104,11 +106,8 @@ def load_drawings(
     if group not in ("a", "b"):
         raise ValueError(f"group is {group!r}; it must be 'a' or 'b'")
     if not cache.exists():
-        began = time.monotonic()
-        rows = [*_drawn_table(group, openclipart, packages), *_drawn_emoji(emoji)]
-        drawings = _gathered(rows)
-        drawings.save(cache)
-        print(f"{len(rows)} drawings rasterised in {time.monotonic() - began:.0f} s: {cache}")
+        rows = chain(_drawn_table(group, openclipart, packages), _drawn_emoji(emoji))
+        _gathered(list(tqdm(rows, "drawing"))).save(cache)
     return Drawings.load(cache)
 
 
