@@ -389,6 +389,14 @@ def test_a_main_colour_changes_and_the_wheels_stay():
     assert np.abs(blue[14:] - car[14:]).max() < 5
 
 
+def test_a_black_drawing_can_be_white():
+    cow = np.zeros((20, 20, 4), np.uint8)
+    cow[2:18, 2:18] = (10, 10, 10, 255)
+    white = recoloured(cow, "white")
+    assert white[2:18, 2:18, :3].min() > 200
+    assert white[0].max() == 0
+
+
 def test_a_drawing_is_cut_off_at_the_edges_of_the_picture():
     image = np.zeros((8, 8, 3), np.uint8)
     paste(image, np.full((6, 6, 4), 255, np.uint8), -3, 5)

@@ -157,11 +157,13 @@ _OWN_PALETTES = {
     "grapes": ("green", "purple", "blue"), "pear": ("green", "yellow"),
     "rose": _BLOOM, "tulip": _BLOOM, "flower": _BLOOM, "daisy": _BLOOM, "hibiscus": _BLOOM,
     "chili pepper": ("red", "green", "yellow"), "tree": ("green", "orange", "red", "yellow"),
-    "dragon": ("green", "red", "blue", "black", "purple"), "bell pepper": ("red", "green", "yellow"),
+    "dragon": ("green", "red", "blue", "black", "purple"), "bell pepper": ("red", "green",
+    "yellow"),
     "snake": ("green", "red", "yellow", "black"), "frog": ("green", "blue", "red", "yellow"),
     "candy": _PAINT, "lollipop": _PAINT, "cupcake": ("pink", "blue", "yellow", "white"),
     "dinosaur": ("green", "blue", "purple", "orange"), "robot": _PAINT, "star": _BLOOM,
-    "polar bear": (), "zebra": (), "penguin": (), "crow": (), "raven": (), "flamingo": ("pink",), "orange": (),
+    "polar bear": (), "zebra": (), "penguin": (), "crow": (), "raven": (), "flamingo": ("pink",),
+    "orange": (),
     "black cat": (), "white flower": (), "black bird": (),
 }  # fmt: skip
 _PLAIN_SILHOUETTE = ("black", "brown", "grey", "dark blue", "dark green", "purple", "red")

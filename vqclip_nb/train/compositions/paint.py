@@ -80,7 +80,8 @@ def recoloured(rgba: np.ndarray, colour: str, *, all_over: bool = False) -> np.n
     """A drawing in a named colour, with its shading.
 
     Only what has the drawing's main hue changes, so that the wheels and windows of a red car stay
-    as they are. A drawing without a main hue changes where it is neither black nor an outline.
+    as they are. A drawing without a main hue changes where it is not black, or everywhere if it is
+    black almost everywhere.
 
     all_over: change every pixel, for silhouettes
     """
@@ -119,7 +120,9 @@ def _main_part(rgb: np.ndarray, light: np.ndarray, alpha: np.ndarray) -> np.ndar
     share = vivid * np.clip(2.2 - away * 2.6, 0, 1)
     if (share * alpha).sum() > 0.22 * alpha.sum():
         return share
-    return np.clip((light - 0.22) * 6, 0, 1)
+    share = np.clip((light - 0.22) * 6, 0, 1)
+    black = (share * alpha).sum() < 0.25 * alpha.sum()  # a silhouette
+    return np.ones_like(share) if black else share
 
 
 def paste_shadow(image: np.ndarray, sprite: Sprite, darkness: float) -> None:
