@@ -1,0 +1,30 @@
+"""Compositions: things in places, with captions, for the training.
+
+`load_drawings` rasterises the drawings of `drawings.csv` once, `compose` draws a random picture of
+them and `caption_of` says what it shows, with templates for CLIP (`PAIR`) or for the judge
+(`JUDGE`). `with_error` falsifies one fact.
+"""
+
+from vqclip_nb.train.compositions.casting import Cast
+from vqclip_nb.train.compositions.compose import compose
+from vqclip_nb.train.compositions.composition import Composition, Item, facts, with_error
+from vqclip_nb.train.compositions.describe import JUDGE, PAIR, caption_of, vocabulary
+from vqclip_nb.train.compositions.drawings import Drawings, load_drawings
+from vqclip_nb.train.compositions.things import Thing, all_things
+
+__all__ = [
+    "JUDGE",
+    "PAIR",
+    "Cast",
+    "Composition",
+    "Drawings",
+    "Item",
+    "Thing",
+    "all_things",
+    "caption_of",
+    "compose",
+    "facts",
+    "load_drawings",
+    "vocabulary",
+    "with_error",
+]
