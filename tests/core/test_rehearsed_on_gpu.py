@@ -66,7 +66,7 @@ def _models(tiny: vq.Models, changes: dict) -> vq.Models:
     return vq.load_models("tiny", device="cpu", precision=changes["precision"])
 
 
-def _rehearse(loop: Loop, inputs: Inputs) -> None:
+def _assert_it_can_be_recorded(loop: Loop, inputs: Inputs) -> None:
     """Two iterations, the second of which may do what a recording may."""
     loop.step(inputs)  # the optimizer makes its memory in the first one
     loop.pixels()
@@ -104,7 +104,7 @@ def test_the_rehearsal_notices_what_a_recording_forbids(device):
 @pytest.mark.parametrize("changes", WAYS, ids=str)
 def test_an_iteration_asks_the_device_for_no_number_and_copies_nothing_to_it(changes, quick, tiny):
     loop = memory_estimate.shapes_only(_models(tiny, changes), _settings(quick, changes))
-    _rehearse(loop, memory_estimate.inputs_of(loop))
+    _assert_it_can_be_recorded(loop, memory_estimate.inputs_of(loop))
 
 
 @pytest.fixture
@@ -127,7 +127,9 @@ def test_an_iteration_stays_on_the_gpu(changes, level, quick, tiny, pretended):
         loop = memory_estimate.shapes_only(models, settings, device=CUDA)
         loop.compute.level = level
         assert can_record(loop)
-        _rehearse(loop, mapped(shapes, lambda tensor: torch.empty_like(tensor, device=CUDA)))
+        _assert_it_can_be_recorded(
+            loop, mapped(shapes, lambda tensor: torch.empty_like(tensor, device=CUDA))
+        )
 
 
 def test_an_iteration_with_a_mask_stays_on_the_gpu(quick, tiny, pretended):
@@ -137,7 +139,9 @@ def test_an_iteration_with_a_mask_stays_on_the_gpu(quick, tiny, pretended):
         loop = memory_estimate.shapes_only(tiny, settings, device=CUDA)
         paint, kept = (torch.ones(1, n, 64, 64, device=CUDA) for n in (1, 3))
         loop.mask = Mask(paint, kept)
-        _rehearse(loop, mapped(shapes, lambda tensor: torch.empty_like(tensor, device=CUDA)))
+        _assert_it_can_be_recorded(
+            loop, mapped(shapes, lambda tensor: torch.empty_like(tensor, device=CUDA))
+        )
 
 
 @pytest.mark.parametrize("changes", WAYS, ids=str)

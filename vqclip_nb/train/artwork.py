@@ -98,7 +98,7 @@ class Artwork:
 
 def load_artwork(packages: list[str], names: str, size: int, cache: Path) -> Artwork:
     """Download, rasterise and name the drawings of npm packages; cached in the folder `cache`."""
-    concepts = _concepts(_fetch(names, cache))
+    concepts = emoji_concepts(_fetch(names, cache))
     called = {_letters(name): code for code, (name, _, _) in concepts.items()}
     drawings, owner = [], []
     for package in packages:
@@ -152,7 +152,7 @@ def _letters(name: str) -> str:
     return "".join(c for c in name if c.isalnum())
 
 
-def _concepts(folder: Path) -> dict[str, tuple[str, list[str], float]]:
+def emoji_concepts(folder: Path) -> dict[str, tuple[str, list[str], float]]:
     """Map the hexcode of each emoji that shows something to its name, tags and weight."""
     concepts = {}
     for entry in json.loads((folder / "en" / "data.json").read_text()):

@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from vqclip_nb.train.artwork import emoji_concepts
 from vqclip_nb.train.compositions.things import all_things
 
 SIDE = 160  # pixels
@@ -179,9 +180,7 @@ def _is_head(thing: int, heads: set[str]) -> bool:
 
 
 def _hexcodes(folder: Path) -> dict[str, str]:
-    from vqclip_nb.train.artwork import _concepts  # the names are cleaned in the same way
-
-    return {code: name for code, (name, _, _) in _concepts(folder).items()}
+    return {code: name for code, (name, _, _) in emoji_concepts(folder).items()}
 
 
 def _letters(name: str) -> str:

@@ -67,19 +67,17 @@ def season_tree(c: Canvas, firs: float = 0.4) -> Callable:
     return draw_fir if c.chance(firs * (0.05 if coloured else 1)) else draw_tree
 
 
+def _draw_trunk(
+    c: Canvas, x: float, y: float, foot: float, top: float, height: float, bark: tuple, far: float
+) -> None:
+    """A tapering trunk; foot and top are half its widths."""
+    c.poly([(x - foot, y), (x - top, y - height), (x + top, y - height), (x + foot, y)], bark, far)
+
+
 def _bare_tree(c: Canvas, x: float, y: float, height: float, far: float = 0.0) -> None:
     bark = c.near((92, 74, 70), 6)
     w = height * 0.05
-    c.poly(
-        [
-            (x - w, y),
-            (x - w * 0.3, y - height * 0.75),
-            (x + w * 0.3, y - height * 0.75),
-            (x + w, y),
-        ],
-        bark,
-        far,
-    )
+    _draw_trunk(c, x, y, w, 0.3 * w, 0.75 * height, bark, far)
     for i, t in enumerate((0.38, 0.5, 0.6, 0.7, 0.74)):
         side = -1 if i % 2 else 1
         reach, fork = (0.95 - t) * height * 0.75, (x, y - t * height)
@@ -335,16 +333,7 @@ def draw_acacia(c: Canvas, x: float, y: float, height: float, far: float) -> Non
     """A tree with a flat crown on forked branches."""
     bark, leaf = (104, 76, 56), c.near((104, 132, 62), 8)
     w = height * 0.045
-    c.poly(
-        [
-            (x - w, y),
-            (x - w * 0.6, y - height * 0.55),
-            (x + w * 0.6, y - height * 0.55),
-            (x + w, y),
-        ],
-        bark,
-        far,
-    )
+    _draw_trunk(c, x, y, w, 0.6 * w, 0.55 * height, bark, far)
     for dx in (-0.3, 0.28, 0.02):
         c.line([(x, y - height * 0.45), (x + dx * height, y - height * 0.82)], w * 0.9, bark, far)
     for dx, dy, rx in ((0.0, -0.88, 0.5), (-0.26, -0.8, 0.26), (0.3, -0.82, 0.27)):
