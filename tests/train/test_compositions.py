@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 
+from vqclip_nb.models.styles import COLOURLESS, STYLES, SYNONYMS
 from vqclip_nb.train.compositions import (
     JUDGE,
     PAIR,
@@ -23,7 +24,6 @@ from vqclip_nb.train.compositions import (
 from vqclip_nb.train.compositions.composition import (
     CONTRADICTIONS,
     KINDS,
-    STYLES,
     other_colour,
 )
 from vqclip_nb.train.compositions.describe import words_of
@@ -350,9 +350,20 @@ def test_a_style_hides_colours_that_it_does_not_show(cast):
     for seed in range(60):
         _, composition, _ = compose(cast, random.Random(seed), 16, styled=1)
         assert composition.style in STYLES
-        if composition.style in ("sepia", "neon", "black and white", "line drawing"):
+        if composition.style in COLOURLESS:
             assert composition.background is None
             assert not any(item.colour for item in composition.items)
+
+
+def test_a_style_is_named_in_captions_and_no_name_of_a_style_is_a_name_of_a_thing():
+    for style in STYLES:
+        composition = Composition("plain", (Item("dog"),), style=style)
+        for seed in range(20):
+            for templates in (PAIR, JUDGE):
+                caption = caption_of(composition, templates, random.Random(seed))
+                assert style in caption
+    named = {name for thing in all_things() for name in (thing.spoken, thing.name, *thing.aliases)}
+    assert named.isdisjoint([*STYLES, *SYNONYMS])
 
 
 def test_numbers_are_drawn(composed):

@@ -6,13 +6,11 @@ import random
 from dataclasses import replace
 
 import numpy as np
-import torch
 
-from vqclip_nb.models.draft_style import Grain
+from vqclip_nb.models.styles import COLOURLESS, STYLES, in_style
 from vqclip_nb.train.compositions.arrange import Arrangement, arrange
 from vqclip_nb.train.compositions.casting import Cast
-from vqclip_nb.train.compositions.composition import STYLES, Composition
-from vqclip_nb.train.compositions.oil import oil_painting
+from vqclip_nb.train.compositions.composition import Composition
 from vqclip_nb.train.compositions.paint import (
     Sprite,
     lit,
@@ -21,8 +19,6 @@ from vqclip_nb.train.compositions.paint import (
     recoloured,
     resized,
 )
-from vqclip_nb.train.styles import COLOURLESS
-from vqclip_nb.train.styles import STYLES as FILTERS
 
 _SEEN = 0.3  # share of a thing's own colours that no night hides, or it would be lost in the dark
 
@@ -114,18 +110,6 @@ def layout_of(things: Cast, arrangement: Arrangement, size: tuple[int, int]) -> 
         )
         for sprite in arrangement.sprites
     ]
-
-
-def in_style(image: np.ndarray, style: str, rng: random.Random) -> np.ndarray:
-    """The picture in one of `composition.STYLES`: uint8 [H, W, 3]."""
-    if style == "oil painting":
-        return oil_painting(image, rng)
-    height, width = image.shape[:2]
-    generator = torch.Generator().manual_seed(rng.getrandbits(62))
-    x = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255  # (1, 3, H, W)
-    grain = Grain.draw(1, height, width, generator, torch.device("cpu"))
-    styled = FILTERS[style](x, grain)[0].permute(1, 2, 0)  # (H, W, 3)
-    return (styled.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
 
 
 def _in_style(composition: Composition, style: str) -> Composition:

@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass, replace
 from functools import cache
 
+from vqclip_nb.models.styles import STYLES
 from vqclip_nb.train.compositions.things import all_things, is_plural, things_called
 from vqclip_nb.train.places import Place
 from vqclip_nb.train.places import other as other_place
@@ -39,8 +40,6 @@ _NEAR += ({"purple", "pink"}, {"purple", "dark blue"}, {"grey", "black"}, {"grey
 _NEAR += ({"blue", "light blue", "dark blue", "turquoise"}, {"green", "dark green"})
 _NEAR += ({"green", "turquoise"}, {"beige", "white"}, {"beige", "yellow"}, {"beige", "pink"})
 _NEAR += ({"black", "dark blue"}, {"black", "dark green"}, {"brown", "beige"}, {"brown", "red"})
-STYLES = ("pixel art", "line drawing", "black and white", "sepia", "watercolour", "neon", "mosaic")
-STYLES += ("stained glass", "oil painting")
 # Names that can be true of the same drawing; none replaces another in a false caption.
 _FAMILIES = tuple(
     frozenset(names.split(";"))
@@ -119,7 +118,7 @@ class Composition:
     place, say: the place, and which of its traits are mentioned
     how: the things "stand", are "afloat", "fly" or "swim" there
     background: a colour
-    style: one of `STYLES`
+    style: one of `models.styles.STYLES`
     """
 
     kind: str

@@ -10,9 +10,9 @@ import random
 import re
 from dataclasses import dataclass, fields
 
+from vqclip_nb.models.styles import STYLES
 from vqclip_nb.train.compositions.composition import (
     BACKGROUNDS,
-    STYLES,
     Composition,
     Item,
 )
@@ -110,6 +110,13 @@ _OF = {  # a picture in this style
     "mosaic": "a mosaic of",
     "stained glass": "a stained glass window with",
     "oil painting": "an oil painting of",
+    "pencil sketch": "a pencil sketch of",
+    "impressionist": "an impressionist painting of",
+    "comic": "a comic of",
+    "low poly": "low poly art of",
+    "pop art": "pop art of",
+    "woodcut": "a woodcut of",
+    "chalk": "a chalk drawing of",
 }
 _VERBS = {
     "fly": ("flying",),

@@ -1,0 +1,127 @@
+"""Styles of brushes: watercolour, oil, and the dabs of the impressionists."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vqclip_nb.models.styles.raster import (
+    blurred,
+    flow,
+    lightness,
+    noise,
+    smooth,
+    strokes,
+    to_image,
+    unit,
+    vivid,
+)
+
+
+def watercolour(image: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    """Pale, uneven washes with darker rims, on white paper that stays bare around them."""
+    u, shape = unit(image), image.shape[:2]
+    wash = vivid(blurred(_wavy(image, draw, 2.2 * u), 1.4 * u), 1.35)
+    grey = wash.mean(-1)
+    rims = np.clip(smooth(grey, 4 * u) - grey, 0, 1)  # pigment collects at the edge of a wash
+    blotches = 0.16 * noise(draw, shape, 5) + 0.09 * noise(draw, shape, 14)
+    grain = 0.06 * noise(draw, shape, 85)
+    load = np.clip(0.68 + blotches + grain + 1.6 * rims, 0.15, 1.2)
+    y, x = (np.arange(length, dtype=np.float32) + np.float32(0.5) for length in shape)
+    inset = np.minimum(
+        np.minimum(y, shape[0] - y)[:, None], np.minimum(x, shape[1] - x)[None]
+    ) + 7 * u * noise(draw, shape, 9)
+    painted = np.clip((inset - 8 * u) / (3 * u), 0, 1)
+    paper = np.float32((0.99, 0.985, 0.97))
+    return to_image(paper - (1 - wash) * (load * painted)[..., None])
+
+
+def oil_painting(image: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    """Thick paint in long strokes along the contours, with light on their ridges."""
+    u, shape = unit(image), image.shape[:2]
+    base = _flat(image, max(2, round(4 * u)))
+    angles = flow(image, draw, 0.002)
+    painted, relief = base.copy(), np.zeros(shape, np.float32)
+    for length, width, spacing in ((38, 10, 11), (22, 6, 8)):
+        centres = _scattered(draw, shape, spacing * u)
+        turned = _at(angles, centres, shape)
+        number, across = strokes(shape, centres, turned, length * u, width * u)
+        colours = _at(base, centres, shape)
+        colours += np.float32(0.04) * draw.standard_normal((len(colours), 1), np.float32)
+        stroke = colours[number]
+        misfit = stroke - base
+        # A stroke stays where its colour fits, or the contours would be lost.
+        on = (number >= 0) & (np.einsum("hwc,hwc->hw", misfit, misfit) < 0.03)
+        np.copyto(painted, stroke, where=on[..., None])
+        np.copyto(relief, across, where=on)
+    painted *= (1.02 + 0.17 * relief)[..., None]
+    return to_image((painted - np.float32(0.5)) * np.float32(1.12) + np.float32(0.5))
+
+
+def impressionist(image: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    """Short dabs of broken, bright colour that follow the picture."""
+    u, shape = unit(image), image.shape[:2]
+    bright = vivid(blurred(image, 1.5 * u), 1.6) * np.float32(0.9) + np.float32(0.08)
+    angles = flow(image, draw, 0.004)
+    painted = bright * np.float32(0.75)
+    for length, width, spacing in ((21, 9, 7.5), (15, 7, 7.5)):
+        centres = _scattered(draw, shape, spacing * u)
+        turned = _at(angles, centres, shape)
+        turned = turned + 0.2 * draw.standard_normal(len(turned), np.float32)
+        number, across = strokes(shape, centres, turned, length * u, width * u)
+        colours = _at(bright, centres, shape)
+        colours += np.float32(0.055) * draw.standard_normal(colours.shape, np.float32)
+        colours += np.float32(0.06) * draw.standard_normal((len(colours), 1), np.float32)
+        shade = 1 - np.float32(0.16) * across * across * np.abs(across)
+        np.copyto(painted, colours[number] * shade[..., None], where=(number >= 0)[..., None])
+    return to_image(painted)
+
+
+def _wavy(image: np.ndarray, draw: np.random.Generator, amplitude: float) -> np.ndarray:
+    """The picture seen through rippled glass."""
+    height, width = shape = image.shape[:2]
+    down, across = (amplitude * noise(draw, shape, 22) for _ in range(2))
+    y = np.clip(np.arange(height)[:, None] + down.astype(np.int32), 0, height - 1)
+    x = np.clip(np.arange(width) + across.astype(np.int32), 0, width - 1)
+    return image[y, x]
+
+
+def _scattered(draw: np.random.Generator, shape: tuple[int, int], spacing: float) -> np.ndarray:
+    """Points of a jittered grid in random order: [N, 2], y and x."""
+    grid = [max(1, round(length / spacing)) for length in shape]
+    cells = np.stack(np.meshgrid(*map(np.arange, grid), indexing="ij"), -1).reshape(-1, 2)
+    points = draw.permutation(cells + draw.uniform(0, 1, cells.shape))
+    return (points * (np.array(shape) / grid)).astype(np.float32)
+
+
+def _at(x: np.ndarray, points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Values of [h, w, …] at points [N, 2] of a picture of this shape."""
+    scaled = (points * (np.array(x.shape[:2]) / shape)).astype(int)
+    return x[scaled[:, 0], scaled[:, 1]]
+
+
+def _flat(image: np.ndarray, side: int) -> np.ndarray:
+    """Kuwahara's filter (Kuwahara et al. 1976): float32 [H, W, 3] in [0,1].
+
+    Each pixel takes the mean colour of the one of four neighbouring squares with the least
+    contrast.
+    """
+    height, width = image.shape[:2]
+    padded = np.pad(image, ((side, side), (side, side), (0, 0)), "edge")
+    light = lightness(padded)
+    means = _box(padded * np.float32(1 / 255), side + 1)  # (H + side, W + side, 3)
+    contrast = _box(light * light, side + 1) - np.square(_box(light, side + 1))
+    best = np.full((height, width), np.inf, np.float32)
+    painted = np.zeros((height, width, 3), np.float32)
+    for y, x in ((0, 0), (0, side), (side, 0), (side, side)):
+        spread = contrast[y : y + height, x : x + width]
+        better = spread < best
+        np.copyto(best, spread, where=better)
+        np.copyto(painted, means[y : y + height, x : x + width], where=better[..., None])
+    return painted
+
+
+def _box(x: np.ndarray, side: int) -> np.ndarray:
+    """Means over all squares of this side: [H - side + 1, W - side + 1, …]."""
+    down = sum(x[i : len(x) - side + 1 + i] for i in range(side))
+    width = x.shape[1]
+    return sum(down[:, i : width - side + 1 + i] for i in range(side)) / np.float32(side**2)
