@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
+from PIL import Image
 
 from vqclip_nb.models.styles.raster import (
     blurred,
-    flow,
+    enlarged,
     lightness,
     noise,
+    slopes,
     smooth,
-    strokes,
     to_image,
     unit,
     vivid,
 )
+
+_DIRECTIONS = 32  # of brush strokes, in half a turn
 
 
 def watercolour(image: np.ndarray, draw: np.random.Generator) -> np.ndarray:
@@ -39,12 +42,12 @@ def oil_painting(image: np.ndarray, draw: np.random.Generator) -> np.ndarray:
     """Thick paint in long strokes along the contours, with light on their ridges."""
     u, shape = unit(image), image.shape[:2]
     base = _flat(image, max(2, round(4 * u)))
-    angles = flow(image, draw, 0.002)
+    angles = _flow(image, draw, 0.002)
     painted, relief = base.copy(), np.zeros(shape, np.float32)
     for length, width, spacing in ((38, 10, 11), (22, 6, 8)):
         centres = _scattered(draw, shape, spacing * u)
         turned = _at(angles, centres, shape)
-        number, across = strokes(shape, centres, turned, length * u, width * u)
+        number, across = _strokes(shape, centres, turned, length * u, width * u)
         colours = _at(base, centres, shape)
         colours += np.float32(0.04) * draw.standard_normal((len(colours), 1), np.float32)
         stroke = colours[number]
@@ -61,13 +64,13 @@ def impressionist(image: np.ndarray, draw: np.random.Generator) -> np.ndarray:
     """Short dabs of broken, bright colour that follow the picture."""
     u, shape = unit(image), image.shape[:2]
     bright = vivid(blurred(image, 1.5 * u), 1.6) * np.float32(0.9) + np.float32(0.08)
-    angles = flow(image, draw, 0.004)
+    angles = _flow(image, draw, 0.004)
     painted = bright * np.float32(0.75)
     for length, width, spacing in ((21, 9, 7.5), (15, 7, 7.5)):
         centres = _scattered(draw, shape, spacing * u)
         turned = _at(angles, centres, shape)
         turned = turned + 0.2 * draw.standard_normal(len(turned), np.float32)
-        number, across = strokes(shape, centres, turned, length * u, width * u)
+        number, across = _strokes(shape, centres, turned, length * u, width * u)
         colours = _at(bright, centres, shape)
         colours += np.float32(0.055) * draw.standard_normal(colours.shape, np.float32)
         colours += np.float32(0.06) * draw.standard_normal((len(colours), 1), np.float32)
@@ -97,6 +100,68 @@ def _at(x: np.ndarray, points: np.ndarray, shape: tuple[int, int]) -> np.ndarray
     """Values of [h, w, …] at points [N, 2] of a picture of this shape."""
     scaled = (points * (np.array(x.shape[:2]) / shape)).astype(int)
     return x[scaled[:, 0], scaled[:, 1]]
+
+
+def _flow(image: np.ndarray, draw: np.random.Generator, calm: float) -> np.ndarray:
+    """Angles [h, w] along the contours of a picture, in radians, on a grid of a quarter of its size.
+
+    calm: how much a random, slowly turning direction counts, where the picture has few edges
+    """
+    grid = tuple(max(2, length // 4) for length in image.shape[:2])
+    small = Image.fromarray(image).resize(grid[::-1], Image.Resampling.BOX)
+    down, across = slopes(lightness(np.asarray(small)))
+    # Opposite slopes are the same direction: the double angle can be averaged, the angle cannot.
+    fields = []
+    for field in (across * across - down * down, 2 * down * across):
+        coarse = [max(2, length // 4) for length in grid]
+        average = Image.fromarray(field).resize(coarse[::-1], Image.Resampling.BOX)
+        fields.append(enlarged(np.asarray(average), grid))
+    turn = 0.9 * noise(draw, grid, 3)
+    calm_x, calm_y = -np.float32(calm) * np.cos(turn), -np.float32(calm) * np.sin(turn)
+    return 0.5 * np.arctan2(fields[1] + calm_y, fields[0] + calm_x) + np.float32(np.pi / 2)
+
+
+def _strokes(
+    shape: tuple[int, int], centres: np.ndarray, angles: np.ndarray, length: float, width: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Brush strokes over each other, the later the higher.
+
+    centres: [N, 2], y and x in pixels; angles: [N], in radians
+
+    Returns the number [H, W] of the stroke on top, -1 for none, and the position [H, W] across it,
+    from -1 to 1.
+    """
+    down, across, side = _brush(length, width)
+    margin = int(max(length, width) / 2) + 1
+    stride = shape[1] + 2 * margin
+    direction = np.rint(angles * (_DIRECTIONS / np.pi)).astype(np.int32) % _DIRECTIONS
+    middle = (centres[:, 0].astype(np.int32) + margin) * stride + centres[:, 1].astype(np.int32)
+    pixels = (middle + margin)[:, None] + (down * stride + across)[direction]  # (N, P)
+    top = np.full((shape[0] + 2 * margin) * stride, -1, np.int32)
+    top[pixels.ravel()] = np.arange(pixels.size, dtype=np.int32)  # of equal ones the last counts
+    top = top.reshape(-1, stride)[margin:-margin, margin:-margin]
+    number, pixel = np.divmod(top, np.int32(pixels.shape[1]))
+    return number, side[direction[number], pixel]
+
+
+def _brush(length: float, width: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The pixels of a stroke in each direction: rows, columns and positions across, each [D, P]."""
+    reach = int(max(length, width) / 2) + 1
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, 1, -1).astype(np.float32)
+    angles = np.arange(_DIRECTIONS, dtype=np.float32)[:, None] * np.float32(np.pi / _DIRECTIONS)
+    forth = (x * np.cos(angles) + y * np.sin(angles)) * np.float32(2 / length)
+    side = (y * np.cos(angles) - x * np.sin(angles)) * np.float32(2 / width)
+    forth, square = forth * forth, side * side
+    inside = forth * forth + square * square <= 1  # a rectangle with round corners
+    inside[:, reach * (2 * reach + 1) + reach] = True
+    direction, pixel = np.nonzero(inside)
+    count = np.bincount(direction)
+    place = np.arange(len(pixel)) - np.repeat(count.cumsum() - count, count)
+    # Directions with fewer pixels repeat the middle one.
+    pixels = np.full((_DIRECTIONS, count.max()), reach * (2 * reach + 1) + reach)
+    pixels[direction, place] = pixel
+    rows, columns = (each[0].astype(np.int32)[pixels] for each in (y, x))
+    return rows, columns, np.take_along_axis(side, pixels, 1)
 
 
 def _flat(image: np.ndarray, side: int) -> np.ndarray:

@@ -6,11 +6,11 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from vqclip_nb.models.styles.raster import (
-    Cells,
     blurred,
     contours,
     covered,
     lightness,
+    mixed,
     noise,
     slopes,
     to_image,
@@ -26,7 +26,7 @@ def pixel_art(image: np.ndarray, draw: np.random.Generator) -> np.ndarray:
     small = Image.fromarray(image).resize((columns, rows), Image.Resampling.BOX)
     crisp = np.asarray(small.filter(ImageFilter.UnsharpMask(radius=1, percent=90, threshold=0)))
     bright = Image.fromarray(to_image(vivid(crisp, 1.3)))
-    few = np.asarray(bright.quantize(32, Image.Quantize.MEDIANCUT).convert("RGB"))
+    few = np.asarray(bright.quantize(32, Image.Quantize.MEDIANCUT, kmeans=1).convert("RGB"))
     y, x = np.arange(height) * rows // height, np.arange(width) * columns // width
     return few[y[:, None], x]
 
@@ -34,27 +34,27 @@ def pixel_art(image: np.ndarray, draw: np.random.Generator) -> np.ndarray:
 def mosaic(image: np.ndarray, draw: np.random.Generator) -> np.ndarray:
     """Tiles in slightly varied colours, cut along the contours, with grey joints between them."""
     u = unit(image)
-    cells = Cells(draw, image.shape[:2], 15 * u, 0.3)
-    piece, colours, distance = _cut(cells, blurred(image, 1.5 * u))
+    cells, border = _cells(draw, image.shape[:2], 15 * u, 0.3)
+    piece, colours, distance = _cut(cells, border, blurred(image, 1.5 * u))
     grey = colours.mean(-1, keepdims=True)
     colours = grey + (colours - grey) * np.float32(1.3)
     colours = colours * (1 + 0.07 * draw.standard_normal((len(colours), 1), np.float32))
     tiles = (colours * 0.95 + 0.03).clip(0, 1)[piece]
-    joints = covered(distance, 0.75 * u)[..., None]
-    return to_image(tiles + (np.float32((0.70, 0.67, 0.62)) - tiles) * joints)
+    return to_image(mixed(tiles, (0.70, 0.67, 0.62), covered(distance, 0.75 * u)))
 
 
 def stained_glass(image: np.ndarray, draw: np.random.Generator) -> np.ndarray:
     """Panes of saturated colour that light shines through, in black lead."""
     u, shape = unit(image), image.shape[:2]
-    cells, soft = Cells(draw, shape, 36 * u, 0.9), blurred(image, 2 * u)
-    piece, colours, distance = _cut(cells, soft)
+    cells, border = _cells(draw, shape, 36 * u, 0.9)
+    soft = blurred(image, 2 * u)
+    piece, colours, distance = _cut(cells, border, soft)
     colours = colours * (1 + 0.08 * draw.standard_normal(colours.shape, np.float32))
     painted = to_image(0.5 * colours[piece] + soft * np.float32(0.5 / 255))
     glow = 0.88 + 0.22 * np.minimum(distance / (9 * u), 1) + 0.04 * noise(draw, shape, 40)
     lead = np.maximum(covered(distance, 1.7 * u), contours(image, 3.0 * u, 0.24))
     glass = vivid(painted, 1.9) ** np.float32(0.85) * glow[..., None]
-    return to_image(glass + (np.float32((0.04, 0.04, 0.05)) - glass) * lead[..., None])
+    return to_image(mixed(glass, (0.04, 0.04, 0.05), lead))
 
 
 def low_poly(image: np.ndarray, draw: np.random.Generator) -> np.ndarray:
@@ -73,21 +73,59 @@ def low_poly(image: np.ndarray, draw: np.random.Generator) -> np.ndarray:
     return np.asarray(canvas)
 
 
-def _cut(cells: Cells, soft: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _cells(
+    draw: np.random.Generator, shape: tuple[int, int], side: float, jitter: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Voronoi cells of the points of a jittered grid (Worley 1996).
+
+    side: of the grid's squares in pixels; jitter: as a share of it
+
+    Returns the number [H, W] of the cell of each pixel, and the distance [H, W] from its border.
+    """
+    rows, columns = (int(np.ceil(length / side)) + 2 for length in shape)
+    moved = draw.uniform(-jitter / 2, jitter / 2, (2, rows, columns)).astype(np.float32)
+    y, x = (np.arange(length, dtype=np.float32) + np.float32(0.5) for length in shape)
+    i, j = (y / side).astype(int), (x / side).astype(int)
+    first = np.full(shape, np.inf, np.float32)
+    second, cell = first.copy(), np.zeros(shape, np.int32)
+    for di in range(3):
+        for dj in range(3):
+            down, across = (each.take(i + di, 0).take(j + dj, 1) for each in moved)  # (H, W)
+            down += ((i + di - 0.5) - y / side).astype(np.float32)[:, None]
+            across += ((j + dj - 0.5) - x / side).astype(np.float32)
+            distance = np.sqrt(down * down + across * across)
+            nearer = distance < first
+            second = np.where(nearer, first, np.minimum(second, distance))
+            first = np.where(nearer, distance, first)
+            cell = np.where(nearer, ((i + di) * columns)[:, None] + (j + dj), cell)
+    return cell, (second - first) * np.float32(side / 2)
+
+
+def _cut(
+    cells: np.ndarray, border: np.ndarray, soft: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cells of uint8 [H, W, 3], cut in two where a contour crosses them.
 
-    Returns the piece [H, W] of each pixel, the mean colours [pieces, 3] in [0,1], and the distance
-    [H, W] from the border of the piece.
+    Returns the number [H, W] of the piece of each pixel, the mean colours [pieces, 3] in [0,1], and
+    the distance [H, W] from the border of the piece.
     """
     grey = lightness(soft)
-    mean = cells.means(grey)
-    spread = np.sqrt(np.maximum(cells.means(grey * grey) - mean * mean, 0))
-    lighter = grey - mean[cells.index]
-    cut = (spread > 0.055)[cells.index]
-    piece = cells.index * 2 + (cut & (lighter > 0))
+    mean, square = _means([grey, grey * grey], cells).T
+    spread = np.sqrt(np.maximum(square - mean * mean, 0))
+    lighter = grey - mean[cells]
+    cut = (spread > 0.055)[cells]
+    piece = cells * 2 + (cut & (lighter > 0))
     steepness = np.hypot(*slopes(grey)) + np.float32(1e-3)
-    distance = np.where(cut, np.minimum(cells.border, np.abs(lighter) / steepness), cells.border)
-    return piece, cells.means(soft, piece, 2) / 255, distance
+    distance = np.where(cut, np.minimum(border, np.abs(lighter) / steepness), border)
+    return piece, _means([soft[..., channel] for channel in range(3)], piece) / 255, distance
+
+
+def _means(planes: list[np.ndarray], index: np.ndarray) -> np.ndarray:
+    """Means of planes [H, W] over the pixels with the same index: float32 [indices, planes]."""
+    index = index.ravel()
+    count = np.maximum(np.bincount(index), 1)
+    sums = [np.bincount(index, plane.ravel()) for plane in planes]
+    return (np.stack(sums, -1) / count[:, None]).astype(np.float32)
 
 
 def _corners(image: np.ndarray, draw: np.random.Generator, side: float) -> np.ndarray:
@@ -98,7 +136,7 @@ def _corners(image: np.ndarray, draw: np.random.Generator, side: float) -> np.nd
     tries = 0.84 * draw.uniform(-0.5, 0.5, (12, *x.shape, 2))
     y, x = y + tries[..., 0], x + tries[..., 1]  # (tries, rows, columns)
     y[:, 0], y[:, -1], x[:, :, 0], x[:, :, -1] = 0, grid[0], 0, grid[1]
-    edge = np.hypot(*slopes(blurred(np.asarray(image), max(0.8, side / 12)).astype(np.float32)))
+    edge = np.hypot(*slopes(blurred(image, max(0.8, side / 12)).astype(np.float32)))
     edge = edge.max(-1)
     points = np.stack([x * shape[1] / grid[1], y * shape[0] / grid[0]], -1)
     best = _seen(edge, points).argmax(0)

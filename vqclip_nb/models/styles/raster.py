@@ -1,4 +1,4 @@
-"""What the styles share: blur, noise, contours, stripes, dots, Voronoi cells and brush strokes.
+"""What the styles share: colours, blur, noise, contours, stripes and dots.
 
 Lengths are in pixels. The random numbers are drawn on grids whose sizes depend on the aspect of a
 picture only, so that a style looks the same at every size.
@@ -10,7 +10,6 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 _LUMA = np.float32((0.299, 0.587, 0.114)) / 255  # Rec. 601
-_DIRECTIONS = 32  # of brush strokes, in half a turn
 
 
 def unit(image: np.ndarray) -> float:
@@ -31,7 +30,7 @@ def contrasty(grey: np.ndarray, cutoff: float = 0.01) -> np.ndarray:
 
 
 def vivid(image: np.ndarray, saturation: float) -> np.ndarray:
-    """float32 [H, W, 3] in [0,1] with the saturation multiplied."""
+    """uint8 [H, W, 3] with the saturation multiplied: float32 in [0,1]."""
     grey = lightness(image)[..., None]
     return np.clip(grey + (image * np.float32(1 / 255) - grey) * np.float32(saturation), 0, 1)
 
@@ -49,7 +48,7 @@ def mixed(low: np.ndarray, high: np.ndarray, share: np.ndarray) -> np.ndarray:
 
 
 def blurred(image: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur of uint8 [H, W] or [H, W, 3]."""
+    """Gaussian blur of uint8 [H, W] or [H, W, 3]; for speed, wide ones blur a smaller copy."""
     picture = Image.fromarray(image)
     factor = int(sigma / 2.5)
     if factor < 2:
@@ -143,109 +142,3 @@ def along(shape: tuple[int, int], angle: float) -> np.ndarray:
     y, x = (np.arange(length, dtype=np.float32) + np.float32(0.5) for length in shape)
     radians = np.deg2rad(angle)
     return (y * np.float32(np.sin(radians)))[:, None] + x * np.float32(np.cos(radians))
-
-
-class Cells:
-    """Voronoi cells of the points of a jittered grid (Worley 1996).
-
-    index: [H, W], the cell of each pixel; number: of cells
-    border: [H, W], distance of each pixel from the border of its cell
-    """
-
-    def __init__(
-        self, draw: np.random.Generator, shape: tuple[int, int], side: float, jitter: float
-    ) -> None:
-        rows, columns = (int(np.ceil(length / side)) + 2 for length in shape)
-        moved = draw.uniform(-jitter / 2, jitter / 2, (2, rows, columns)).astype(np.float32)
-        y, x = (np.arange(length, dtype=np.float32) + np.float32(0.5) for length in shape)
-        i, j = (y / side).astype(int), (x / side).astype(int)
-        first = np.full(shape, np.inf, np.float32)
-        second, self.index = first.copy(), np.zeros(shape, np.int32)
-        for di in range(3):
-            for dj in range(3):
-                down, across = (each.take(i + di, 0).take(j + dj, 1) for each in moved)
-                down = down + ((i + di - 0.5) - y / side).astype(np.float32)[:, None]
-                across = across + ((j + dj - 0.5) - x / side).astype(np.float32)
-                distance = np.sqrt(down * down + across * across)
-                nearer = distance < first
-                second = np.where(nearer, first, np.minimum(second, distance))
-                first = np.where(nearer, distance, first)
-                cell = ((i + di) * columns)[:, None] + (j + dj)
-                self.index = np.where(nearer, cell, self.index)
-        self.border = (second - first) * np.float32(side / 2)
-        self.number = rows * columns
-
-    def means(self, x: np.ndarray, index: np.ndarray | None = None, parts: int = 1) -> np.ndarray:
-        """Means of [H, W, C] or [H, W] in each cell: [number, C] or [number].
-
-        index, parts: cells that have been cut into `parts`, and the index of each pixel's piece
-        """
-        index = (self.index if index is None else index).ravel()
-        number = self.number * parts
-        count = np.maximum(np.bincount(index, minlength=number), 1)
-        planes = x.reshape(len(index), -1).T
-        sums = [np.bincount(index, plane, number) / count for plane in planes]
-        means = np.stack(sums, -1).astype(np.float32)
-        return means if x.ndim == 3 else means[:, 0]
-
-
-def flow(image: np.ndarray, draw: np.random.Generator, calm: float) -> np.ndarray:
-    """Angles [h, w] along the contours of a picture, in radians, on a grid of a quarter of its size.
-
-    calm: how much a random, slowly turning direction counts, where the picture has few edges
-    """
-    grid = tuple(max(2, length // 4) for length in image.shape[:2])
-    small = Image.fromarray(image).resize(grid[::-1], Image.Resampling.BOX)
-    down, across = slopes(lightness(np.asarray(small)))
-    # Opposite slopes are the same direction: the double angle can be averaged, the angle cannot.
-    fields = []
-    for field in (across * across - down * down, 2 * down * across):
-        coarse = [max(2, length // 4) for length in grid]
-        average = Image.fromarray(field).resize(coarse[::-1], Image.Resampling.BOX)
-        fields.append(enlarged(np.asarray(average), grid))
-    turn = 0.9 * noise(draw, grid, 3)
-    calm_x, calm_y = -np.float32(calm) * np.cos(turn), -np.float32(calm) * np.sin(turn)
-    return 0.5 * np.arctan2(fields[1] + calm_y, fields[0] + calm_x) + np.float32(np.pi / 2)
-
-
-def strokes(
-    shape: tuple[int, int], centres: np.ndarray, angles: np.ndarray, length: float, width: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Brush strokes over each other, the later the higher.
-
-    centres: [N, 2], y and x in pixels; angles: [N], in radians
-
-    Returns the number [H, W] of the stroke on top, -1 for none, and the position [H, W] across it,
-    from -1 to 1.
-    """
-    down, across, side = _brush(length, width)
-    margin = int(max(length, width) / 2) + 1
-    stride = shape[1] + 2 * margin
-    direction = np.rint(angles * (_DIRECTIONS / np.pi)).astype(np.int32) % _DIRECTIONS
-    middle = (centres[:, 0].astype(np.int32) + margin) * stride + centres[:, 1].astype(np.int32)
-    pixels = (middle + margin)[:, None] + (down * stride + across)[direction]  # (N, P)
-    top = np.full((shape[0] + 2 * margin) * stride, -1, np.int32)
-    top[pixels.ravel()] = np.arange(pixels.size, dtype=np.int32)  # of equal ones the last counts
-    top = top.reshape(-1, stride)[margin:-margin, margin:-margin]
-    number, pixel = np.divmod(top, np.int32(pixels.shape[1]))
-    return number, side[direction[number], pixel]
-
-
-def _brush(length: float, width: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The pixels of a stroke in each direction: rows, columns and positions across, each [D, P]."""
-    reach = int(max(length, width) / 2) + 1
-    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, 1, -1).astype(np.float32)
-    angles = np.arange(_DIRECTIONS, dtype=np.float32)[:, None] * np.float32(np.pi / _DIRECTIONS)
-    forth = (x * np.cos(angles) + y * np.sin(angles)) * np.float32(2 / length)
-    side = (y * np.cos(angles) - x * np.sin(angles)) * np.float32(2 / width)
-    forth, square = forth * forth, side * side
-    inside = forth * forth + square * square <= 1  # a rectangle with round corners
-    inside[:, reach * (2 * reach + 1) + reach] = True
-    direction, pixel = np.nonzero(inside)
-    count = np.bincount(direction)
-    place = np.arange(len(pixel)) - np.repeat(count.cumsum() - count, count)
-    # Directions with fewer pixels repeat the middle one.
-    pixels = np.full((_DIRECTIONS, count.max()), reach * (2 * reach + 1) + reach)
-    pixels[direction, place] = pixel
-    rows, columns = (each[0].astype(np.int32)[pixels] for each in (y, x))
-    return rows, columns, np.take_along_axis(side, pixels, 1)
