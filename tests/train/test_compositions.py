@@ -10,7 +10,6 @@ from vqclip_nb.models.styles import COLOURLESS, STYLES, SYNONYMS
 from vqclip_nb.train.compositions import (
     JUDGE,
     PAIR,
-    Cast,
     Composition,
     Drawings,
     Item,
@@ -32,103 +31,8 @@ from vqclip_nb.train.compositions.paint import paste, recoloured
 from vqclip_nb.train.compositions.things import counted, is_plural, things_called, with_article
 from vqclip_nb.train.places import Place
 
-_NAMES = [
-    "dog",
-    "cat",
-    "horse",
-    "cow",
-    "mouse",
-    "bird",
-    "butterfly",
-    "fish",
-    "shark",
-    "duck",
-    "whale",
-    "man",
-    "woman",
-    "girl",
-    "boy",
-    "king",
-    "robot",
-    "astronaut",
-    "house",
-    "lighthouse",
-    "castle",
-    "tree",
-    "flower",
-    "rose",
-    "car",
-    "bicycle",
-    "ship",
-    "sailboat",
-    "airplane",
-    "balloon",
-    "rocket",
-    "ufo",
-    "apple",
-    "banana",
-    "pear",
-    "lemon",
-    "bread",
-    "table",
-    "chair",
-    "bowl",
-    "basket",
-    "bucket",
-    "vase",
-    "hat",
-    "crown",
-    "sunglasses",
-    "umbrella",
-    "book",
-    "teapot",
-    "candle",
-    "star",
-    "heart",
-    "cloud",
-    "sofa",
-    "mushroom",
-    "penguin",
-    "dragon",
-    "canoe",
-    "sunflower",
-    "sword",
-    "bouquet",
-    "glasses",
-    "crab",
-]
-_NAMES += ["palm tree", "cat face", "dog face", "man face", "wooden crate"]
 _SIZE = 64
 _MANY = 700
-
-
-def _blob(seed: int) -> np.ndarray:
-    """An ellipse of some colour and aspect: uint8 [h, w, 4], premultiplied."""
-    rng = np.random.default_rng(seed)
-    width, height = (SIDE, int(rng.integers(60, 161)))[:: rng.choice((-1, 1))]
-    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    rgba = np.zeros((height, width, 4), np.uint8)
-    rgba[x**2 + y**2 <= 1.3] = (*rng.integers(40, 250, 3), 255)
-    return rgba
-
-
-@pytest.fixture(scope="module")
-def cast() -> Cast:
-    things = [
-        i
-        for i, thing in enumerate(all_things())
-        if thing.name in _NAMES and (thing.part == "whole" or "face" in thing.name)
-    ]
-    pictures = np.zeros((len(things), SIDE, SIDE, 4), np.uint8)
-    sizes = np.zeros((len(things), 2), np.int64)
-    for row, thing in enumerate(things):
-        blob = _blob(thing)
-        height, width = blob.shape[:2]
-        top, left = (SIDE - height) // 2, (SIDE - width) // 2
-        pictures[row, top : top + height, left : left + width] = blob
-        sizes[row] = width, height
-    silhouette = np.zeros(len(things), bool)
-    return Cast(Drawings(pictures, sizes, np.array(things), silhouette))
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,8 @@ from vqclip_nb.models.clip_model import CLIP, AttentionPool2d, Perceptor, expand
 from vqclip_nb.models.loading import pick_device
 from vqclip_nb.models.safe_load import read_tensors
 
-_FILE = Path(__file__).parent / "tiny" / "judge.safetensors"
+_FOLDER = Path(__file__).parent / "tiny"
+JUDGES = ("lite", "resnet")
 
 # blocks of EfficientNet-Lite0 up to stride 16: kernel, stride, channels, expansion
 _BLOCKS = [(3, 1, 16, 1), (3, 2, 24, 6), (3, 1, 24, 6), (5, 2, 40, 6), (5, 1, 40, 6)]
@@ -76,17 +77,25 @@ class _InvertedResidual(nn.Module):
         return x + self.layers(x) if self.adds else self.layers(x)
 
 
-def load_judge(device: str = "auto") -> Perceptor:
-    """Load the embedded judge, frozen, in fp32.
+def load_judge(device: str = "auto", *, name: str = "lite", folder: Path = _FOLDER) -> Perceptor:
+    """Load an embedded judge, frozen, in fp32.
 
     device: auto (cuda, else mps, else cpu), cpu, cuda or mps
+    name: one of `JUDGES`
+    folder: of its weights
     """
-    words = json.loads(_FILE.with_suffix(".words.json").read_text(encoding="utf-8"))
-    return build_judge(read_tensors(_FILE), words).to(pick_device(device))
+    if name not in JUDGES:
+        raise ValueError(f"no judge is called {name!r}; there are: {', '.join(JUDGES)}")
+    file = folder / f"judge_{name}.safetensors"
+    words = json.loads(file.with_suffix(".words.json").read_text(encoding="utf-8"))
+    state = read_tensors(file)
+    if "visual.blocks.0.layers.0.0.weight" not in state:
+        return Perceptor.from_state(f"judge {name}", state, words).to(pick_device(device))
+    return _with_lite_tower(f"judge {name}", state, words).to(pick_device(device))
 
 
-def build_judge(state: dict[str, Tensor], words: list[str]) -> Perceptor:
-    """Build a judge from a CLIP state dict whose `visual.` part is that of `LiteTower`."""
+def _with_lite_tower(name: str, state: dict[str, Tensor], words: list[str]) -> Perceptor:
+    """A CLIP whose weights `visual.` are those of a `LiteTower`."""
     state = {name: tensor.float() for name, tensor in expand_tokens(state).items()}
     width, embed_dim = state["text_projection"].shape
     context, vocabulary = len(state["positional_embedding"]), len(state["token_embedding.weight"])
@@ -100,4 +109,4 @@ def build_judge(state: dict[str, Tensor], words: list[str]) -> Perceptor:
         if name.endswith("num_batches_tracked"):
             state.setdefault(name, counter)
     model.load_state_dict(state)
-    return Perceptor("judge", model, words)
+    return Perceptor(name, model, words)

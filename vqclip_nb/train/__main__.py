@@ -13,11 +13,10 @@ import torch
 
 from vqclip_nb.models.checkpoints import load_network
 from vqclip_nb.models.loading import load_models, pick_device
-from vqclip_nb.models.safe_load import read_tensors
 from vqclip_nb.models.vqgan import VQGAN
 from vqclip_nb.storage.files import write_file
 from vqclip_nb.train.finetune import FinetunePlan, finetune, painting_command
-from vqclip_nb.train.generator import GeneratorTrainer, write_vqgan, write_weights
+from vqclip_nb.train.generator import GeneratorTrainer, smaller, write_vqgan, write_weights
 
 _SETTINGS = Path(__file__).with_name("tiny.toml")
 _PACKAGE = Path(__file__).parents[1] / "models" / "tiny"
@@ -39,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_tiny(commands) -> None:
-    parser = commands.add_parser("tiny", help="train the embedded models on emoji artwork")
+    parser = commands.add_parser("tiny", help="train the embedded models on drawings")
     parser.add_argument("--part", choices=["all", *_PARTS], default="all", help="what to train")
     parser.add_argument("--minutes", type=float, help="time budget of each part (default: recipe)")
     parser.add_argument("--settings", type=Path, default=_SETTINGS, help="the recipe, a toml file")
@@ -129,33 +128,65 @@ def _finetune(options: argparse.Namespace) -> int:
     return 0 if report["finished"] else 130
 
 
-def _artwork(settings: dict, work: Path, owner: str = "painter"):
-    from vqclip_nb.train.artwork import load_artwork
+def _drawings(settings: dict, work: Path, owner: str = "painter"):
+    """The drawings of the painter's artists or the judges'."""
+    from vqclip_nb.train.compositions import load_drawings
 
-    chosen = settings["artwork"]
-    return load_artwork(chosen[owner], chosen["names"], chosen["size"], work / "artwork")
+    chosen, group = settings["drawings"], {"painter": "a", "judges": "b"}[owner]
+    return load_drawings(work / "drawings", group, chosen[owner], chosen["names"])
+
+
+def _pool(settings: dict, work: Path, name: str):
+    """Drawn compositions for the training of CLIP or of a judge."""
+    from vqclip_nb.train.scene_pool import load_pool
+
+    if name == "clip":
+        drawings = _drawings(settings, work)
+    else:
+        artists = settings["judges"][name]["drawings"]
+        drawings = _drawings(settings, work, "judges").of_sources(artists)
+    return load_pool(work / f"pool_{name}", drawings, **settings["pool"])
+
+
+def _generator(settings: dict, work: Path, to: Path, minutes: float) -> None:
+    from vqclip_nb.train.compositions import Cast
+
+    chosen, cast = settings["generator"], Cast(_drawings(settings, work))
+    size, device = chosen["architecture"]["resolution"], pick_device("auto")
+    trainer, first = GeneratorTrainer(chosen, cast, size, device), minutes * chosen["small_share"]
+    if not (work / "generator.pt").exists():
+        small = GeneratorTrainer(smaller(chosen), cast, size // 2, device)
+        small.train(work / "generator_small.pt", first)
+        trainer.begin_from(small.state_dict())
+    trainer.train(work / "generator.pt", minutes - first)
+    write_vqgan(to, trainer.state_dict(), trainer.config)
 
 
 def _clip(settings: dict, work: Path, to: Path, minutes: float) -> None:
-    from vqclip_nb.train.captions import PAIR
     from vqclip_nb.train.clip_trainer import CLIPTrainer
+    from vqclip_nb.train.compositions import PAIR, Cast
 
-    vqgan, artwork = _trained(to), _artwork(settings, work)
-    trainer = CLIPTrainer(settings["clip"], artwork, PAIR, vqgan=vqgan, device=vqgan.device)
+    rivals = _trained(to), Cast(_drawings(settings, work))
+    pool, device = _pool(settings, work, "clip"), pick_device("auto")
+    trainer = CLIPTrainer(settings["clip"], pool, PAIR, rivals=rivals, device=device)
     trainer.train(work / "clip.pt", minutes)
     _write_clip(to / "clip.safetensors", trainer.average)
 
 
-def _judge(settings: dict, work: Path, to: Path, minutes: float) -> None:
-    from vqclip_nb.train.captions import JUDGE
+def _judges(settings: dict, work: Path, to: Path, minutes: float) -> None:
+    """Train each judge for its own share of the minutes."""
     from vqclip_nb.train.clip_trainer import CLIPTrainer
+    from vqclip_nb.train.compositions import JUDGE
     from vqclip_nb.train.towers import lite_tower
 
-    chosen, artwork = settings["judge"], _artwork(settings, work, "judge")
-    visual = lite_tower(chosen["architecture"])
-    trainer = CLIPTrainer(chosen, artwork, JUDGE, visual=visual, device=pick_device("auto"))
-    trainer.train(work / "judge.pt", minutes)
-    _write_clip(to / "judge.safetensors", trainer.average)
+    total = sum(judge["minutes"] for judge in settings["judges"].values())
+    for name, chosen in settings["judges"].items():
+        visual = lite_tower(chosen["architecture"]) if name == "lite" else None
+        pool, device = _pool(settings, work, name), pick_device("auto")
+        trainer = CLIPTrainer(chosen, pool, JUDGE, visual=visual, device=device)
+        share = chosen["minutes"] / total
+        trainer.train(work / f"judge_{name}.pt", (minutes or total) * share)
+        _write_clip(to / f"judge_{name}.safetensors", trainer.average)
 
 
 def _draft(settings: dict, work: Path, to: Path, minutes: float) -> None:
@@ -166,12 +197,6 @@ def _draft(settings: dict, work: Path, to: Path, minutes: float) -> None:
     write_weights(to / "draft.safetensors", trainer.draft.state_dict())
 
 
-def _generator(settings: dict, work: Path, to: Path, minutes: float) -> None:
-    trainer = GeneratorTrainer(settings["generator"], _artwork(settings, work), pick_device("auto"))
-    trainer.train(work / "generator.pt", minutes)
-    write_vqgan(to, trainer.state_dict(), trainer.config)
-
-
 def _trained(to: Path) -> VQGAN:
     """Load the trained VQGAN, which paints the rivals in the training of CLIP."""
     path = to / "vqgan.safetensors"
@@ -180,44 +205,47 @@ def _trained(to: Path) -> VQGAN:
     return VQGAN(load_network(path).to(pick_device("auto")))
 
 
-def _drawings(settings: dict, work: Path, to: Path, minutes: float) -> None:
+def _lesson_drawings(settings: dict, work: Path, to: Path, minutes: float) -> None:
     """Write the drawings of the lessons; no training."""
     from vqclip_nb.train.lesson_drawings import write_drawings
 
-    write_drawings(_artwork(settings, work), _artwork(settings, work, "judge"), to)
+    write_drawings(_drawings(settings, work), _drawings(settings, work, "judges"), to)
 
 
 def _report(settings: dict, work: Path, to: Path, minutes: float) -> None:
     """Write the report; ignores the time budget."""
+    from vqclip_nb.models.judge import JUDGES, load_judge
     from vqclip_nb.train.report import Report
 
-    models, judge = _load_trained(to)
-    drawings = (_artwork(settings, work, owner) for owner in ("painter", "judge"))
-    report = Report(models, judge, *drawings, settings["report"])
+    every, judges = _drawings(settings, work, "judges"), {}
+    for name in JUDGES:
+        drawings = every.of_sources(settings["judges"][name]["drawings"])
+        judges[name] = load_judge("cpu", name=name, folder=to), drawings
+    drawings = _drawings(settings, work)
+    report = Report(load_models(str(to)), drawings, judges, settings["report"])
     for name, value in report.write(work / "report").items():
-        print(f"{name:45} {value:8.3f}")
+        print(f"{name:55} {value:8.3f}")
 
 
 def _compare(settings: dict, work: Path, to: Path, minutes: float) -> None:
     """Write the comparison of presets; ignores the time budget and is not part of `all`."""
+    from vqclip_nb.models.judge import JUDGES, load_judge
+    from vqclip_nb.train.battery import names_in
     from vqclip_nb.train.compare import Comparison
+    from vqclip_nb.train.compositions import Cast
 
-    comparison = Comparison(*_load_trained(to), _artwork(settings, work), settings["compare"])
-    for name, (best, five) in comparison.write(work / "compare").items():
-        print(f"{name:30} first {best:.2f}, in five {five:.2f}")
-
-
-def _load_trained(to: Path):
-    """Load VQGAN, CLIP, draft and judge from the folder that they were written to."""
-    from vqclip_nb.models.judge import build_judge
-
-    models = load_models(str(to))
-    return models, build_judge(read_tensors(to / "judge.safetensors"), [])
+    drawings, others = _drawings(settings, work), _drawings(settings, work, "judges")
+    every = [others.of_sources(settings["judges"][name]["drawings"]) for name in JUDGES]
+    judges = {name: load_judge("cpu", name=name, folder=to) for name in JUDGES}
+    models, known = load_models(str(to)), names_in([drawings, *every])
+    comparison = Comparison(models, judges, Cast(drawings), known, settings["compare"])
+    comparison.write(work / "compare")
+    print((work / "compare" / "compare.md").read_text(encoding="utf-8"))
 
 
 # in the order of training: each part may need the previous ones
-_PARTS = {"generator": _generator, "clip": _clip, "draft": _draft, "judge": _judge}
-_PARTS |= {"drawings": _drawings, "report": _report, "compare": _compare}
+_PARTS = {"generator": _generator, "clip": _clip, "draft": _draft, "judges": _judges}
+_PARTS |= {"lesson_drawings": _lesson_drawings, "report": _report, "compare": _compare}
 
 
 def _write_clip(path: Path, model) -> None:

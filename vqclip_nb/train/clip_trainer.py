@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import copy
 import math
+import random
 from pathlib import Path
 
 import torch
@@ -24,14 +25,15 @@ from torch.nn import functional as F
 
 from vqclip_nb.models.vqgan import VQGAN
 from vqclip_nb.storage.files import write_file
-from vqclip_nb.train.artwork import Artwork
-from vqclip_nb.train.captions import Description, Thing, Wording, vocabulary
-from vqclip_nb.train.lexicon import Lexicon
+from vqclip_nb.train.compositions import Cast, all_things, caption_of, vocabulary, with_error
+from vqclip_nb.train.compositions.composition import Composition, Item
+from vqclip_nb.train.compositions.describe import Templates
+from vqclip_nb.train.fragments import fragments
+from vqclip_nb.train.lexicon import Lexicon, Meaning
 from vqclip_nb.train.rivals import Painting, Rivals
-from vqclip_nb.train.scenes import Composer, Scenes
+from vqclip_nb.train.scene_pool import ScenePool
 from vqclip_nb.train.session import Session
 from vqclip_nb.train.sketch import Sketch, train_sketch
-from vqclip_nb.train.styles import STYLES
 from vqclip_nb.train.towers import (
     SmallCLIP,
     contrastive,
@@ -41,17 +43,18 @@ from vqclip_nb.train.towers import (
 )
 
 # Targets of a batch: texts [2B, E] (B true, B false) and `same_captions` [B, 2B]; the names of all
-# concepts [concepts, E] and their shares in each picture [B, concepts].
+# things [names, E] and their shares in each picture [B, names].
 Answers = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 class CLIPTrainer:
     """Trains CLIP with its contrastive objective (Radford et al., 2103.00020, figure 3).
 
-    settings: the recipe's `[clip]` or `[judge]`
-    wording: the templates of the captions
+    settings: the recipe's `[clip]` or one of its judges
+    pool: the pictures
+    templates: of the captions
     visual: an image encoder that replaces CLIP's
-    vqgan: the trained VQGAN, which paints the rivals; None: no rivals
+    rivals: the trained VQGAN, which paints them, and the drawings of their scenes; None: no rivals
 
     The weights to publish are in `average`: the moving average of the image encoder, and the text
     encoder.
@@ -60,35 +63,46 @@ class CLIPTrainer:
     def __init__(
         self,
         settings: dict,
-        artwork: Artwork,
-        wording: Wording,
+        pool: ScenePool,
+        templates: Templates,
         *,
         visual: torch.nn.Module | None = None,
-        vqgan: VQGAN | None = None,
+        rivals: tuple[VQGAN, Cast] | None = None,
         device: str | torch.device = "cpu",
     ) -> None:
-        self.settings, self.vqgan, self.device = settings, vqgan, torch.device(device)
-        self.wording = wording
-        self.sketch: Sketch | None = None
+        self.settings, self.pool, self.device = settings, pool, torch.device(device)
+        self.templates, self._painters = templates, rivals
+        self._folder = Path()
         self.rivals: Rivals | None = None
         torch.manual_seed(settings["seed"])
         self.generator = torch.Generator().manual_seed(settings["seed"])
         self.noise = torch.Generator(self.device).manual_seed(settings["seed"])
-        self.composer = Composer(artwork, self.generator, wording=wording, device=self.device)
-        words = vocabulary(artwork.phrases(), STYLES, wording)
-        self.model = SmallCLIP(settings["architecture"], words, visual)
+        self.model = SmallCLIP(settings["architecture"], vocabulary(), visual)
         with torch.no_grad():
             self.model.clip.text_projection.mul_(0.1)  # brings the norm near that of the lexicon's
         self.model.to(self.device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.model).eval()
-        self.lexicon = Lexicon(artwork, settings["architecture"]["embed_dim"]).to(self.device)
-        self.names = [self._meaning(Description((Thing(name),))) for name in artwork.names]
-        rate, decay = settings["learning_rate"], settings["weight_decay"]
+        self.lexicon = Lexicon(settings["architecture"]["embed_dim"]).to(self.device)
+        self.fragments = fragments(self.lexicon)
+        self._list_names()
+        self._make_optimizers()
+
+    def _list_names(self) -> None:
+        """The names that the drawn things are called by; things of the same name count as one."""
+        drawn = sorted({i for scene in self.pool.scenes for i in scene.things})
+        spoken = {name: row for row, name in enumerate(dict.fromkeys(_spoken(i) for i in drawn))}
+        self.names = [self.lexicon.meaning(Composition("plain", (Item(name),))) for name in spoken]
+        self.name_of = {i: spoken[_spoken(i)] for i in drawn}
+
+    def _make_optimizers(self) -> None:
+        settings, decay = self.settings, self.settings["weight_decay"]
         seen = weights_of(self.model.clip.visual, decay)
         seen[1]["params"].append(self.model.clip.logit_scale)
         table = {"params": self.lexicon.parameters(), "weight_decay": 0.0}
         table["lr"] = settings["lexicon_learning_rate"]
-        self.optimizer = torch.optim.AdamW([*seen, table], lr=rate, betas=(0.9, 0.98))
+        self.optimizer = torch.optim.AdamW(
+            [*seen, table], lr=settings["learning_rate"], betas=(0.9, 0.98)
+        )
         text = weights_of(self.average.clip, decay)
         self.text_optimizer = torch.optim.AdamW(
             text, lr=settings["reading_rate"], betas=(0.9, 0.98)
@@ -98,14 +112,13 @@ class CLIPTrainer:
 
     def train(self, file: Path, minutes: float) -> None:
         """Train for `minutes` in total; resumes from `file` and `file`-text if they exist."""
+        self._folder = file.parent
         reading = minutes * self.settings["reading"]
         self._train_images(file, minutes - reading)
         self._train_text(file.with_stem(file.stem + "-text"), reading)
 
     def _train_images(self, file: Path, minutes: float) -> None:
         """Train the image encoder and the lexicon."""
-        if self.vqgan is not None:
-            self._learn_to_sketch(file.with_name("sketch.safetensors"))
         parts = {"model": self.model, "average": self.average, "lexicon": self.lexicon}
         parts |= {"optimizer": self.optimizer}
         session = Session(file, minutes, parts, [self.generator, self.noise])
@@ -130,48 +143,53 @@ class CLIPTrainer:
 
     def _text_step(self) -> float:
         """One weight step of the text encoder; returns its relative squared error."""
-        captions = self.composer.captions(self.composer.plans(self.settings["batch"]))
-        meanings = [
-            self._meaning(each) for each in captions.descriptions + captions.false_descriptions
-        ]
+        rng, batch = self._random(), self.settings["batch"]
+        read = [scene.composition for scene in rng.choices(self.pool.scenes, k=batch)]
+        read += [with_error(each, rng) for each in read[: batch // 2]]
+        sentences = [caption_of(each, self.templates, rng) for each in read]
+        meanings = [self.lexicon.meaning(each) for each in read]
+        for text, meaning in rng.choices(self.fragments, k=batch // 2):
+            sentences.append(text)
+            meanings.append(meaning)
         with torch.no_grad():
             target = self.lexicon(meanings)
-        emb = self.average.encode_text(captions.sentences + captions.false_sentences)
+        emb = self.average.encode_text(sentences)
         error = (emb - target).square().sum() / target.square().sum()
         self.text_optimizer.zero_grad(set_to_none=True)
         error.backward()
         self.text_optimizer.step()
         return error.item()
 
-    def _meaning(self, description: Description):
-        return self.lexicon.meaning(description, self.wording.small)
+    def _random(self) -> random.Random:
+        return random.Random(int(torch.randint(2**62, (), generator=self.generator)))
 
-    def _learn_to_sketch(self, file: Path) -> None:
+    def _learn_to_sketch(self, file: Path) -> Sketch:
         """Load the sketch from its file, or train it."""
-        rivals = self.settings["rivals"]
+        vqgan, cast = self._painters
         if file.exists():
-            state = load_file(file)
-            self.sketch = Sketch(self.vqgan.codebook.shape[1]).eval().requires_grad_(False)
-            self.sketch.load_state_dict(state)
-            self.sketch.to(self.device)
-        else:
-            self.sketch = train_sketch(rivals["sketch"], self.vqgan, self.composer, rivals["size"])
-            write_file(file, save(self.sketch.state_dict()))
+            sketch = Sketch(vqgan.codebook.shape[1], vqgan.factor).eval()
+            sketch.load_state_dict(load_file(file))
+            return sketch.requires_grad_(False).to(self.device)
+        sketch = train_sketch(self.settings["rivals"], vqgan, cast, self.generator)
+        write_file(file, save(sketch.state_dict()))
+        return sketch
 
     def _step(self, progress: float) -> dict[str, float]:
         """One weight step; returns losses and accuracies."""
-        scenes = self.composer.scenes(self.settings["batch"], self.model.size)
-        answers = self._answers(scenes)
-        x = self._disturbed(scenes.x)
-        self.model.eval().requires_grad_(False)  # as in painting
-        x = self._attacked(x, answers, self.settings["radius"])
+        x, chosen = self.pool.batch(self.settings["batch"], self.model.size, self.generator)
+        answers = self._answers(chosen)
+        x = self._disturbed(x.to(self.device))
+        if progress >= self.settings["attacked_from"]:
+            self.model.eval().requires_grad_(False)  # as in painting
+            x = self._attacked(x, answers, self.settings["radius"])
         pictures, rival_text = [x], None
-        if self.vqgan is not None and progress >= self.settings["rivals"]["start"]:
+        if self._painters is not None and progress >= self.settings["rivals"]["start"]:
+            self.model.eval().requires_grad_(False)
             paintings = self._paintings()
             rival_text = self._embedded(
-                [self._meaning(p.plan.description) for p in paintings]
+                [self.lexicon.meaning(p.composition) for p in paintings]
             ).detach()
-            pictures += self.rivals.paint(paintings, rival_text, self.model.embed)
+            pictures += self.rivals.paint(paintings, rival_text, self.model.embed, self.model.size)
         self.model.requires_grad_(True).train()
         emb = self.model.embed(torch.cat(pictures))  # (B + 2P, E)
         loss = self._loss(emb[: len(x)], answers)
@@ -187,31 +205,36 @@ class CLIPTrainer:
         self._descend(loss)
         return measured
 
-    def _answers(self, scenes: Scenes) -> Answers:
-        captions = scenes.captions
-        own = [self._meaning(each) for each in captions.descriptions]
-        texts = own + [self._meaning(each) for each in captions.false_descriptions]
-        same = same_captions(own, texts).to(self.device)
-        return self._embedded(texts), same, self._embedded(self.names), scenes.shown
+    def _answers(self, chosen: list[int]) -> Answers:
+        scenes, rng = [self.pool.scenes[i] for i in chosen], self._random()
+        own = [self.lexicon.meaning(scene.composition) for scene in scenes]
+        false = [self.lexicon.meaning(with_error(scene.composition, rng)) for scene in scenes]
+        same = same_captions(own, own + false).to(self.device)
+        shown = torch.zeros(len(scenes), len(self.names))
+        for row, scene in zip(shown, scenes, strict=True):
+            row[[self.name_of[i] for i in scene.things]] = 1 / max(len(scene.things), 1)
+        names = self._embedded(self.names)
+        return self._embedded(own + false), same, names, shown.to(self.device)
 
     def _loss(self, emb: Tensor, answers: Answers) -> Tensor:
-        """Cross-entropy over the captions of the batch, and over the names of all concepts.
+        """Cross-entropy over the captions of the batch, and over the names of all things.
 
-        A batch has few things that look alike; the names of all concepts include them.
+        A batch has few things that look alike; the names of all things include them.
         """
         texts, same, names, shown = answers
         among_all = F.cross_entropy(self.model.scale * emb @ names.T, shown)
         return contrastive(self.model.scale * emb @ texts.T, same) + among_all
 
-    def _embedded(self, meanings: list) -> Tensor:
+    def _embedded(self, meanings: list[Meaning]) -> Tensor:
         """Unit embeddings [n, E] of meanings."""
         return F.normalize(self.lexicon(meanings), dim=1)
 
     def _paintings(self) -> list[Painting]:
         """The rivals of this step."""
         if self.rivals is None:
-            rivals = self.settings["rivals"]
-            self.rivals = Rivals(rivals, self.vqgan, self.sketch, self.composer)
+            settings, (vqgan, cast) = self.settings["rivals"], self._painters
+            sketch = self._learn_to_sketch(self._folder / "sketch.safetensors")
+            self.rivals = Rivals(settings, vqgan, sketch, cast, self.generator)
         return self.rivals.chosen()
 
     def _descend(self, loss: torch.Tensor) -> None:
@@ -256,6 +279,10 @@ class CLIPTrainer:
         x = (x - 0.5) * (0.75 + 0.5 * uniform()) + 0.5 + (uniform() - 0.5) * 0.16
         sigma = 0.12 * uniform() * (uniform() < 0.6)
         return (x + sigma * self._normal(x.shape)).clamp(0, 1)
+
+
+def _spoken(thing: int) -> str:
+    return all_things()[thing].spoken
 
 
 def _schedule(optimizer: torch.optim.Optimizer, progress: float) -> None:

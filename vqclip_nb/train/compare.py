@@ -1,4 +1,4 @@
-"""Compare presets and single changes of settings at equal time, scored by the judge.
+"""Compare presets and single changes of settings at equal time, scored by both judges.
 
 `python -m vqclip_nb.train tiny --part compare --threads 1` writes `compare.md` and contact sheets.
 It resumes after an interruption.
@@ -7,7 +7,6 @@ It resumes after an interruption.
 from __future__ import annotations
 
 import json
-import random
 from pathlib import Path
 
 import torch
@@ -19,11 +18,11 @@ from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.loading import Models
 from vqclip_nb.settings import PRESETS, Settings
 from vqclip_nb.storage.contact_sheet import contact_sheet
-from vqclip_nb.train.artwork import Artwork
-from vqclip_nb.train.captions import JUDGE, PAIR, caption_of
-from vqclip_nb.train.painting_cache import PaintingCache, first
-from vqclip_nb.train.scenes import Composer
+from vqclip_nb.train.battery import KINDS, Case, cases, measured
+from vqclip_nb.train.compositions import Cast
+from vqclip_nb.train.painting_cache import PaintingCache
 
+_SIZE = 256  # pixels per side
 # single changes of the preset `studio`
 INGREDIENTS: dict[str, dict] = {
     "no draft": {"draft_weight": 0.0},
@@ -42,51 +41,63 @@ INGREDIENTS: dict[str, dict] = {
     "`gan_weight` 0.02": {"gan_weight": 0.02},
     "`tv_weight` 1": {"tv_weight": 1.0},
 }
+Scores = dict[str, tuple[float, float]]  # share and standard error by judge
 
 
 class Comparison:
     """Paints the same sentences with each preset and each change.
 
+    known: names of things that all sides know
     settings: the recipe's `[compare]`: numbers of sentences, CPU seconds per painting, seed
     """
 
-    def __init__(self, models: Models, judge: Perceptor, artwork: Artwork, settings: dict) -> None:
-        self.models, self.judge, self.settings = models, judge, settings
-        composer = Composer(artwork, torch.Generator().manual_seed(settings["seed"]), tagged=0.0)
-        plans = [plan.description for plan in composer.plans(settings["prompts"])]
-        rngs = [random.Random(i) for i in range(len(plans))]
-        self.prompts = [caption_of(each, PAIR, rng) for each, rng in zip(plans, rngs, strict=True)]
-        self.judged = [caption_of(each, JUDGE, rng) for each, rng in zip(plans, rngs, strict=True)]
+    def __init__(
+        self,
+        models: Models,
+        judges: dict[str, Perceptor],
+        cast: Cast,
+        known: set[str],
+        settings: dict,
+    ) -> None:
+        self.models, self.judges, self.settings = models, judges, settings
+        self.tested = {
+            kind: cases(kind, settings["cases"], cast, known, _SIZE, settings["seed"] + i)
+            for i, kind in enumerate(KINDS)
+        }
 
-    def write(self, folder: Path) -> dict[str, tuple[float, float]]:
-        """Paint and judge everything; for each way the share judged right first, and in five."""
-        gallery, table, rows = PaintingCache(self.models, folder), {}, []
-        few, many = self.settings["few"], self.settings["prompts"]
-        ways = {name: (Settings.preset(name), many) for name in PRESETS}
-        ways["studio, few"] = Settings(), few
-        ways |= {name: (Settings(**changes), few) for name, changes in INGREDIENTS.items()}
-        paintings = self._paintings(gallery, ways)
-        for name, x in paintings.items():
-            sentences = self.judged[: len(x)]
-            table[name] = first(self.judge, x, sentences), first(self.judge, x, sentences, among=5)
-            rows.append(f"| {name} | {len(x)} | {table[name][0]:.2f} | {table[name][1]:.2f} |")
-            contact_sheet(as_images(x[:24]), self.prompts[:24], columns=8).save(
-                folder / f"{name.replace('`', '')}.png"
-            )
-        head = ["| way | sentences | first | in five |", "|---|---|---|---|"]
-        (folder / "compare.md").write_text("\n".join([*head, *rows, ""]), encoding="utf-8")
+    def write(self, folder: Path) -> dict[str, dict[str, Scores]]:
+        """Paint and judge everything; for each way and kind of sentence, the judges' scores."""
+        ways = {name: Settings.preset(name) for name in PRESETS}
+        ways |= {name: Settings(**changes) for name, changes in INGREDIENTS.items()}
+        gallery, table = PaintingCache(self.models, folder), {}
+        for kind, tested in self.tested.items():
+            for name, x in self._paintings(gallery, ways, tested).items():
+                scores = measured(self.judges, kind, tested, x)
+                table.setdefault(name, {})[kind] = scores
+                captions = [case.prompt for case in tested[:24]]
+                sheet = contact_sheet(as_images(x[:24]), captions, columns=8)
+                sheet.save(folder / f"{kind} {name.replace('`', '')}.png")
         (folder / "compare.json").write_text(json.dumps(table, indent=2), encoding="utf-8")
+        (folder / "compare.md").write_text(self._table(table), encoding="utf-8")
         return table
 
+    def _table(self, table: dict[str, dict[str, Scores]]) -> str:
+        columns = [(kind, judge) for kind in self.tested for judge in self.judges]
+        head = ["", "way", *(f"{kind}, {judge}" for kind, judge in columns), ""]
+        lines = [" | ".join(head).strip(), "|---" * (len(columns) + 1) + "|"]
+        for way, scores in table.items():
+            cells = ["{:.2f} ± {:.2f}".format(*scores[kind][judge]) for kind, judge in columns]
+            lines.append(f"| {way} | " + " | ".join(cells) + " |")
+        return "\n".join([*lines, ""])
+
     def _paintings(
-        self, gallery: PaintingCache, ways: dict[str, tuple[Settings, int]]
+        self, gallery: PaintingCache, ways: dict[str, Settings], tested: list[Case]
     ) -> dict[str, Tensor]:
         """Pictures [n, 3, H, W] of each way; the ways alternate, to share the machine's load."""
         pictures: dict[str, list[Tensor]] = {name: [] for name in ways}
-        for i, prompt in enumerate(tqdm(self.prompts, "sentences")):
-            for name, (settings, number) in ways.items():
-                if i < number:
-                    settings = settings.replace(prompt=prompt, seed=0, device="cpu")
-                    settings = settings.replace(total_iter=100_000, show_step=100_000)
-                    pictures[name].append(gallery.painted(settings, self.settings["seconds"]))
+        for case in tqdm(tested, "sentences"):
+            for name, settings in ways.items():
+                settings = settings.replace(prompt=case.prompt, seed=0, device="cpu")
+                settings = settings.replace(total_iter=100_000, show_step=100_000)
+                pictures[name].append(gallery.painted(settings, self.settings["seconds"]))
         return {name: torch.cat(each) for name, each in pictures.items()}

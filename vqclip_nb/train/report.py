@@ -1,14 +1,15 @@
-"""Evaluate the embedded models on held-out scenes.
+"""Evaluate the embedded models on unseen sentences and scenes.
 
 `python -m vqclip_nb.train tiny --part report` writes `report.md`, `report.json` and contact sheets.
-It takes about an hour on two CPU cores, most of it for paintings, and resumes after an interruption.
+It takes about four hours on two CPU cores, most of it for paintings, and resumes after an
+interruption.
 """
 
 from __future__ import annotations
 
 import json
 import random
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -18,48 +19,67 @@ from tqdm import tqdm
 from vqclip_nb.core.images import as_images
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.loading import Models
-from vqclip_nb.run import Run
+from vqclip_nb.models.styles import STYLES, in_style
 from vqclip_nb.settings import Settings
 from vqclip_nb.storage.contact_sheet import contact_sheet
-from vqclip_nb.train.artwork import Artwork
-from vqclip_nb.train.captions import JUDGE, PAIR, Description, Thing, Wording, caption_of
+from vqclip_nb.train import battery
+from vqclip_nb.train.battery import Case, cases, measured, names_in, painted
+from vqclip_nb.train.compositions import (
+    JUDGE,
+    PAIR,
+    Cast,
+    Composition,
+    Drawings,
+    Item,
+    caption_of,
+    compose,
+    facts,
+    with_error,
+)
 from vqclip_nb.train.painting_cache import PaintingCache, first, pictures_of, texts_of
-from vqclip_nb.train.scenes import Composer, ScenePlan
-from vqclip_nb.train.styles import STYLES
+from vqclip_nb.train.sketch import as_tensor
 
-_SIZE = 128  # pixels per side
+_SIZE = 256  # pixels per side
+Figures = dict[str, float]
 
 
 class Report:
-    """Evaluates VQGAN, CLIP and judge.
+    """Evaluates VQGAN, CLIP and judges.
 
-    artwork: the drawings that VQGAN and CLIP were trained on; others: those of the judge
+    drawings: those of VQGAN and CLIP
+    judges: name -> judge and the drawings that it was trained on
     settings: the recipe's `[report]`
     """
 
     def __init__(
-        self, models: Models, judge: Perceptor, artwork: Artwork, others: Artwork, settings: dict
+        self,
+        models: Models,
+        drawings: Drawings,
+        judges: dict[str, tuple[Perceptor, Drawings]],
+        settings: dict,
     ) -> None:
-        self.models, self.judge, self.settings = models, judge, settings
-        self.artwork, self.others = artwork, others
+        self.models, self.settings = models, settings
         self.perceptor = models.perceptors[0]
+        self.judges = {name: judge for name, (judge, _) in judges.items()}
+        self.others = {name: Cast(each) for name, (_, each) in judges.items()}
+        self.cast = Cast(drawings)
+        self.known = names_in([drawings, *(each for _, each in judges.values())])
 
-    def write(self, folder: Path) -> dict[str, float]:
+    def write(self, folder: Path) -> Figures:
         """Run all evaluations and write figures and pictures to `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.gallery = PaintingCache(self.models, folder)
-        figures: dict[str, float] = {}
+        self.folder, self.gallery = folder, PaintingCache(self.models, folder)
+        figures: Figures = {}
         for measure in (
             self.reconstruction,
             self.codes,
             self.retrieval,
-            self.one_word,
-            self.speed,
-            self.judged_scenes,
+            self.one_fact,
+            self.ceilings,
             self.styles,
             self.paintings,
         ):
-            figures |= measure(folder)
+            figures |= measure()
             (folder / "report.json").write_text(json.dumps(figures, indent=2), encoding="utf-8")
         rows = [f"| {name} | {value:.3f} |" for name, value in figures.items()]
         text = "\n".join(["| figure | value |", "|---|---|", *rows, ""])
@@ -67,127 +87,139 @@ class Report:
         return figures
 
     @torch.no_grad()
-    def reconstruction(self, folder: Path) -> dict[str, float]:
-        """Mean reconstruction PSNR in dB at 128x128, for each style."""
-        figures, composer = {}, self._composer(1, self.artwork, styled=0.0)
+    def reconstruction(self) -> Figures:
+        """Mean reconstruction PSNR in dB at 256x256, for each style."""
+        figures = {}
         for style in (None, *STYLES):
-            plans = [replace(p, style=style) for p in composer.plans(40 if style else 120)]
-            x = composer.drawn(plans, _SIZE)
+            rng, images = self._random(1), []
+            for _ in range(40 if style else 120):
+                image = compose(self.cast, rng, _SIZE, kind="scene", styled=0.0)[0]
+                images.append(in_style(image, style, rng) if style else image)
+            x = as_tensor(images, self.models.device)
             y = self._decoded(x)
             error = (y - x).square().flatten(1).mean(1)
             figures[f"PSNR, {style or 'no style'}"] = (-10 * error.log10()).mean().item()
-            both = torch.stack([x[:8], y[:8]]).flatten(0, 1)
-            contact_sheet(as_images(both), columns=8).save(folder / f"decoded {style or ''}.png")
+            self._sheet(f"decoded {style or ''}", torch.stack([x[:8], y[:8]]).flatten(0, 1))
         return figures
 
     @torch.no_grad()
-    def codes(self, folder: Path) -> dict[str, float]:
-        """Share of the codebook that 2,000 scenes use."""
-        used, composer = set(), self._composer(2, self.artwork)
-        for _ in range(40):
-            z = self.models.vqgan.encode(composer.scenes(50, _SIZE).x)
+    def codes(self) -> Figures:
+        """Share of the codebook that 1,000 compositions use."""
+        used, rng = set(), self._random(2)
+        for _ in range(50):
+            images = [compose(self.cast, rng, _SIZE)[0] for _ in range(20)]
+            z = self.models.vqgan.encode(as_tensor(images, self.models.device))
             used |= set(self.models.vqgan.quantize(z)[1].unique().tolist())
-        return {"codes used by 2,000 scenes": len(used) / len(self.models.vqgan.codebook)}
+        return {"codes used by 1,000 pictures": len(used) / len(self.models.vqgan.codebook)}
 
-    def retrieval(self, folder: Path) -> dict[str, float]:
-        """Share of 500 scenes for which CLIP ranks the scene's caption first among the 500."""
-        scenes = self._composer(3, self.artwork).scenes(500, _SIZE)
-        right = first(self.perceptor, scenes.x, scenes.captions.sentences)
-        return {"CLIP: right among 500": right}
+    def retrieval(self) -> Figures:
+        """Share of 500 pictures for which CLIP ranks the picture's caption first among the 500."""
+        rng = self._random(3)
+        drawn = [compose(self.cast, rng, _SIZE)[:2] for _ in range(500)]
+        captions = [caption_of(composition, PAIR, rng) for _, composition in drawn]
+        x = as_tensor([image for image, _ in drawn], self.models.device)
+        return {"CLIP: right among 500": first(self.perceptor, x, captions)}
 
-    def one_word(self, folder: Path) -> dict[str, float]:
-        """Share of scenes that CLIP places nearer to their caption than to a false one."""
-        right: dict[str, list[bool]] = {}
-        composer = self._composer(4, self.artwork)
-        for _ in range(12):
-            scenes = composer.scenes(200, _SIZE)
-            captions = scenes.captions
-            emb = pictures_of(self.perceptor, scenes.x)
-            true, false = (
-                texts_of(self.perceptor, each)
-                for each in (captions.sentences, captions.false_sentences)
+    def one_fact(self) -> Figures:
+        """Share of pictures that CLIP places nearer to their caption than to a false one."""
+        won: dict[str, list[bool]] = {}
+        rng = self._random(4)
+        for _ in range(20):
+            drawn = [compose(self.cast, rng, _SIZE)[:2] for _ in range(100)]
+            true, false = [c for _, c in drawn], [with_error(c, rng) for _, c in drawn]
+            seeds = [rng.getrandbits(32) for _ in true]
+            said, wrong = (
+                texts_of(self.perceptor, [caption_of(c, PAIR, random.Random(s)) for c, s in each])
+                for each in (zip(true, seeds, strict=True), zip(false, seeds, strict=True))
             )
-            won = ((emb * true).sum(1) > (emb * false).sum(1)).tolist()
-            for kind, each in zip(captions.errors, won, strict=True):
-                right.setdefault(kind, []).append(each)
-        return {
-            f"CLIP: one word changed, {kind}": sum(each) / len(each)
-            for kind, each in sorted(right.items())
-        }
+            emb = pictures_of(self.perceptor, as_tensor([x for x, _ in drawn], self.models.device))
+            nearer = ((emb * said).sum(1) > (emb * wrong).sum(1)).tolist()
+            for one, other, each in zip(true, false, nearer, strict=True):
+                won.setdefault(_error(one, other), []).append(each)
+        return {f"CLIP: {k} changed": sum(each) / len(each) for k, each in sorted(won.items())}
 
-    def speed(self, folder: Path) -> dict[str, float]:
-        """Median milliseconds of an iteration at 128x128 with 16 crops, over 30 iterations."""
-        settings = Settings(prompt=f"a {self.settings['things'][0]}", total_iter=40, cutn=16)
-        settings = settings.replace(show_step=1000, im_shape=(_SIZE, _SIZE), seed=0)
-        run = Run(settings, models=self.models, out=folder / "runs")
-        steps = torch.tensor([it.seconds for it in run]).diff()[-30:]
-        return {"milliseconds an iteration": steps.median().item() * 1000}
+    def ceilings(self) -> Figures:
+        """What each judge ranks first on real pictures: of its own artists, and of the painter's."""
+        figures = {}
+        for kind in battery.KINDS:
+            tested = self._cases(kind)
+            figures |= self._judged(f"real {kind}", kind, tested, _pictures(tested))
+            for name, cast in self.others.items():
+                own = cases(kind, self.settings["cases"], cast, self.known, _SIZE, 99)
+                one = {name: self.judges[name]}
+                found = measured(one, kind, own, _pictures(own))[name]
+                figures[f"{name}: real {kind} of its own artists"] = found[0]
+        return figures
 
-    def judged_scenes(self, folder: Path) -> dict[str, float]:
-        """Share of new scenes for which the judge ranks the scene's sentence first: its ceiling.
+    def paintings(self) -> Figures:
+        """What each judge, and CLIP, ranks first on paintings, with the draft and without."""
+        figures = {}
+        for kind in ("scenes", "things"):
+            tested = self._cases(kind)
+            for way, changes in {"": {}, " without draft": {"draft_weight": 0.0}}.items():
+                x = painted(tested, self.settings["seeds"], self._painter(f"{kind}{way}", changes))
+                figures |= self._judged(f"painted {kind}{way}", kind, tested, x)
+                prompts, among = [case.prompt for case in tested], battery.KINDS[kind][1]
+                found = battery.right(self.perceptor, x, prompts, among)
+                figures[f"CLIP: painted {kind}{way}"] = found[0]
+                self._sheet(f"{kind}{way}", x[:48], prompts[:48])
+        return figures
 
-        For scenes of the judge's training drawings, and of those of VQGAN and CLIP.
-        """
-        own = self._composer(5, self.others)
-        plans = own.plans(self.settings["prompts"])
-        sentences = [
-            caption_of(p.description, JUDGE, random.Random(i)) for i, p in enumerate(plans)
-        ]
-        figures = {"judge: its own scenes": first(self.judge, own.drawn(plans, _SIZE), sentences)}
-        pair, plans = self._asked_for()
-        sentences = self._worded(plans, JUDGE)
-        x = pair.drawn(plans, _SIZE)
-        contact_sheet(as_images(x[:48]), sentences[:48], columns=8).save(folder / "scenes.png")
-        return figures | {"judge: scenes of CLIP's drawings": first(self.judge, x, sentences)}
+    def styles(self) -> Figures:
+        """Share of paintings with a style as extras for which a judge ranks that style first."""
+        tasks = [(thing, style) for thing in self.settings["styled"] for style in STYLES]
+        painter = self._painter("styles", {})
+        x = torch.cat([painter(thing, 0, extras=style) for thing, style in tasks])
+        self._sheet("styles", x, [f"{thing} + {style}" for thing, style in tasks], len(STYLES))
+        figures = {}
+        for name, judge in self.judges.items():
+            emb, right = pictures_of(judge, x), []
+            for (thing, style), one in zip(tasks, emb, strict=True):
+                item = Item(thing.removeprefix("a "))
+                said = [Composition("plain", (item,), style=each) for each in STYLES]
+                texts = texts_of(judge, [caption_of(c, JUDGE, random.Random(0)) for c in said])
+                right.append(STYLES[int((texts @ one).argmax())] == style)
+            figures[f"{name}: style right among {len(STYLES)}"] = sum(right) / len(right)
+        return figures
 
-    def paintings(self, folder: Path) -> dict[str, float]:
-        """Share of paintings for which the judge, and CLIP, ranks the prompt first."""
-        plans = self._asked_for()[1]
-        prompts = self._worded(plans, PAIR)
-        tasks = [{"prompt": prompt} for prompt in prompts]
-        x = torch.cat([self._painted(**task) for task in tqdm(tasks, "painting")])
-        contact_sheet(as_images(x[:48]), prompts[:48], columns=8).save(folder / "paintings.png")
-        return {
-            "judge: paintings": first(self.judge, x, self._worded(plans, JUDGE)),
-            "CLIP: paintings": first(self.perceptor, x, prompts),
-        }
+    def _judged(self, what: str, kind: str, tested: list[Case], x: Tensor) -> Figures:
+        figures = {}
+        for name, (share, error) in measured(self.judges, kind, tested, x).items():
+            figures |= {f"{name}: {what}": share, f"{name}: {what}, standard error": error}
+        return figures
 
-    def styles(self, folder: Path) -> dict[str, float]:
-        """Share of paintings with a style as extras for which the judge ranks that style first."""
-        tasks = [(thing, style) for thing in self.settings["things"] for style in STYLES]
-        pictures, right = [], 0
-        for thing, style in tqdm(tasks, "styles"):
-            x = self._painted(prompt=f"a {thing}", extras=style)
-            descriptions = [Description((Thing(thing),), style=each) for each in STYLES]
-            texts = texts_of(
-                self.judge, [caption_of(each, JUDGE, random.Random(0)) for each in descriptions]
-            )
-            best = (pictures_of(self.judge, x) @ texts.T).argmax().item()
-            right += list(STYLES)[best] == style
-            pictures.append(x)
-        captions = [f"{thing} + {style}" for thing, style in tasks]
-        sheet = contact_sheet(as_images(torch.cat(pictures)), captions, columns=len(STYLES))
-        sheet.save(folder / "styles.png")
-        return {"judge: style right among all": right / len(tasks)}
+    def _cases(self, kind: str) -> list[Case]:
+        seed = self.settings["seed"] + list(battery.KINDS).index(kind)
+        return cases(kind, self.settings["cases"], self.cast, self.known, _SIZE, seed)
 
-    def _asked_for(self) -> tuple[Composer, list[ScenePlan]]:
-        """The scenes whose captions are painted, and their composer."""
-        composer = self._composer(6, self.artwork)
-        return composer, composer.plans(self.settings["prompts"])
+    def _painter(self, description: str, changes: dict) -> Callable[..., Tensor]:
+        """paint(prompt, seed, **fields) -> the picture [1, 3, H, W], with a progress bar."""
+        bar = tqdm(desc=description, unit=" pictures", mininterval=10)
 
-    def _worded(self, plans: list[ScenePlan], wording: Wording) -> list[str]:
-        return [caption_of(p.description, wording, random.Random(i)) for i, p in enumerate(plans)]
+        def paint(prompt: str, seed: int, **fields) -> Tensor:
+            bar.update()
+            settings = Settings(prompt=prompt, seed=seed, device="cpu", **changes, **fields)
+            return self.gallery.painted(settings.replace(show_step=settings.total_iter))
 
-    def _composer(self, number: int, artwork: Artwork, **options) -> Composer:
-        """A composer with a new seed, whose captions use names only, no tags."""
-        seed = self.settings["seed"] + number
-        return Composer(artwork, torch.Generator().manual_seed(seed), tagged=0.0, **options)
+        return paint
+
+    def _random(self, number: int) -> random.Random:
+        return random.Random(self.settings["seed"] * 100 + number)
 
     def _decoded(self, x: Tensor) -> Tensor:
         vqgan = self.models.vqgan
         return torch.cat([vqgan.decode(vqgan.quantize(vqgan.encode(b))[0]) for b in x.split(10)])
 
-    def _painted(self, **fields: str) -> Tensor:
-        iterations = self.settings["iterations"]
-        settings = Settings(**fields, seed=0, total_iter=iterations, show_step=iterations)
-        return self.gallery.painted(settings.replace(im_shape=(_SIZE, _SIZE), device="cpu"))
+    def _sheet(self, name: str, x: Tensor, captions: list[str] | None = None, columns=8) -> None:
+        sheet = contact_sheet(as_images(x), captions, columns=columns)
+        sheet.save(self.folder / f"{name.strip()}.png")
+
+
+def _pictures(tested: list[Case]) -> Tensor:
+    return as_tensor([case.image for case in tested], torch.device("cpu"))
+
+
+def _error(true: Composition, false: Composition) -> str:
+    """The kind of the only fact that differs."""
+    one, other = facts(true), facts(false)
+    return next(fact.split()[0] for fact in one if one[fact] != other.get(fact))

@@ -10,6 +10,7 @@ only in what they show.
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 
 import torch
@@ -19,34 +20,36 @@ from torch.nn import functional as F
 from vqclip_nb.core import cutouts
 from vqclip_nb.core.losses import great_circle
 from vqclip_nb.models.vqgan import VQGAN, clamp_with_grad
-from vqclip_nb.train.scenes import Composer, ScenePlan
-from vqclip_nb.train.sketch import Sketch
+from vqclip_nb.train.compositions import Cast, Composition, compose
+from vqclip_nb.train.sketch import Sketch, as_tensor
 
 
 @dataclass
 class Painting:
     """A painting in progress: z [1, C, h, w], its optimizer, and its scene [3, S, S].
 
-    plan: the layout of the scene, to redraw it, and its description
+    composition: what the scene shows
     age: iterations so far
     """
 
     z: Tensor
     optimizer: torch.optim.Optimizer
     scene: Tensor
-    plan: ScenePlan
+    composition: Composition
     age: int = 0
 
 
 class Rivals:
     """A pool of paintings of different ages, from random codes to `steps` iterations.
 
-    settings: `pool`, `batch`, `steps`, `redrawn`, `learning_rate`, `cutn`, `noise_factor`, `size`
+    settings: `pool`, `batch`, `steps`, `learning_rate`, `cutn`, `noise_factor`, `size`
     """
 
-    def __init__(self, settings: dict, vqgan: VQGAN, sketch: Sketch, composer: Composer) -> None:
+    def __init__(
+        self, settings: dict, vqgan: VQGAN, sketch: Sketch, cast: Cast, generator: torch.Generator
+    ) -> None:
         self.settings, self.vqgan, self.sketch = settings, vqgan, sketch
-        self.composer, self.generator = composer, composer.generator
+        self.cast, self.generator = cast, generator
         self.pool = self._new_paintings(settings["pool"])
 
     def chosen(self) -> list[Painting]:
@@ -56,20 +59,15 @@ class Rivals:
         old = [i for i in indices if self.pool[i].age >= self.settings["steps"]]
         for i, painting in zip(old, self._new_paintings(len(old)), strict=True):
             self.pool[i] = painting
-        chosen = [self.pool[i] for i in indices]
-        self._redraw(chosen[: self.settings["redrawn"]])
-        return chosen
+        return [self.pool[i] for i in indices]
 
-    def _redraw(self, paintings: list[Painting]) -> None:
-        """Draw new scenes for the same captions, so that CLIP cannot memorise them."""
-        x = self.composer.redrawn([p.plan for p in paintings], self.settings["size"])
-        for painting, scene in zip(paintings, self._decoded(x)[0], strict=True):
-            painting.scene = scene
-
-    def paint(self, paintings: list[Painting], text: Tensor, embed) -> tuple[Tensor, Tensor]:
+    def paint(
+        self, paintings: list[Painting], text: Tensor, embed, size: int
+    ) -> tuple[Tensor, Tensor]:
         """Run one iteration of each painting; returns crops [n, 3, s, s] of scenes and paintings.
 
         text: unit embeddings [n, E] of the captions; embed: maps crops to unit embeddings
+        size: s, side of the crops in pixels
 
         The crops show the paintings before this step.
         """
@@ -77,7 +75,7 @@ class Rivals:
         z_q, _ = self.vqgan.quantize(torch.cat([painting.z for painting in paintings]))
         x = clamp_with_grad(self.sketch(z_q))
         draws = cutouts.draw(
-            [self.generator] * n, cutn, 64, tuple(x.shape[-2:]), self.settings["noise_factor"]
+            [self.generator] * n, cutn, size, tuple(x.shape[-2:]), self.settings["noise_factor"]
         )
         crops = cutouts.apply(x, draws)
         great_circle(embed(crops), text.repeat_interleave(cutn, 0)).mul(1 / cutn).sum().backward()
@@ -94,19 +92,22 @@ class Rivals:
         """New paintings of new captions, initialised with random codes."""
         if number == 0:
             return []
-        plans = self.composer.plans(number)
-        scenes, codes = self._decoded(self.composer.drawn(plans, self.settings["size"]))
+        rng = random.Random(int(torch.randint(2**62, (), generator=self.generator)))
+        drawn = [compose(self.cast, rng, self.settings["size"])[:2] for _ in range(number)]
+        x = as_tensor([image for image, _ in drawn], self.vqgan.device)
+        scenes, codes = self._decoded(x)
         codes = torch.randint(len(self.vqgan.codebook), codes.shape, generator=self.generator)
         starts = F.embedding(codes.to(self.vqgan.device), self.vqgan.codebook).permute(0, 3, 1, 2)
         paintings = []
-        for start, *rest in zip(starts, scenes, plans, strict=True):
+        for start, scene, (_, composition) in zip(starts, scenes, drawn, strict=True):
             z = start[None].contiguous().requires_grad_()
             optimizer = torch.optim.AdamW([z], self.settings["learning_rate"], weight_decay=0)
-            paintings.append(Painting(z, optimizer, *rest))
+            paintings.append(Painting(z, optimizer, scene, composition))
         return paintings
 
     @torch.no_grad()
     def _decoded(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Reconstruct scenes [n, 3, 2S, 2S]: sketches [n, 3, S, S] and codes [n, h, w]."""
-        z_q, codes = self.vqgan.quantize(self.vqgan.encode(x))
-        return self.sketch(z_q).clamp(0, 1), codes
+        coded = [self.vqgan.quantize(self.vqgan.encode(each)) for each in x.split(8)]
+        latents, codes = zip(*coded, strict=True)
+        return self.sketch(torch.cat(latents)).clamp(0, 1), torch.cat(codes)

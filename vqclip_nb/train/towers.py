@@ -53,9 +53,10 @@ class SmallCLIP(nn.Module):
         return self.clip.logit_scale.exp()
 
     def embed(self, x: Tensor) -> Tensor:
-        """Encode pictures [B, 3, S, S] in [0,1] to unit embeddings [B, E]; in bf16 on CUDA."""
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=x.is_cuda):
-            emb = self.clip.visual((x - self.mean) / self.std)
+        """Encode pictures [B, 3, S, S] in [0,1] to unit embeddings [B, E], in bf16."""
+        x = ((x - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(x.device.type, torch.bfloat16):
+            emb = self.clip.visual(x)
         return F.normalize(emb.float(), dim=1)
 
     def encode_text(self, captions: list[str]) -> Tensor:

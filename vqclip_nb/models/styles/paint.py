@@ -98,7 +98,8 @@ def _scattered(draw: np.random.Generator, shape: tuple[int, int], spacing: float
 
 def _at(x: np.ndarray, points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Values of [h, w, …] at points [N, 2] of a picture of this shape."""
-    scaled = (points * (np.array(x.shape[:2]) / shape)).astype(int)
+    last = np.array(x.shape[:2]) - 1  # a rounded point can lie on the lower or right edge
+    scaled = np.minimum((points * ((last + 1) / shape)).astype(int), last)
     return x[scaled[:, 0], scaled[:, 1]]
 
 

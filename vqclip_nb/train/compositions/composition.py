@@ -206,17 +206,34 @@ def _other_name(item: Item, said: tuple[str, ...], rng: random.Random) -> str:
     opposite = _OPPOSITES.get(item.name)
     if opposite and opposite not in said and rng.random() < 0.4:
         return opposite
-    things = all_things()
-    kinds = {things[i].kind for i in things_called(item.name)}
     alike = set().union(*(_alike(name) for name in said))
-    others = [
-        thing
-        for i, thing in enumerate(things)
-        if i not in alike and not thing.mass and thing.kind != "symbol"
-        if item.number == 1 or not is_plural(thing.spoken)
-    ]
-    near = [thing for thing in others if thing.kind in kinds]
-    return rng.choice(near if near and rng.random() < 0.5 else others).spoken
+
+    def fits(other: int) -> bool:
+        return other not in alike and not (item.number > 1 and is_plural(_spoken(other)))
+
+    kinds = dict.fromkeys(all_things()[i].kind for i in things_called(item.name))
+    near = [i for kind in kinds for i in _replacements(kind)]
+    if near and rng.random() < 0.5:
+        for _ in range(20):  # of some kinds, all names are alike
+            if fits(other := rng.choice(near)):
+                return _spoken(other)
+    while not fits(other := rng.choice(_replacements())):
+        pass
+    return _spoken(other)
+
+
+def _spoken(thing: int) -> str:
+    return all_things()[thing].spoken
+
+
+@cache
+def _replacements(kind: str = "") -> tuple[int, ...]:
+    """The things of a kind, or all, whose names replace others in false captions."""
+    return tuple(
+        i
+        for i, thing in enumerate(all_things())
+        if kind in ("", thing.kind) and not thing.mass and thing.kind != "symbol"
+    )
 
 
 @cache

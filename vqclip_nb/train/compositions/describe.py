@@ -10,7 +10,7 @@ import random
 import re
 from dataclasses import dataclass, fields
 
-from vqclip_nb.models.styles import STYLES
+from vqclip_nb.models.styles import STYLES, SYNONYMS
 from vqclip_nb.train.compositions.composition import (
     BACKGROUNDS,
     Composition,
@@ -218,6 +218,11 @@ def _noun(
     return f"the {words}" if bare < 0.18 else with_article(words)
 
 
+def styled_as(style: str) -> str:
+    """What a picture in this style is called: "a mosaic"."""
+    return _OF[style].removesuffix(" of").removesuffix(" with")
+
+
 def vocabulary() -> list[str]:
     """Every word that a caption can contain, sorted."""
     phrases = list(vocabulary_of_places())
@@ -228,7 +233,8 @@ def vocabulary() -> list[str]:
         phrases += [text for field in fields(templates) for text in getattr(templates, field.name)]
     for table in (_RELATIONS, _VERBS):
         phrases += [text for group in table.values() for text in group]
-    phrases += [*BACKGROUNDS, *STYLES, *_OF.values(), *_SHIP, "a an the on background"]
+    phrases += [*BACKGROUNDS, *STYLES, *SYNONYMS, *_OF.values(), *_SHIP]
+    phrases += ["a an the on background in style"]
     phrases += ["two three four five"]
     return sorted({word for text in phrases for word in words_of(re.sub(r"{\w+}", " ", text))})
 

@@ -11,7 +11,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -21,8 +21,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from vqclip_nb.train.artwork import emoji_concepts
 from vqclip_nb.train.compositions.things import all_things
+from vqclip_nb.train.sources import clip_art, emoji_names, npm_package
 
 SIDE = 160  # pixels
 _PARTS = {"animal/face": "head", "person/face": "head", "person/bust": "bust"}
@@ -38,20 +38,25 @@ _SVG = (
 )
 
 
+_Row = tuple[int, np.ndarray, bool, str]  # thing, picture, whether it is a silhouette, source
+
+
 @dataclass(frozen=True)
 class Drawings:
     """Drawings of things.
 
+    thing: int [N], index in `all_things()`
     pictures: uint8 [N, SIDE, SIDE, 4], RGBA, premultiplied, centred; the longer side is SIDE
     sizes: int [N, 2], width and height of what is not transparent
-    thing: int [N], index in `all_things()`
     silhouette: bool [N], of a single colour, which may be changed
+    source: str [N], "openclipart" or the name of the npm package
     """
 
+    thing: np.ndarray
     pictures: np.ndarray
     sizes: np.ndarray
-    thing: np.ndarray
     silhouette: np.ndarray
+    source: np.ndarray
 
     @cached_property
     def of(self) -> dict[int, tuple[int, ...]]:
@@ -64,6 +69,15 @@ class Drawings:
             for thing, drawings in every.items()
         }
         return {thing: coloured[thing] or tuple(every[thing]) for thing in every}
+
+    def of_sources(self, sources: Sequence[str]) -> Drawings:
+        """Only the drawings of these sources; ValueError if one of them has none."""
+        if missing := sorted(set(sources).difference(self.source.tolist())):
+            raise ValueError(
+                f"no drawing is of {missing[0]!r}, only of {set(self.source.tolist())}"
+            )
+        chosen = np.isin(self.source, sources)
+        return Drawings(self.thing[chosen], **{n: getattr(self, n)[chosen] for n in _ARRAYS})
 
     def picture(self, drawing: int) -> np.ndarray:
         """The drawing without its margins: uint8 [h, w, 4], premultiplied."""
@@ -92,42 +106,40 @@ class Drawings:
             return Drawings(thing=thing, **{name: file[name] for name in _ARRAYS})
 
 
-_ARRAYS = ("pictures", "sizes", "silhouette")
+_ARRAYS = ("pictures", "sizes", "silhouette", "source")
 
 
-def load_drawings(
-    cache: Path, group: str, *, openclipart: Path, packages: Path, emoji: dict[str, Path]
-) -> Drawings:
-    """The drawings of artist group "a" or "b", read from the file `cache` or drawn into it.
+def load_drawings(folder: Path, group: str, emoji: list[str], names: str) -> Drawings:
+    """The drawings of artist group "a" or "b", read from a file in `folder` or drawn into it.
 
-    openclipart: folder of the SVG files of Debian's `openclipart-svg`
-    packages: folder with the npm packages, e.g. `node_modules`
-    emoji: folder of each emoji package of this group, by name, and of "emojibase-data"
+    emoji: npm packages of emoji, e.g. "@iconify-json/noto@1.2.9"
+    names: the npm package with the names of the emoji, "emojibase-data@17.0.0"
+
+    Downloads what is not in `folder`.
     """
     if group not in ("a", "b"):
         raise ValueError(f"group is {group!r}; it must be 'a' or 'b'")
-    if not cache.exists():
-        rows = chain(_drawn_table(group, openclipart, packages), _drawn_emoji(emoji))
-        _gathered(list(tqdm(rows, "drawing"))).save(cache)
-    return Drawings.load(cache)
+    file = folder / f"drawings_{group}.npz"
+    if not file.exists():
+        rows = chain(_drawn_table(group, folder), _drawn_emoji(emoji, names, folder))
+        _gathered(list(tqdm(rows, "drawing", mininterval=10))).save(file)
+    return Drawings.load(file)
 
 
-def _gathered(rows: list[tuple[int, np.ndarray, bool]]) -> Drawings:
+def _gathered(rows: list[_Row]) -> Drawings:
     pictures = np.zeros((len(rows), SIDE, SIDE, 4), np.uint8)
     sizes = np.zeros((len(rows), 2), np.int64)
-    for i, (_, picture, _) in enumerate(rows):
+    for i, (_, picture, *_) in enumerate(rows):
         height, width = picture.shape[:2]
         left, top = (SIDE - width) // 2, (SIDE - height) // 2
         pictures[i, top : top + height, left : left + width] = picture
         sizes[i] = width, height
-    thing = np.array([row[0] for row in rows])
-    return Drawings(pictures, sizes, thing, np.array([row[2] for row in rows]))
+    things, silhouette, sources = (np.array([row[i] for row in rows]) for i in (0, 2, 3))
+    return Drawings(things, pictures, sizes, silhouette, sources)
 
 
-def _drawn_table(
-    group: str, openclipart: Path, packages: Path
-) -> Iterator[tuple[int, np.ndarray, bool]]:
-    """Thing, picture and whether it is a silhouette, for the rows of `drawings.csv`."""
+def _drawn_table(group: str, cache: Path) -> Iterator[_Row]:
+    """The rows of `drawings.csv`."""
     index = {(thing.name, thing.part): i for i, thing in enumerate(all_things())}
     sets: dict[str, dict] = {}
     with open(Path(__file__).parents[1] / "drawings.csv", encoding="utf-8", newline="") as file:
@@ -135,38 +147,46 @@ def _drawn_table(
     for row in rows:
         source, part = row["source"], _PARTS.get(row["category"], "whole")
         if source == "openclipart":
-            image = _render(svg_path=str(openclipart / row["file"]), dpi=96, width=2 * SIDE)
+            path = str(clip_art(cache) / row["file"])
+            image = _render(svg_path=path, dpi=96, width=2 * SIDE)
         else:
-            package = source.rsplit("@", 1)[0]
-            if package not in sets:
-                sets[package] = json.loads((packages / package / "icons.json").read_text())
-            image = _icon(sets[package], row["file"], package)
+            if source not in sets:
+                icons = npm_package(source, cache) / "icons.json"
+                sets[source] = json.loads(icons.read_text(encoding="utf-8"))
+            image = _icon(sets[source], row["file"], source)
         picture = trimmed(image)
         if picture is not None:
-            yield index[row["name"], part], picture, "game-icons" in source
+            yield (
+                index[row["name"], part],
+                picture,
+                "game-icons" in source,
+                _without_version(source),
+            )
 
 
-def _drawn_emoji(emoji: dict[str, Path]) -> Iterator[tuple[int, np.ndarray, bool]]:
-    """The same for the emoji that `things.csv` names."""
-    if not emoji:
+def _drawn_emoji(packages: list[str], names: str, cache: Path) -> Iterator[_Row]:
+    """The emoji that `things.csv` names."""
+    if not packages:
         return
-    names = {name: i for i, thing in enumerate(all_things()) for name in thing.emoji}
-    codes = _hexcodes(emoji["emojibase-data"])
-    letters = {_letters(name): code for code, name in codes.items()}
-    for package, folder in emoji.items():
-        if package == "emojibase-data":
-            continue
-        heads = _heads_of(package)
-        icons = json.loads((folder / "icons.json").read_text())
-        listed = json.loads((folder / "chars.json").read_text())
+    things = {name: i for i, thing in enumerate(all_things()) for name in thing.emoji}
+    called = emoji_names(npm_package(names, cache))
+    letters = {_letters(name): code for code, name in called.items()}
+    for package in packages:
+        heads, folder = _heads_of(package), npm_package(package, cache)
+        icons = json.loads((folder / "icons.json").read_text(encoding="utf-8"))
+        listed = json.loads((folder / "chars.json").read_text(encoding="utf-8"))
         if not listed:
             listed = {letters.get(_letters(icon)): icon for icon in icons["icons"]}
         for code, icon in listed.items():
-            thing = names.get(codes.get((code or "").upper().replace("-FE0F", "")))
+            thing = things.get(called.get((code or "").upper().replace("-FE0F", "")))
             if thing is not None and icon in icons["icons"] and not _is_head(thing, heads):
                 picture = trimmed(_icon(icons, icon, package))
                 if picture is not None:
-                    yield thing, picture, False
+                    yield thing, picture, False, _without_version(package)
+
+
+def _without_version(source: str) -> str:
+    return source.rsplit("@", 1)[0] if source.startswith("@") else source
 
 
 def _heads_of(package: str) -> set[str]:
@@ -177,10 +197,6 @@ def _heads_of(package: str) -> set[str]:
 
 def _is_head(thing: int, heads: set[str]) -> bool:
     return all_things()[thing].part == "whole" and all_things()[thing].name in heads
-
-
-def _hexcodes(folder: Path) -> dict[str, str]:
-    return {code: name for code, (name, _, _) in emoji_concepts(folder).items()}
 
 
 def _letters(name: str) -> str:
