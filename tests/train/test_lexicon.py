@@ -15,7 +15,7 @@ STORM = Place("sea", "night", "storm")
 @pytest.fixture(scope="module")
 def lexicon() -> Lexicon:
     torch.manual_seed(0)
-    return Lexicon(64)
+    return Lexicon(1024)
 
 
 def _embedded(lexicon: Lexicon, *said: Composition) -> torch.Tensor:
