@@ -124,7 +124,7 @@ def _of_width_16(shape: dict) -> dict:
 
 def test_a_folder_of_the_recipe_loads_as_a_pair(tmp_path):
     tiny = Path(vq.__file__).parent / "models" / "tiny"
-    for name in ("vqgan.safetensors", "vqgan.yaml", "clip.safetensors", "clip.words.json"):
+    for name in ("vqgan.safetensors", "vqgan.yaml", "clip.safetensors", "words.json"):
         shutil.copy(tiny / name, tmp_path / name)
     models = vq.load_models(str(tmp_path), device="cpu")
     assert models.checksums.keys() == {"vqgan.safetensors", "clip.safetensors"}

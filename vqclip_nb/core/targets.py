@@ -119,6 +119,9 @@ def sentences_of(settings: Settings) -> str:
 
 
 def warn_of_unknown_words(perceptor: Perceptor, settings: Settings) -> None:
-    """Warn of words that the perceptor never saw in training; it ignores them."""
-    if unknown := perceptor.unknown_in_words(sentences_of(settings)):
+    """Warn of words that the perceptor never saw in training: it replaces or ignores them."""
+    sentences = sentences_of(settings)
+    if replaced := perceptor.replaced_in_words(sentences):
+        warnings.warn(f"CLIP reads {replaced}.", stacklevel=3)
+    if unknown := perceptor.unknown_in_words(sentences):
         warnings.warn(f"{perceptor.name} never saw {unknown}: it paints the rest.", stacklevel=3)

@@ -187,7 +187,10 @@ def _batches(images: Sequence[Image.Image]) -> Iterator[np.ndarray]:
 def _aims(perceptor: Perceptor, name: str, prompts: Sequence[str]) -> Tensor:
     """For each prompt the weighted mean of its goals [P, E]; for one sentence a unit vector."""
     plans = {prompt: Settings(prompt=prompt) for prompt in prompts}
-    if unknown := perceptor.unknown_in_words(" ".join(map(sentences_of, plans.values()))):
+    sentences = " ".join(map(sentences_of, plans.values()))
+    if replaced := perceptor.replaced_in_words(sentences):
+        warnings.warn(f"{name} reads {replaced}.", stacklevel=3)
+    if unknown := perceptor.unknown_in_words(sentences):
         warnings.warn(f"{name} never saw {unknown}: it scores the other words.", stacklevel=3)
     aims = {}
     for prompt, plan in plans.items():

@@ -5,7 +5,6 @@ Loading is strict: every weight of the architecture must be present, finite and 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from torch import Tensor
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.safe_load import WeightsError, read_tensors, read_yaml
 from vqclip_nb.models.vqgan import Network
+from vqclip_nb.models.words import Words
 
 _KEPT = ("encoder.", "decoder.", "quantize.", "quant_conv.", "post_quant_conv.")
 _DISCRIMINATOR = "loss.discriminator."
@@ -156,10 +156,10 @@ def _check_finite(state: dict[str, Tensor], file: Path) -> None:
 
 
 def load_perceptor(file: Path) -> Perceptor:
-    """Load a CLIP from its weights and, if present, the `.words.json` beside them."""
-    words = file.with_suffix(".words.json")
-    known = json.loads(words.read_text(encoding="utf-8")) if words.is_file() else None
-    return build_perceptor(file.stem, read_tensors(file), file, words=known)
+    """Load a CLIP from its weights and, if present, the `words.json` beside them."""
+    table = file.with_name("words.json")
+    words = Words.load(table) if table.is_file() else None
+    return build_perceptor(file.stem, read_tensors(file), file, words=words)
 
 
 def build_perceptor(
@@ -167,12 +167,12 @@ def build_perceptor(
     state: dict[str, Tensor],
     file: Path,
     *,
-    words: list[str] | None = None,
+    words: Words | None = None,
     checked: bool = False,
 ) -> Perceptor:
     """Build a CLIP with the given weights, under OpenAI's key names; file: named in errors.
 
-    words: the words of its training captions, if known
+    words: the words of its training captions and what is near to them, if known
     checked: skip the check for non-finite values
     """
     if not checked:

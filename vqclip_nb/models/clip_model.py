@@ -6,7 +6,6 @@ arXiv 2103.00020. Only this module and `vqclip_nb.train` import `clip`.
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import warnings
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from vqclip_nb.models.half_precision import cast, through
+from vqclip_nb.models.words import Reading, Words
 
 with warnings.catch_warnings():  # every packaging of clip imports the deprecated pkg_resources
     warnings.simplefilter("ignore")
@@ -35,7 +35,7 @@ class Perceptor:
     """A frozen CLIP: embeds sentences and pictures in one space.
 
     model: a CLIP
-    words: the words of its training captions, or None if they are unknown
+    words: the words of its training captions and what is near to them, or None if they are unknown
     input_size: side of its input pictures, in pixels
     context_length: most tokens of a sentence, including the start and end tokens
     dtype: the data type of the image encoder
@@ -43,10 +43,10 @@ class Perceptor:
 
     dtype = torch.float32
 
-    def __init__(self, name: str, model: CLIP, words: list[str] | None = None) -> None:
+    def __init__(self, name: str, model: CLIP, words: Words | None = None) -> None:
         self.name = name
         self.model = _optimized(model.float().eval()).requires_grad_(False)
-        self._words = frozenset(words or ())
+        self._words = words
         self._set_input(self.model.visual.input_resolution, _MEAN, _STD)
         self.context_length: int = self.model.context_length
 
@@ -57,7 +57,7 @@ class Perceptor:
 
     @classmethod
     def from_state(
-        cls, name: str, state: dict[str, Tensor], words: list[str] | None = None
+        cls, name: str, state: dict[str, Tensor], words: Words | None = None
     ) -> Perceptor:
         """A CLIP with the weights `state`, under OpenAI's key names."""
         return cls(name, _build_clip(expand_tokens(state)), words)
@@ -91,8 +91,11 @@ class Perceptor:
         return self.model.text_projection.shape[1]
 
     def tokenize(self, text: str | list[str]) -> Tensor:
-        """Token ids [n, context_length]; longer texts are cut, with a warning that shows the rest."""
-        texts = [text] if isinstance(text, str) else list(text)
+        """Token ids [n, context_length] of the `known_part` of sentences.
+
+        Longer sentences are cut, with a warning that shows the rest.
+        """
+        texts = [self.known_part(t) for t in ([text] if isinstance(text, str) else text)]
         for sentence in texts:
             lost = self._cut_off(sentence)
             if lost:
@@ -126,26 +129,26 @@ class Perceptor:
 
     def known_words(self) -> list[str]:
         """The words of its training captions, sorted; empty if they are unknown."""
-        return sorted(self._words)
+        return sorted(self._words.known) if self._words else []
 
     def unknown_words(self, text: str) -> list[str]:
-        """Words of `text` that are not in `known_words`; empty if `known_words` is empty."""
-        if not self._words:
-            return []
-        return [word for word in _words_of(text) if word not in self._words]
+        """Words of `text` that it ignores, which have no near word; empty if `known_words` is."""
+        return self._read(text).unknown
+
+    def replaced_words(self, text: str) -> dict[str, str]:
+        """What it reads instead of words of `text`, e.g. {"limousine": "car"}.
+
+        Other forms and spellings of a known word are left out.
+        """
+        return self._read(text).replaced
 
     def known_part(self, text: str) -> str:
-        """The words of `text` that are in `known_words`; all of `text` if `known_words` is empty."""
-        if not self._words:
-            return text
-        return " ".join(word for word in _words_of(text) if word in self._words)
+        """What it reads of `text`: known words only; all of `text` if `known_words` is empty."""
+        return self._read(text).text
 
     def suggested_words(self, text: str) -> dict[str, list[str]]:
         """For each unknown word of `text`, up to three known words with a similar spelling."""
-        known = self.known_words()
-        return {
-            w: difflib.get_close_matches(w, known, cutoff=0.7) for w in self.unknown_words(text)
-        }
+        return {word: self._words.similar_spelling(word) for word in self.unknown_words(text)}
 
     def unknown_in_words(self, text: str) -> str:
         """The unknown words of `text` with their suggestions, to read; empty if it knows all."""
@@ -154,6 +157,13 @@ class Perceptor:
             meant = f" (did you mean {' or '.join(similar)}?)" if similar else ""
             unknown.append(f"{word!r}{meant}")
         return ", ".join(unknown)
+
+    def replaced_in_words(self, text: str) -> str:
+        """The replaced words of `text`, to read: "'limousine' as 'car'"; empty if there are none."""
+        return ", ".join(f"{w!r} as {near!r}" for w, near in self.replaced_words(text).items())
+
+    def _read(self, text: str) -> Reading:
+        return self._words.read(text) if self._words else Reading(text)
 
     def _cut_off(self, sentence: str) -> str:
         """The end of a sentence, which does not fit into the context."""
@@ -201,10 +211,6 @@ def _optimized(model: CLIP) -> CLIP:
                 setattr(module, after, nn.Identity())
     model.visual.to(memory_format=torch.channels_last)
     return model
-
-
-def _words_of(text: str) -> list[str]:
-    return "".join(c if c.isalnum() or c in "-'’" else " " for c in text.lower()).split()
 
 
 def expand_tokens(state: dict[str, Tensor]) -> dict[str, Tensor]:

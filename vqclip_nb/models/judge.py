@@ -10,7 +10,6 @@ pool. Its text encoder is CLIP's.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -19,6 +18,7 @@ from torchvision.ops import Conv2dNormActivation
 from vqclip_nb.models.clip_model import CLIP, AttentionPool2d, Perceptor, expand_tokens
 from vqclip_nb.models.loading import pick_device
 from vqclip_nb.models.safe_load import read_tensors
+from vqclip_nb.models.words import Words
 
 _FOLDER = Path(__file__).parent / "tiny"
 JUDGES = ("lite", "resnet")
@@ -82,19 +82,19 @@ def load_judge(device: str = "auto", *, name: str = "lite", folder: Path = _FOLD
 
     device: auto (cuda, else mps, else cpu), cpu, cuda or mps
     name: one of `JUDGES`
-    folder: of its weights
+    folder: of its weights and of `words.json`
     """
     if name not in JUDGES:
         raise ValueError(f"no judge is called {name!r}; there are: {', '.join(JUDGES)}")
     file = folder / f"judge_{name}.safetensors"
-    words = json.loads(file.with_suffix(".words.json").read_text(encoding="utf-8"))
+    words = Words.load(folder / "words.json")
     state = read_tensors(file)
     if "visual.blocks.0.layers.0.0.weight" not in state:
         return Perceptor.from_state(f"judge {name}", state, words).to(pick_device(device))
     return _with_lite_tower(f"judge {name}", state, words).to(pick_device(device))
 
 
-def _with_lite_tower(name: str, state: dict[str, Tensor], words: list[str]) -> Perceptor:
+def _with_lite_tower(name: str, state: dict[str, Tensor], words: Words) -> Perceptor:
     """A CLIP whose weights `visual.` are those of a `LiteTower`."""
     state = {name: tensor.float() for name, tensor in expand_tokens(state).items()}
     width, embed_dim = state["text_projection"].shape

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tomllib
 from dataclasses import fields
@@ -14,6 +13,7 @@ import torch
 from vqclip_nb.models.checkpoints import load_network
 from vqclip_nb.models.loading import load_models, pick_device
 from vqclip_nb.models.vqgan import VQGAN
+from vqclip_nb.models.words import Words
 from vqclip_nb.storage.files import write_file
 from vqclip_nb.train.finetune import FinetunePlan, finetune, painting_command
 from vqclip_nb.train.generator import GeneratorTrainer, smaller, write_vqgan, write_weights
@@ -89,7 +89,7 @@ def _add_finetune(commands) -> None:
 def _tiny(options: argparse.Namespace) -> int:
     """Train the requested parts within their time budgets and write their weights."""
     settings = tomllib.loads(options.settings.read_text(encoding="utf-8"))
-    every = [part for part in _PARTS if part != "compare"]
+    every = [part for part in _PARTS if part not in _ON_REQUEST]
     for part in every if options.part == "all" else [options.part]:
         minutes = options.minutes
         if minutes is None:
@@ -170,7 +170,8 @@ def _clip(settings: dict, work: Path, to: Path, minutes: float) -> None:
     pool, device = _pool(settings, work, "clip"), pick_device("auto")
     trainer = CLIPTrainer(settings["clip"], pool, PAIR, rivals=rivals, device=device)
     trainer.train(work / "clip.pt", minutes)
-    _write_clip(to / "clip.safetensors", trainer.average)
+    write_weights(to / "clip.safetensors", trainer.average.published())
+    write_file(to / "words.json", Words(trainer.average.words).to_json().encode())
 
 
 def _judges(settings: dict, work: Path, to: Path, minutes: float) -> None:
@@ -186,7 +187,7 @@ def _judges(settings: dict, work: Path, to: Path, minutes: float) -> None:
         trainer = CLIPTrainer(chosen, pool, JUDGE, visual=visual, device=device)
         share = chosen["minutes"] / total
         trainer.train(work / f"judge_{name}.pt", (minutes or total) * share)
-        _write_clip(to / f"judge_{name}.safetensors", trainer.average)
+        write_weights(to / f"judge_{name}.safetensors", trainer.average.published())
 
 
 def _draft(settings: dict, work: Path, to: Path, minutes: float) -> None:
@@ -228,7 +229,7 @@ def _report(settings: dict, work: Path, to: Path, minutes: float) -> None:
 
 
 def _compare(settings: dict, work: Path, to: Path, minutes: float) -> None:
-    """Write the comparison of presets; ignores the time budget and is not part of `all`."""
+    """Write the comparison of presets; ignores the time budget."""
     from vqclip_nb.models.judge import JUDGES, load_judge
     from vqclip_nb.train.battery import names_in
     from vqclip_nb.train.compare import Comparison
@@ -243,16 +244,18 @@ def _compare(settings: dict, work: Path, to: Path, minutes: float) -> None:
     print((work / "compare" / "compare.md").read_text(encoding="utf-8"))
 
 
+def _words(settings: dict, work: Path, to: Path, minutes: float) -> None:
+    """Find the near words for the known words of the trained CLIP; no training."""
+    from vqclip_nb.train.near_words import write_words
+
+    write_words(to / "words.json", **settings["words"])
+
+
 # in the order of training: each part may need the previous ones
 _PARTS = {"generator": _generator, "clip": _clip, "draft": _draft, "judges": _judges}
 _PARTS |= {"lesson_drawings": _lesson_drawings, "report": _report, "compare": _compare}
-
-
-def _write_clip(path: Path, model) -> None:
-    """Write the weights of a CLIP, and its list of known words beside them."""
-    write_weights(path, model.published())
-    words = json.dumps(model.words, ensure_ascii=False, indent=0)
-    write_file(path.with_suffix(".words.json"), words.encode())
+_PARTS |= {"words": _words}
+_ON_REQUEST = ("compare", "words")  # are not part of `all`
 
 
 if __name__ == "__main__":

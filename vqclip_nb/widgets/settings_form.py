@@ -106,11 +106,15 @@ class Form:
                 self._changed()
 
     def _hint(self, error: str) -> None:
-        """Show an error that belongs to no single field, and words that CLIP does not know."""
+        """Show an error that belongs to no single field, and how CLIP reads words it never saw."""
         texts = [self.fields[name].value for name in _TEXTS if name in self.fields]
-        unknown = self.perceptor.unknown_in_words(" ".join(texts)) if self.perceptor else ""
-        words = f" <b>Not in CLIP's vocabulary:</b> {html.escape(unknown)}" if unknown else ""
-        self.hint.value = (_in_red(error) if error else "") + words
+        hint = _in_red(error) if error else ""
+        if self.perceptor:
+            if replaced := self.perceptor.replaced_in_words(" ".join(texts)):
+                hint += f" CLIP reads {html.escape(replaced)}."
+            if unknown := self.perceptor.unknown_in_words(" ".join(texts)):
+                hint += f" <b>Not in CLIP's vocabulary:</b> {html.escape(unknown)}"
+        self.hint.value = hint
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
