@@ -17,7 +17,7 @@ from vqclip_nb.core.images import as_images
 from vqclip_nb.core.latents import stream
 from vqclip_nb.evaluation import scores
 from vqclip_nb.evaluation.scores import Score, as_table, score_pictures
-from vqclip_nb.models.draft import Chance, joined, thumbnail
+from vqclip_nb.models.draft_old import Chance, joined, thumbnail
 from vqclip_nb.pictures import as_png, portable
 
 APPLE = Path(__file__).parents[2] / "assets" / "picture.png"

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 import vqclip_nb as vq
 from vqclip_nb.core.latents import stream
-from vqclip_nb.models.draft import LAYOUTS, Chance, Draft, joined, thumbnail
+from vqclip_nb.models.draft_old import LAYOUTS, Chance, Draft, joined, thumbnail
 from vqclip_nb.train import drafts
 from vqclip_nb.train.captions import Description, Thing
 from vqclip_nb.train.drafts import DraftTrainer

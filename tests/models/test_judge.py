@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 import vqclip_nb as vq
 from vqclip_nb.core.latents import stream
-from vqclip_nb.models.draft import Chance, joined, thumbnail
+from vqclip_nb.models.draft_old import Chance, joined, thumbnail
 from vqclip_nb.models.judge import LiteTower
 
 THINGS = ["a red apple", "a snowman", "a cactus", "a penguin", "a heart", "a star", "a tree"]

@@ -19,7 +19,7 @@ from vqclip_nb.models.checkpoints import (
 )
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.download import sha256_of
-from vqclip_nb.models.draft import Draft
+from vqclip_nb.models.draft_old import Draft
 from vqclip_nb.models.half_precision import pick_precision
 from vqclip_nb.models.open_clip import PREFIX, check_name, load_open_clip
 from vqclip_nb.models.registry import (

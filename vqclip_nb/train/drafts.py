@@ -17,7 +17,7 @@ from clip import tokenize
 from torch import Tensor
 from torch.nn import functional as F
 
-from vqclip_nb.models.draft import (
+from vqclip_nb.models.draft_old import (
     CONTEXT,
     FIRST,
     GROUND,

@@ -6,10 +6,11 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from vqclip_nb.train.captions import COLOURS as RGB
-from vqclip_nb.train.captions import without_colours
-from vqclip_nb.train.compositions import relations
-from vqclip_nb.train.compositions.casting import (
+from vqclip_nb.models.draft import relations
+from vqclip_nb.models.draft.composition import BACKGROUNDS, Composition, Item
+from vqclip_nb.models.draft.habitats import place_for
+from vqclip_nb.models.draft.paint import RGB, Sprite
+from vqclip_nb.models.draft.roles import (
     CANOPIES,
     CONTAINERS,
     EATEN,
@@ -21,15 +22,11 @@ from vqclip_nb.train.compositions.casting import (
     RIDERS,
     SUPPORTS,
     VESSELS,
-    Cast,
-    countable,
-    manner,
-    place_for,
 )
-from vqclip_nb.train.compositions.composition import BACKGROUNDS, Composition, Item
-from vqclip_nb.train.compositions.paint import Sprite
-from vqclip_nb.train.compositions.stage import Figure, Stage
-from vqclip_nb.train.compositions.things import Thing, all_things
+from vqclip_nb.models.draft.stage import Figure, Stage
+from vqclip_nb.models.draft.things import Thing, all_things
+from vqclip_nb.train.captions import without_colours
+from vqclip_nb.train.compositions.casting import Cast, countable, manner
 from vqclip_nb.train.places import Ground, Place, draw_place, random_place, traits
 
 _SHARES = {

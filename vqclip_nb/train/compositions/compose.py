@@ -7,11 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from vqclip_nb.models.styles import COLOURLESS, STYLES, in_style
-from vqclip_nb.train.compositions.arrange import Arrangement, arrange
-from vqclip_nb.train.compositions.casting import Cast
-from vqclip_nb.train.compositions.composition import Composition
-from vqclip_nb.train.compositions.paint import (
+from vqclip_nb.models.draft.composition import Composition
+from vqclip_nb.models.draft.paint import (
     Sprite,
     lit,
     paste,
@@ -19,6 +16,9 @@ from vqclip_nb.train.compositions.paint import (
     recoloured,
     resized,
 )
+from vqclip_nb.models.styles import COLOURLESS, STYLES, in_style
+from vqclip_nb.train.compositions.arrange import Arrangement, arrange
+from vqclip_nb.train.compositions.casting import Cast
 
 _SEEN = 0.3  # share of a thing's own colours that no night hides, or it would be lost in the dark
 

@@ -10,7 +10,7 @@ import random
 import re
 from dataclasses import dataclass, fields, replace
 
-from vqclip_nb.train.places.place import KINDS, NAMES, Place, possible
+from vqclip_nb.models.draft.place import KINDS, NAMES, Place, possible
 
 TRAITS = tuple(field.name for field in fields(Place))  # what a caption can say or leave out
 

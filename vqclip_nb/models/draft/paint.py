@@ -10,8 +10,24 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
-from vqclip_nb.train.captions import COLOURS as RGB
-
+RGB: dict[str, tuple[float, float, float]] = {  # of the named colours, in [0,1]
+    "red": (0.86, 0.15, 0.16),
+    "orange": (0.97, 0.55, 0.13),
+    "yellow": (0.98, 0.85, 0.20),
+    "green": (0.20, 0.66, 0.30),
+    "dark green": (0.08, 0.36, 0.18),
+    "turquoise": (0.20, 0.75, 0.73),
+    "light blue": (0.60, 0.82, 0.95),
+    "blue": (0.16, 0.40, 0.85),
+    "dark blue": (0.07, 0.13, 0.42),
+    "purple": (0.50, 0.22, 0.65),
+    "pink": (0.97, 0.60, 0.74),
+    "brown": (0.48, 0.30, 0.17),
+    "beige": (0.93, 0.86, 0.72),
+    "grey": (0.55, 0.56, 0.58),
+    "black": (0.06, 0.06, 0.07),
+    "white": (0.97, 0.97, 0.97),
+}
 _LUMA = np.float32((0.299, 0.587, 0.114))  # Rec. 601
 
 
