@@ -18,7 +18,7 @@ from vqclip_nb.models.draft.place import (
     random_place,
 )
 from vqclip_nb.train.places.drawing import draw_place
-from vqclip_nb.train.places.words import TRAITS, describe, other, phrase, traits, vocabulary
+from vqclip_nb.train.places.words import TRAITS, describe, other, phrase, phrase_table, traits, vocabulary
 
 __all__ = [
     "NAMES",
@@ -34,6 +34,7 @@ __all__ = [
     "draw_place",
     "other",
     "phrase",
+    "phrase_table",
     "possible",
     "random_place",
     "traits",
