@@ -26,7 +26,7 @@ _RELATIONS = {
     "underneath": "below", "on": "on", "on top of": "on", "upon": "on", "atop": "on", "in": "in",
     "inside": "in", "inside of": "in", "in front of": "in front of", "behind": "behind",
     "between": "between", "wearing": "wearing", "riding": "riding", "riding on": "riding",
-    "holding": "holding", "carrying": "holding", "with": "with",
+    "holding": "holding", "carrying": "holding", "with": "with", "of": "of",
 }  # fmt: skip
 _SIZES = {"small": "small", "tiny": "small", "little": "small", "large": "large", "big": "large"}
 _SIZES |= {"huge": "large", "giant": "large", "enormous": "large"}
@@ -51,7 +51,7 @@ _PLACES = {
     "in|trees": ("forest", ""), "over|clouds": ("sky", "fly"), "above|clouds": ("sky", "fly"),
     "in|clouds": ("sky", "fly"), "on the|snow": ("snow", ""), "through the|snow": ("snow", ""),
     "|fields": ("meadow", ""), "in|orbit": ("space", "fly"), "|cliff": ("mountains", ""),
-    "|shelf": ("room", ""),
+    "|city street": ("city", ""), "|snow": ("snow", ""), "on|mars": ("space", "stand"),
 }  # fmt: skip
 _TRAITS = (
     *(("storm", "weather", "storm"), ("thunder", "weather", "storm"), ("raining", "weather", "rain")),
@@ -63,7 +63,7 @@ _TRAITS = (
     *(("autumn", "season", "autumn"), ("under moon", "time", "night"), ("snowfall", "weather", "snow")),
     *(("under clouds", "weather", "cloudy"), ("twilight", "time", "sunset"), ("sunrise", "time", "dawn")),
     *(("sunset", "time", "sunset"), ("sunlight", "time", "day"), ("sunshine", "time", "day")),
-    *(("moonrise", "time", "night"), ("in snow falling", "weather", "snow")),
+    *(("with stars", "time", "night"), ("with moon", "time", "night"), ("moonrise", "time", "night")),
 )
 
 

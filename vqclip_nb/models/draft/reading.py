@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from vqclip_nb.models.draft.composition import Composition, Item
 from vqclip_nb.models.draft.phrases import Match, Phrases, words_of
 from vqclip_nb.models.draft.place import Place
-from vqclip_nb.models.draft.roles import CANOPIES, HELD, MOUNTS, RIDERS, names_of
+from vqclip_nb.models.draft.roles import CANOPIES, CONTAINERS, HELD, MOUNTS, RIDERS, names_of
 from vqclip_nb.models.draft.things import all_things, things_called
 
 MOST = 4  # things in a picture, not counting several of the same
@@ -21,6 +21,7 @@ _PARTS_OF_DAY = (["day"], ["night"], ["morning"], ["evening"])
 _AT = ("in", "on", "near", "above", "in front of")
 _PLURAL = {1: 3, 2: 2, 3: 2, 4: 1}  # by the number of items: how many "apples" are
 _CANOPIES, _MOUNTS = frozenset(names_of(CANOPIES)), frozenset(names_of(MOUNTS))
+_CONTAINERS = frozenset(names_of(CONTAINERS + ";vase;glass;jar"))
 _HELD, _RIDERS = frozenset(names_of(HELD)), frozenset(names_of(RIDERS))
 
 
@@ -120,9 +121,12 @@ class _Reader:
         return True
 
     def _relation(self, match: Match, at: int, _) -> bool:
-        if match.meaning.value == "and" and self.relation:
-            return True  # after a comma
-        self.relation = match.meaning.value
+        relation = match.meaning.value
+        if relation == "of":  # a bowl of oranges
+            full = self.found and self.found[-1].item.name in _CONTAINERS
+            relation = "with" if full else self.relation
+        if relation != "and" or not self.relation:  # "and" after a comma
+            self.relation = relation
         return True
 
     def _number(self, match: Match, at: int, _) -> bool:
@@ -303,6 +307,8 @@ class _Reader:
             pair = found[first : first + 2]
             found[:] = [*pair, *(each for each in found if each not in pair)]
         relation = found[1].relation or "and"
+        if relation == "with" and found[0].item.name in _CONTAINERS:
+            found[:2], relation = [found[1], found[0]], "in"
         if relation == "between":
             found[1].item = replace(found[1].item, number=2)
         return _resolved(relation, found[0].item, found[1].item)
