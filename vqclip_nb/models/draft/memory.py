@@ -1,0 +1,186 @@
+"""What the draft remembers: drawings and places as codes of the VQGAN.
+
+As in retrieval-augmented synthesis (Blattmann et al., arXiv 2204.11824), a picture is put together
+from remembered examples. They are stored as codes, a fiftieth of their pixels' size, and the VQGAN's
+decoder draws them. A drawing also has a mask, because codes have no transparency.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from vqclip_nb.models.draft.place import Place, Region, check
+from vqclip_nb.models.draft.things import all_things
+from vqclip_nb.models.vqgan import VQGAN
+
+MASK = 64  # side of a mask
+HOWS = ("stand", "afloat", "fly", "swim")  # the regions of a place, in the order of the file
+_LEVELS = 3  # of opacity, above 0
+_MOST = 20_000  # drawings or places in a file
+_SHAPES = {"codes": 3, "silhouettes": 1, "masks": 1, "place_codes": 3, "regions": 3, "light": 2}
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Remembered drawings and places.
+
+    codes: [N, s, s] of each drawing, in the middle of a square that its colours fill
+    masks: uint8 [N, MASK, MASK], opacity
+    things: of each drawing, its thing's index in `all_things()`
+    silhouettes: of each drawing, whether it has a single colour, which may be changed
+    places: of each remembered place, what it is; some are there twice
+    place_codes: [M, h, w]
+    regions: [M, 4, 6], the fields of the regions in the order of `HOWS`, NaN for no region
+    light: [M, 4], factors of red, green and blue, and how dark shadows are
+    """
+
+    codes: Tensor
+    masks: np.ndarray
+    things: tuple[int, ...]
+    silhouettes: tuple[bool, ...]
+    places: tuple[Place, ...]
+    place_codes: Tensor
+    regions: np.ndarray
+    light: np.ndarray
+
+    @classmethod
+    def unpack(
+        cls, tensors: dict[str, Tensor], drawings: list[str], places: list[list], codes: int
+    ) -> Memory:
+        """Build a memory from the tensors of `draft.safetensors` and the names of `draft.json`.
+
+        drawings: of each drawing the part and the name of its thing, "whole dog"
+        places: of each place its name, time, weather and season
+        codes: size of the VQGAN's codebook
+
+        Raises ValueError if something is missing, has another shape or is out of range.
+        """
+        for name, dimensions in _SHAPES.items():
+            if name not in tensors or tensors[name].ndim != dimensions:
+                raise ValueError(f"{name!r} is missing or has not {dimensions} dimensions")
+        number, there = len(drawings), len(places)
+        lengths = [len(tensors[n]) for n in ("codes", "silhouettes", "place_codes", "regions")]
+        if lengths != [number, number, there, there] or not 0 < max(number, there) <= _MOST:
+            raise ValueError("the numbers of drawings or places differ")
+        if tensors["regions"].shape[1:] != (4, 6) or tensors["light"].shape != (there, 4):
+            raise ValueError("the regions or the light of the places have another shape")
+        for name in ("codes", "place_codes"):
+            if tensors[name].long().max() >= codes or tensors[name].long().min() < 0:
+                raise ValueError(f"{name!r} holds codes that the VQGAN does not have")
+        return cls(
+            tensors["codes"].long(),
+            _unpack_masks(tensors["masks"], number),
+            _things_named(drawings),
+            tuple(tensors["silhouettes"].bool().tolist()),
+            tuple(_place(fields) for fields in places),
+            tensors["place_codes"].long(),
+            tensors["regions"].float().numpy(),
+            tensors["light"].float().clamp(0, 1).numpy(),
+        )
+
+    @cached_property
+    def of(self) -> Mapping[int, tuple[int, ...]]:
+        """The drawings of each thing."""
+        found: dict[int, tuple[int, ...]] = {}
+        for drawing, thing in enumerate(self.things):
+            found[thing] = (*found.get(thing, ()), drawing)
+        return found
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """Width and height [N, 2] of each drawing, in cells of its mask."""
+        return np.array([self.alpha(drawing).shape[::-1] for drawing in range(len(self.masks))])
+
+    @cached_property
+    def of_place(self) -> Mapping[Place, tuple[int, ...]]:
+        """The indices of each place in the memory."""
+        found: dict[Place, tuple[int, ...]] = {}
+        for index, place in enumerate(self.places):
+            found[place] = (*found.get(place, ()), index)
+        return found
+
+    def _box(self, drawing: int) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom of what is not transparent, in cells of the mask."""
+        seen = self.masks[drawing] > 0
+        (top, bottom), (left, right) = (
+            np.flatnonzero(seen.any(axis))[[0, -1]] if seen.any() else (0, MASK - 1)
+            for axis in (1, 0)
+        )
+        return int(left), int(top), int(right) + 1, int(bottom) + 1
+
+    def alpha(self, drawing: int) -> np.ndarray:
+        """The opacity of a drawing without its margins: uint8 [h, w], in cells of the mask."""
+        left, top, right, bottom = self._box(drawing)
+        return self.masks[drawing, top:bottom, left:right]
+
+    def draw_things(self, vqgan: VQGAN, drawings: list[int]) -> dict[int, Image.Image]:
+        """Decode drawings in one batch: RGB pictures without the margins, by drawing."""
+        each = sorted(set(drawings))
+        if not each:
+            return {}
+        pictures = decoded(vqgan, self.codes[each])
+        cell = pictures.shape[1] / MASK
+        return {
+            drawing: Image.fromarray(picture).crop(
+                tuple(round(edge * cell) for edge in self._box(drawing))
+            )
+            for drawing, picture in zip(each, pictures, strict=True)
+        }
+
+    def region(self, index: int, how: str) -> Region | None:
+        """Where things stand, float, fly or swim in a remembered place; None if nowhere."""
+        fields = self.regions[index, HOWS.index(how)]
+        return None if np.isnan(fields).any() else Region(*fields.tolist())
+
+
+def decoded(vqgan: VQGAN, codes: Tensor) -> np.ndarray:
+    """Decode codes [n, h, w] to pictures, uint8 [n, h*f, w*f, 3]."""
+    with torch.no_grad():
+        z = vqgan.codebook[codes.to(vqgan.device)].permute(0, 3, 1, 2)  # (n, C, h, w)
+        x = vqgan.decode(z.contiguous()).permute(0, 2, 3, 1)  # (n, H, W, 3)
+        return (x * 255).round().to(torch.uint8).cpu().numpy()
+
+
+def pack_masks(masks: np.ndarray) -> Tensor:
+    """Compress masks, uint8 [N, MASK, MASK], to bytes; four levels of opacity remain."""
+    levels = np.rint(masks.astype(np.float32) * (_LEVELS / 255)).astype(np.uint8)
+    quarters = levels.reshape(len(masks), MASK, MASK // 4, 4)
+    packed = (quarters << np.array([0, 2, 4, 6], np.uint8)).sum(-1).astype(np.uint8)
+    return torch.frombuffer(bytearray(zlib.compress(packed.tobytes(), 9)), dtype=torch.uint8)
+
+
+def _unpack_masks(data: Tensor, number: int) -> np.ndarray:
+    size = number * MASK * MASK // 4
+    unpacker = zlib.decompressobj()
+    try:
+        packed = unpacker.decompress(data.to(torch.uint8).numpy().tobytes(), size + 1)
+    except zlib.error as error:
+        raise ValueError(f"the masks cannot be decompressed: {error}") from error
+    if len(packed) != size:
+        raise ValueError("the masks are not those of the drawings")
+    quarters = np.frombuffer(packed, np.uint8).reshape(number, MASK, MASK // 4, 1)
+    levels = quarters >> np.array([0, 2, 4, 6], np.uint8) & _LEVELS
+    return (levels.reshape(number, MASK, MASK) * (255 // _LEVELS)).astype(np.uint8)
+
+
+def _things_named(drawings: list[str]) -> tuple[int, ...]:
+    index = {f"{thing.part} {thing.name}": i for i, thing in enumerate(all_things())}
+    if unknown := [name for name in drawings if name not in index]:
+        raise ValueError(f"there is no thing {unknown[0]!r}")
+    return tuple(index[name] for name in drawings)
+
+
+def _place(fields: list) -> Place:
+    if not isinstance(fields, list) or len(fields) != 4:
+        raise ValueError(f"{fields!r} is no place with time, weather and season")
+    place = Place(*fields)
+    check(place)
+    return place
