@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from vqclip_nb.models.draft.composition import BACKGROUNDS
+from vqclip_nb.models.draft.paint import RGB
 from vqclip_nb.models.draft.place import NAMES, SEASONS, TIMES, WEATHERS
 from vqclip_nb.models.draft.things import all_things
 
@@ -33,7 +33,7 @@ _SIZES |= {"huge": "large", "giant": "large", "enormous": "large"}
 _NUMBERS = {"two": 2, "2": 2, "three": 3, "3": 3, "four": 4, "4": 4, "five": 5, "5": 5}
 _NUMBERS |= {"couple of": 2, "pair of": 2, "several": 4, "six": 5, "seven": 5, "group of": 4}
 _NUMBERS |= {"flock of": 5, "herd of": 5}
-_COLOURS = {name: name for name in BACKGROUNDS} | {"gray": "grey", "violet": "purple"}
+_COLOURS = {name: name for name in RGB} | {"gray": "grey", "violet": "purple"}
 _COLOURS |= {"golden": "yellow", "blond": "yellow", "cyan": "turquoise", "teal": "turquoise"}
 _KINDS = {
     "portrait": "portrait", "close-up": "portrait", "close up": "portrait", "up close": "portrait",
@@ -54,16 +54,36 @@ _PLACES = {
     "|city street": ("city", ""), "|snow": ("snow", ""), "on|mars": ("space", "stand"),
 }  # fmt: skip
 _TRAITS = (
-    *(("storm", "weather", "storm"), ("thunder", "weather", "storm"), ("raining", "weather", "rain")),
-    *(("rainstorm", "weather", "rain"), ("blizzard", "weather", "snow"), ("dusk", "time", "sunset")),
+    *(
+        ("storm", "weather", "storm"),
+        ("thunder", "weather", "storm"),
+        ("raining", "weather", "rain"),
+    ),
+    *(
+        ("rainstorm", "weather", "rain"),
+        ("blizzard", "weather", "snow"),
+        ("dusk", "time", "sunset"),
+    ),
     *(("snowing", "weather", "snow"), ("daylight", "time", "day"), ("evening", "time", "sunset")),
     *(("dawn", "time", "dawn"), ("morning", "time", "dawn"), ("night", "time", "night")),
     *(("midnight", "time", "night"), ("moonlight", "time", "night"), ("day", "time", "day")),
     *(("starry", "time", "night"), ("winter", "season", "winter"), ("spring", "season", "spring")),
-    *(("autumn", "season", "autumn"), ("under moon", "time", "night"), ("snowfall", "weather", "snow")),
-    *(("under clouds", "weather", "cloudy"), ("twilight", "time", "sunset"), ("sunrise", "time", "dawn")),
+    *(
+        ("autumn", "season", "autumn"),
+        ("under moon", "time", "night"),
+        ("snowfall", "weather", "snow"),
+    ),
+    *(
+        ("under clouds", "weather", "cloudy"),
+        ("twilight", "time", "sunset"),
+        ("sunrise", "time", "dawn"),
+    ),
     *(("sunset", "time", "sunset"), ("sunlight", "time", "day"), ("sunshine", "time", "day")),
-    *(("with stars", "time", "night"), ("with moon", "time", "night"), ("moonrise", "time", "night")),
+    *(
+        ("with stars", "time", "night"),
+        ("with moon", "time", "night"),
+        ("moonrise", "time", "night"),
+    ),
 )
 
 

@@ -335,7 +335,19 @@ def _resolved(relation: str, first: Item, second: Item) -> str:
     return relation
 
 
-_ORDER = ("style", "at", "colour", "trait", "over", "thing", "plural", "place", "kind", "size", "number")
+_ORDER = (
+    "style",
+    "at",
+    "colour",
+    "trait",
+    "over",
+    "thing",
+    "plural",
+    "place",
+    "kind",
+    "size",
+    "number",
+)
 _ORDER += ("background", "relation")
 _HANDLERS = {
     "style": _Reader._style,

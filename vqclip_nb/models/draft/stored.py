@@ -12,6 +12,8 @@ from vqclip_nb.models.draft.memory import Memory
 from vqclip_nb.models.draft.phrases import Phrases
 from vqclip_nb.models.draft.reading import read
 from vqclip_nb.models.safe_load import WeightsError, read_tensors
+from vqclip_nb.models.styles.filters import STYLES
+from vqclip_nb.models.styles.words import SYNONYMS
 
 _LARGEST = 4 * 2**20  # bytes of the table
 
@@ -39,7 +41,7 @@ def load_draft(path: Path, codes: int) -> Draft:
     try:
         drawings, places = _list(table, "drawings"), _list(table, "places_in_memory")
         memory = Memory.unpack(tensors, drawings, places, codes)
-        return Draft(memory, Phrases.build(table, _styles()))
+        return Draft(memory, Phrases.build(table, {style: style for style in STYLES} | SYNONYMS))
     except (ValueError, TypeError) as error:
         raise WeightsError(
             f"{path} is no draft of this VQGAN: {error}. Write it again with "

@@ -18,7 +18,15 @@ from vqclip_nb.models.draft.place import (
     random_place,
 )
 from vqclip_nb.train.places.drawing import draw_place
-from vqclip_nb.train.places.words import TRAITS, describe, other, phrase, phrase_table, traits, vocabulary
+from vqclip_nb.train.places.words import (
+    TRAITS,
+    describe,
+    other,
+    phrase,
+    phrase_table,
+    traits,
+    vocabulary,
+)
 
 __all__ = [
     "NAMES",

@@ -417,7 +417,7 @@ def phrase_table() -> dict:
     traits: lists of a phrase, a trait and its value; in "sky" only of adjectives of the sky, in
         "over" only of what can be over a place
     """
-    traits_of = {value: "time" for value in TIMES} | {value: "weather" for value in WEATHERS}
+    traits_of = dict.fromkeys(TIMES, "time") | dict.fromkeys(WEATHERS, "weather")
     traits_of |= {value: "season" for value in SEASONS if value}
     groups = {
         "adjectives": (_ADJECTIVES, _CLEAR, _OF_A_DAY),
