@@ -159,11 +159,10 @@ def _judge(settings: dict, work: Path, to: Path, minutes: float) -> None:
 
 
 def _draft(settings: dict, work: Path, to: Path, minutes: float) -> None:
-    from vqclip_nb.train.drafts import DraftTrainer
+    """Write the memory of the draft; no training."""
+    from vqclip_nb.train.draft_memory import write_draft
 
-    trainer = DraftTrainer(settings["draft"], _artwork(settings, work), pick_device("auto"))
-    trainer.train(work / "draft.pt", minutes)
-    write_weights(to / "draft.safetensors", trainer.draft.state_dict())
+    write_draft(to, _trained(to), _drawn(settings, work), **settings["draft"])
 
 
 def _generator(settings: dict, work: Path, to: Path, minutes: float) -> None:

@@ -18,7 +18,7 @@ from safetensors.torch import save
 from torch import Tensor
 from tqdm import tqdm
 
-from vqclip_nb.models.draft.memory import HOWS, MASK, pack_masks
+from vqclip_nb.models.draft.memory import HOWS, MASK, decoded, pack_masks
 from vqclip_nb.models.draft.paint import resized
 from vqclip_nb.models.draft.place import NAMES, Ground, Place, possible
 from vqclip_nb.models.draft.things import all_things
@@ -45,13 +45,17 @@ def write_draft(
     Both are rounded down to multiples of the VQGAN's factor.
     """
     side, height = (length // vqgan.factor * vqgan.factor for length in (side, height))
-    chosen = [drawing for thing in sorted(drawings.of) for drawing in _chosen(drawings, thing)]
-    squares = [square(drawings.picture(drawing), side) for drawing in tqdm(chosen, "drawings")]
+    every = sorted(drawing for each in drawings.of.values() for drawing in each)
+    squares = [square(drawings.picture(drawing), side) for drawing in tqdm(every, "drawings")]
+    codes = _encoded(vqgan, [picture for picture, _ in squares])
+    errors = dict(zip(every, _errors(vqgan, codes, squares), strict=True))
+    chosen = [d for thing in sorted(drawings.of) for d in _chosen(drawings, thing, errors)]
+    rows = [every.index(drawing) for drawing in chosen]
     size = round(_ASPECT * height / vqgan.factor) * vqgan.factor, height
     places = [(place, draw_place(place, size, rng)) for place, rng in tqdm(_variants(), "places")]
     tensors = {
-        "codes": _encoded(vqgan, [picture for picture, _ in squares]),
-        "masks": pack_masks(np.stack([mask for _, mask in squares])),
+        "codes": codes[rows],
+        "masks": pack_masks(np.stack([squares[row][1] for row in rows])),
         "silhouettes": torch.from_numpy(drawings.silhouette[chosen].astype(np.uint8)),
         "place_codes": _encoded(vqgan, [ground.without_things() for _, ground in places]),
         "regions": torch.tensor([_regions(ground) for _, ground in places]).half(),
@@ -69,19 +73,43 @@ def write_draft(
     write_file(folder / "draft.json", text.encode())
 
 
-def _chosen(drawings: Drawings, thing: int) -> list[int]:
-    """Up to three drawings: the one that is most like the others, then other colours."""
+def _errors(
+    vqgan: VQGAN, codes: Tensor, squares: list[tuple[np.ndarray, np.ndarray]]
+) -> list[float]:
+    """How far each decoded drawing is from the original: mean difference in its mask."""
+    errors = []
+    for start in tqdm(range(0, len(codes), _CHUNK), "decoding"):
+        pictures = decoded(vqgan, codes[start : start + _CHUNK].long())
+        for picture, (wanted, mask) in zip(pictures, squares[start:], strict=False):
+            inside = _opacity(mask, len(picture))
+            difference = np.abs(picture.astype(np.float32) - wanted).mean(-1)
+            errors.append(float((difference * inside).sum() / max(inside.sum(), 1)))
+    return errors
+
+
+def _opacity(mask: np.ndarray, side: int) -> np.ndarray:
+    """A mask as opacity in [0,1], [side, side]."""
+    image = Image.fromarray(mask).resize((side, side), Image.Resampling.BILINEAR)
+    return np.asarray(image, np.float32) / 255
+
+
+def _chosen(drawings: Drawings, thing: int, errors: dict[int, float]) -> list[int]:
+    """Up to three drawings: the best one, then others in other colours.
+
+    A good drawing is like the others of the thing, and the VQGAN reproduces it well.
+    """
     each = list(drawings.of[thing])
     number = min(_MOST, (len(each) + 2) // 2)
     small = np.stack([_thumbnail(drawings.picture(drawing)) for drawing in each])  # (n, 16, 16, 4)
     flat = small.reshape(len(each), -1)
-    distances = np.abs(flat[:, None] - flat[None]).mean(-1)  # (n, n)
-    chosen = [int(distances.sum(0).argmin())]
-    # what looks like no other drawing is often a poor one
-    near = np.argsort(distances.sum(0))[: max(number, round(0.7 * len(each)))]
+    unlike = np.abs(flat[:, None] - flat[None]).mean(-1).sum(0)  # (n,)
+    wrong = np.array([errors[drawing] for drawing in each])
+    poor = unlike / max(unlike.mean(), 1e-6) + wrong / wrong.mean()
+    chosen = [int(poor.argmin())]
+    good = np.argsort(poor)[: max(number, round(0.6 * len(each)))].tolist()
     means = small[..., :3].sum((1, 2)) / small[..., 3:].sum((1, 2))  # (n, 3)
     while len(chosen) < number:
-        left = [int(i) for i in near if i not in chosen]
+        left = [i for i in good if i not in chosen]
         apart = [np.abs(means[i] - means[chosen]).sum(-1).min() for i in left]
         chosen.append(left[int(np.argmax(apart))])
     return [each[i] for i in chosen]

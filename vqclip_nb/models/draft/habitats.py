@@ -73,3 +73,68 @@ def place_for(things: list[Thing], how: str, rng: random.Random) -> Place:
     same = {thing.name for thing in things} | {f"{thing.name}s" for thing in things}
     names = [name for name in names if name not in same] or names  # no volcano at a volcano
     return random_place(rng, rng.choice(names))
+
+
+# Where people expect a thing if a sentence does not say it; things of other kinds are expected on a
+# plain ground.
+_USUAL = {
+    "building": "hills;meadow", "vehicle/land": "road", "vehicle/water": "sea",
+    "vehicle/air": "sky", "animal/land": "meadow;hills", "animal/air": "sky",
+    "animal/water": "under water", "person": "meadow;park;village", "celestial": "sky",
+    "weather": "sky", "nature": "meadow;hills", "furniture": "room",
+}  # fmt: skip
+_USUAL_OF = {
+    "beach": "lighthouse;crab;turtle;beach umbrella;surfboard;beach ball;pirate;seagull",
+    "hills": "castle;japanese castle;windmill;wind turbine;knight;watchtower;tower;radio tower",
+    "village": "church;houses;house;cottage;townhouse;shop;clock tower;well;fountain;haunted house",
+    "city": "skyscraper;office building;hotel;apartment building;bank;hospital;police car;taxi;"
+    "bus;traffic light;tokyo tower;robot;stadium;fire station;superhero;tram;trolleybus;pigeon",
+    "forest": "deer;bear;fox;wolf;squirrel;hedgehog;mushroom house;fairy house;owl;wild boar;"
+    "fawn;raccoon;badger;tent;campfire;log cabin;fairy;elf;ogre;toadstool;mushroom;beaver;logs",
+    "farm": "barn;cow;pig;hen;rooster;goat;tractor;scarecrow;chick;bull;donkey;turkey;goose;farmer",
+    "garden": "butterfly;bee;snail;wheelbarrow;hummingbird;ladybug;dragonfly;peacock;caterpillar",
+    "desert": "camel;cactus;scorpion;lizard;tepee;oil pump;sphinx",
+    "savanna": "lion;elephant;giraffe;zebra;rhinoceros;cheetah;ostrich;antelope;leopard",
+    "jungle": "monkey;gorilla;parrot;tiger;orangutan;snake;dinosaur;baboon;t-rex;stegosaurus;"
+    "triceratops;sloth",
+    "snow": "penguin;polar bear;seal;snowman;igloo;sledge;skier;snowboarder;santa claus;mammoth;"
+    "reindeer;figure skater",
+    "pond": "frog;duck;swan;lotus;otter;flamingo",
+    "river": "bridge;canoe;crocodile;hippopotamus;water mill;rowing boat",
+    "sea": "whale;surfer;wave;shark fin;sailboat",
+    "space": "astronaut;rocket;satellite;space shuttle;planet;saturn;jupiter;earth;venus;meteor;"
+    "alien;mars",
+    "mountains": "temple;pagoda;dragon;llama;chalet;eagle;yeti;train;steam train;monorail",
+    "meadow": "tree;oak;autumn tree;bare tree;fruit tree;willow tree;pine tree;horse;sheep;rabbit",
+    "beach;island": "palm tree", "park": "bench;dog;poodle;bulldog;runner;skater",
+}  # fmt: skip
+_USUALLY = {name: home for home, names in _USUAL_OF.items() for name in names.split(";")}
+# Times at which these are seen, if a sentence does not say one.
+NIGHTLY = frozenset(
+    [
+        "moon",
+        "full moon",
+        "crescent moon",
+        "half moon",
+        "moon and stars",
+        "star",
+        "shooting star",
+        "ghost",
+        "bat",
+        "haunted house",
+        "campfire",
+        "fireworks",
+        "werewolf",
+        "vampire",
+    ]
+)
+
+
+def usual_places(things: list[Thing]) -> tuple[str, ...]:
+    """The names of places where people expect these; none if they expect a plain ground."""
+    largest = max(things, key=lambda thing: thing.size)
+    own, general = _USUALLY.get(largest.name), _USUAL.get(largest.kind)
+    if largest.kind == "plant" and largest.size >= 2:
+        general = "meadow"
+    places = own or general if largest.part == "whole" else None
+    return tuple(places.split(";")) if places else ()

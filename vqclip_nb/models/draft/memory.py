@@ -7,9 +7,11 @@ decoder draws them. A drawing also has a mask, because codes have no transparenc
 
 from __future__ import annotations
 
+import math
+import random
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,13 +19,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from vqclip_nb.models.draft.place import Place, Region, check
+from vqclip_nb.models.draft.place import Ground, Place, Region, check
 from vqclip_nb.models.draft.things import all_things
 from vqclip_nb.models.vqgan import VQGAN
 
 MASK = 64  # side of a mask
 HOWS = ("stand", "afloat", "fly", "swim")  # the regions of a place, in the order of the file
 _LEVELS = 3  # of opacity, above 0
+_LOWEST = 0.75  # height of a place that a wide picture shows at least
 _MOST = 20_000  # drawings or places in a file
 _SHAPES = {"codes": 3, "silhouettes": 1, "masks": 1, "place_codes": 3, "regions": 3, "light": 2}
 
@@ -135,10 +138,85 @@ class Memory:
             for drawing, picture in zip(each, pictures, strict=True)
         }
 
+    def draw_place(
+        self, vqgan: VQGAN, index: int, size: tuple[int, int], how: str, rng: random.Random
+    ) -> Ground:
+        """Decode a place for a picture of (width, height) pixels.
+
+        how: the region that must be in the picture, one of `HOWS`
+
+        A narrow picture shows a part of it, and a wide one less of the sky; beyond an aspect of
+        2:1, its mirror image continues at the sides.
+        """
+        codes, aspect = self.place_codes[index], size[0] / size[1]
+        rows, columns = codes.shape
+        across = min(aspect * rows, columns)  # what is shown, in codes
+        shown = math.ceil(across)
+        start = self._start(index, shown / columns, how, rng)
+        picture = decoded(vqgan, codes[None, :, start : start + shown])[0]
+        high = min(max(columns / rows / aspect, _LOWEST), 1.0) if shown == columns else 1.0
+        top = 0.65 * (1 - high)
+        view = View(start / columns, top, across / columns, high, rng.random() < 0.5)
+        image = _fitted(picture, view, across / shown, size)
+        regions = (self.region(index, each) for each in HOWS)
+        red, green, blue, shadow = self.light[index].tolist()
+        return Ground(image, None, 0.5, *(view.of(r) for r in regions), (red, green, blue), shadow)
+
+    def _start(self, index: int, share: float, how: str, rng: random.Random) -> int:
+        """The first column of codes to show, so that most of a region is in the picture."""
+        columns = self.place_codes.shape[2]
+        starts = range(columns - math.ceil(share * columns) + 1)
+        region = self.region(index, how) or Region(0.0, 1.0, 0.0, 1.0)
+        seen = [
+            min(region.right, start / columns + share) - max(region.left, start / columns)
+            for start in starts
+        ]
+        return rng.choice([s for s in starts if seen[s] >= max(seen) - 0.01])
+
     def region(self, index: int, how: str) -> Region | None:
         """Where things stand, float, fly or swim in a remembered place; None if nowhere."""
         fields = self.regions[index, HOWS.index(how)]
         return None if np.isnan(fields).any() else Region(*fields.tolist())
+
+
+@dataclass(frozen=True)
+class View:
+    """The part of a remembered place that is shown, in shares of its width and height."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    mirror: bool
+
+    def of(self, region: Region | None) -> Region | None:
+        """A region in shares of what is shown; None if it is outside."""
+        if region is None:
+            return None
+        left, right = ((x - self.left) / self.width for x in (region.left, region.right))
+        left, right = min(max(left, 0.0), 1.0), min(max(right, 0.0), 1.0)
+        if self.mirror:
+            left, right = 1 - right, 1 - left
+        top, bottom = ((y - self.top) / self.height for y in (region.top, region.bottom))
+        top, bottom = min(max(top, 0.0), 0.98), min(max(bottom, 0.0), 0.99)
+        if right - left < 0.05 or bottom <= top:
+            return None
+        return replace(region, left=left, right=right, top=top, bottom=bottom)
+
+
+def _fitted(picture: np.ndarray, view: View, share: float, size: tuple[int, int]) -> np.ndarray:
+    """A decoded picture cropped to the view and scaled: uint8 [H, W, 3].
+
+    share: of the picture's width that is in the view
+    """
+    width, height = size
+    rows, columns = picture.shape[:2]
+    box = (0, view.top * rows, share * columns, (view.top + view.height) * rows)
+    inner = min(width, round((box[2] - box[0]) / (box[3] - box[1]) * height))
+    image = Image.fromarray(picture).resize((inner, height), Image.Resampling.BICUBIC, box)
+    pixels = np.asarray(image)[:, ::-1] if view.mirror else np.asarray(image)
+    side = width - inner
+    return np.pad(pixels, ((0, 0), (side // 2, side - side // 2), (0, 0)), "symmetric")
 
 
 def decoded(vqgan: VQGAN, codes: Tensor) -> np.ndarray:

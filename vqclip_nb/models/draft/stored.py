@@ -10,7 +10,7 @@ from typing import Any
 from vqclip_nb.models.draft.composition import Composition
 from vqclip_nb.models.draft.memory import Memory
 from vqclip_nb.models.draft.phrases import Phrases
-from vqclip_nb.models.draft.reading import read
+from vqclip_nb.models.draft.reading import in_words, read
 from vqclip_nb.models.safe_load import WeightsError, read_tensors
 from vqclip_nb.models.styles.filters import STYLES
 from vqclip_nb.models.styles.words import SYNONYMS
@@ -28,6 +28,10 @@ class Draft:
     def read(self, text: str) -> Composition:
         """What a sentence mentions, see `reading.read`."""
         return read(text, self.phrases)
+
+    def understood(self, text: str) -> str:
+        """The same in words: "things: lighthouse; weather: storm"; empty if it is nothing."""
+        return in_words(self.read(text))
 
 
 def load_draft(path: Path, codes: int) -> Draft:
