@@ -174,7 +174,7 @@ def recipe() -> dict:
     recipe["clip"] |= {"batch": 8, "radius": 0.5}
     recipe["clip"]["rivals"] |= {"pool": 4, "batch": 3, "steps": 12, "cutn": 4}
     recipe["clip"]["rivals"]["sketch"] |= {"steps": 150, "pool": 128, "batch": 16}
-    recipe["draft"] |= {"batch": 32}
+    recipe["draft"] |= {"side": 64, "height": 64}
     recipe["judge"] |= {"batch": 8}
     recipe["report"] |= {"prompts": 8, "iterations": 4, "things": ["box"]}
     recipe["generator"] |= {"batch": 4, "large_batch": 1}

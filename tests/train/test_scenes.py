@@ -6,9 +6,9 @@ import clip
 import pytest
 import torch
 
-from vqclip_nb.models.draft_style import Grain
 from vqclip_nb.train import captions
 from vqclip_nb.train.captions import COLOURS, JUDGE, PAIR, Description, Thing
+from vqclip_nb.train.grain import Grain
 from vqclip_nb.train.scenes import Composer
 from vqclip_nb.train.styles import STYLES
 from vqclip_nb.train.towers import token_ids

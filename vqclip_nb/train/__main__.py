@@ -158,11 +158,22 @@ def _judge(settings: dict, work: Path, to: Path, minutes: float) -> None:
     _write_clip(to / "judge.safetensors", trainer.average)
 
 
+def _drawn(work: Path):
+    """Load the rasterised drawings of the painter's artists."""
+    from vqclip_nb.train.compositions.drawings import Drawings
+
+    path = work / "drawings_a.npz"
+    if not path.exists():
+        raise SystemExit(f"{path} is missing: write it with compositions.load_drawings.")
+    return Drawings.load(path)
+
+
 def _draft(settings: dict, work: Path, to: Path, minutes: float) -> None:
     """Write the memory of the draft; no training."""
     from vqclip_nb.train.draft_memory import write_draft
 
-    write_draft(to, _trained(to), _drawn(settings, work), **settings["draft"])
+    chosen = settings["draft"]
+    write_draft(to, _trained(to), _drawn(work), side=chosen["side"], height=chosen["height"])
 
 
 def _generator(settings: dict, work: Path, to: Path, minutes: float) -> None:

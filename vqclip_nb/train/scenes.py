@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 import torch
 import torch.nn.functional as F
 
-from vqclip_nb.models.draft_style import Grain
 from vqclip_nb.train.artwork import Artwork
 from vqclip_nb.train.captions import (
     COLOURS,
@@ -26,6 +25,7 @@ from vqclip_nb.train.captions import (
     with_error,
     without_colours,
 )
+from vqclip_nb.train.grain import Grain
 from vqclip_nb.train.styles import COLOURLESS, STYLES
 
 # positions of the copies of a thing, in a frame from -1 to 1

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vqclip_nb.models.draft_style import LEADING, TILES, Grain
+from vqclip_nb.train.grain import LEADING, TILES, Grain
 
 _LUMA = (0.299, 0.587, 0.114)  # Rec. 601
 
