@@ -7,7 +7,7 @@ import pytest
 
 from vqclip_nb.models.draft.layout import sketch
 
-_SIZES = [(128, 128), (192, 128), (96, 160), (64, 64), (320, 96), (40, 160), (256, 256)]
+_SIZES = [(128, 128), (192, 128), (96, 160), (64, 64), (320, 96), (40, 160)]
 
 
 def _sketch(tiny, sentence, size=(128, 128), seed=0) -> np.ndarray | None:
@@ -24,12 +24,8 @@ def _redness(image: np.ndarray) -> float:
 @pytest.mark.parametrize(
     "sentence",
     [
-        "a lighthouse in a storm",
-        "a red apple",
         "a cat, a dog and a bird in a garden",
-        "three ships on the sea at night",
         "a portrait of a fox, watercolour",
-        "a pattern of stars",
         "a forest in autumn",
     ],
 )

@@ -187,4 +187,3 @@ def test_each_pane_has_the_mean_colour_of_what_it_covers(height, width):
             covered = grain.pane[item] == pane
             mean = x[item][:, covered].mean(1, keepdim=True).expand(-1, int(covered.sum()))
             torch.testing.assert_close(means[item][:, covered], mean)
-    assert grain.maps(x).shape == (2, 10, height, width)

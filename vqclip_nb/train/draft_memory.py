@@ -96,7 +96,7 @@ def _opacity(mask: np.ndarray, side: int) -> np.ndarray:
 def _chosen(drawings: Drawings, thing: int, errors: dict[int, float]) -> list[int]:
     """Up to three drawings: the best one, then others in other colours.
 
-    A good drawing is like the others of the thing, and the VQGAN reproduces it well.
+    A good drawing is like the others of the thing, is no shadow, and the VQGAN reproduces it well.
     """
     each = list(drawings.of[thing])
     number = min(_MOST, (len(each) + 2) // 2)
@@ -104,7 +104,7 @@ def _chosen(drawings: Drawings, thing: int, errors: dict[int, float]) -> list[in
     flat = small.reshape(len(each), -1)
     unlike = np.abs(flat[:, None] - flat[None]).mean(-1).sum(0)  # (n,)
     wrong = np.array([errors[drawing] for drawing in each])
-    poor = unlike / max(unlike.mean(), 1e-6) + wrong / wrong.mean()
+    poor = unlike / max(unlike.mean(), 1e-6) + wrong / wrong.mean() + 3 * _shadows(small)
     chosen = [int(poor.argmin())]
     good = np.argsort(poor)[: max(number, round(0.6 * len(each)))].tolist()
     means = small[..., :3].sum((1, 2)) / small[..., 3:].sum((1, 2))  # (n, 3)
@@ -113,6 +113,13 @@ def _chosen(drawings: Drawings, thing: int, errors: dict[int, float]) -> list[in
         apart = [np.abs(means[i] - means[chosen]).sum(-1).min() for i in left]
         chosen.append(left[int(np.argmax(apart))])
     return [each[i] for i in chosen]
+
+
+def _shadows(small: np.ndarray) -> np.ndarray:
+    """Whether drawings, premultiplied [n, 16, 16, 4], are black all over: [n]."""
+    brightest = small[..., :3].max(-1)  # (n, 16, 16)
+    total = small[..., 3].sum((1, 2))
+    return (brightest * (brightest > 0.25 * small[..., 3])).sum((1, 2)) < 0.1 * total
 
 
 def _thumbnail(picture: np.ndarray) -> np.ndarray:

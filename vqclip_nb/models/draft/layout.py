@@ -29,8 +29,15 @@ _FULL = 0.58  # smallest share of the height of a thing that the whole sentence 
 _SEVERAL = 1.3  # how much larger several of the same are than in the scenes of the training
 _LEAST = 0.27  # share of the height of a thing in a relation
 _CONTAINERS = frozenset((*names_of(CONTAINERS), "vase", "jar", "glass", "cup"))
-_SILHOUETTES = ("black", "brown", "grey", "dark blue", "dark green")  # colours of silhouettes
+# Colours of silhouettes by what they show; the rest is black or grey.
+_SILHOUETTES = {
+    "animal/land": ("brown", "grey"), "animal/air": ("brown", "dark blue", "grey"),
+    "animal/water": ("blue", "grey"), "plant": ("dark green", "green"), "nature": ("grey", "brown"),
+    "building": ("brown", "grey", "dark blue"), "vehicle/land": ("red", "dark blue"),
+    "vehicle/water": ("brown", "dark blue"), "food": ("red", "orange", "brown"),
+}  # fmt: skip
 # How much each trait of a place counts if the memory has no place with all of them.
+_LANDMARKS = {"waterfall": "waterfall", "volcano": "volcano", "mountain": "mountains"}
 _TRAITS = {"weather": 4, "time": 3, "season": 2}
 _USUALLY = {"time": "day", "weather": "clear", "season": None}
 # Places for what is mentioned without one.
@@ -88,6 +95,8 @@ class _Sketcher:
         self.size, self.rng = size, rng
         roles = (self._role(i, item) for i, item in enumerate(composition.items))
         self.cast = [role for role in roles if role is not None]
+        self.landmark = self._landmark()
+        self.cast = [] if self.landmark else self.cast
 
     def image(self) -> np.ndarray:
         ground, sprites = self._arranged()
@@ -117,7 +126,8 @@ class _Sketcher:
         scale = {"small": 0.6, "large": 1.3, None: 1.0}[item.size]
         figure = Figure.drawn(self.memory, self.rng.choice(things), self.rng)
         if self.memory.silhouettes[figure.drawing]:
-            colour = colour or self.rng.choice(_SILHOUETTES)
+            palette = _SILHOUETTES.get(figure.thing.kind, ("black", "grey"))
+            colour = colour or self.rng.choice(palette)
         figure = replace(figure, colour=colour, scale=scale, mirror=self.rng.random() < 0.4)
         return _Role(item, [figure] * item.number)
 
@@ -154,12 +164,21 @@ class _Sketcher:
             sprites = relations.centred(stage, sprites)
         return ground, sprites
 
+    def _landmark(self) -> str | None:
+        """The place that the only thing is: a waterfall in the jungle is drawn as a waterfall."""
+        if len(self.cast) != 1 or self.composition.background or self.composition.kind != "scene":
+            return None
+        role = self.cast[0]
+        return _LANDMARKS.get(role.thing.name) if role.item == Item(role.item.name) else None
+
     def _stage(self, ground: Ground | None, how: str) -> Stage:
         return Stage(self.size, ground, how, self.rng)
 
     def _place(self) -> Place | None:
         """The place that is mentioned, or the one where people expect the things."""
         composition, asked = self.composition, self.composition.place
+        if self.landmark:
+            return replace(asked or Place(""), name=self.landmark)
         if "name" in composition.say:
             return self._grounded(asked)
         if composition.background or composition.kind in ("portrait", "pattern"):

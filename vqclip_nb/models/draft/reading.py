@@ -22,6 +22,7 @@ _AT = ("in", "on", "near", "above", "in front of")
 _PLURAL = {1: 3, 2: 2, 3: 2, 4: 1}  # by the number of items: how many "apples" are
 _CANOPIES, _MOUNTS = frozenset(names_of(CANOPIES)), frozenset(names_of(MOUNTS))
 _CONTAINERS = frozenset(names_of(CONTAINERS + ";vase;glass;jar"))
+_SEATS = frozenset(("table", "desk", "chair", "sofa", "bed", "plate"))
 _HELD, _RIDERS = frozenset(names_of(HELD)), frozenset(names_of(RIDERS))
 
 
@@ -87,6 +88,7 @@ class _Reader:
     relation: str | None = None
     traits: dict[str, str] = field(default_factory=dict)
     places: list[tuple[str, str]] = field(default_factory=list)  # name, and how things are there
+    ended: int = -1  # where the last noun ended
     sky: bool = False  # mentioned as in "a starry sky"
     background: str | None = None
     style: str | None = None
@@ -238,10 +240,22 @@ class _Reader:
             colours = [m for m in self.phrases.matches([colour], 0) if m.meaning.kind == "colour"]
             if colours:  # "black cat"
                 self.adjectives["colour"], name = colours[0].meaning.value, rest
+        self._drop_modifier(at)
         item = Item(name, **self.adjectives)
         self.found.append(_Found(item, self.relation, match is plural, place))
+        self.ended = at + match.length
         self.relation, self.adjectives = None, {}
         return True
+
+    def _drop_modifier(self, at: int) -> None:
+        """Forget the noun right before this one if it only describes it: a pirate ship."""
+        if self.found and self.ended == at and any(self.articles) and not self.articles[at]:
+            self.adjectives = {
+                "colour": self.found[-1].item.colour,
+                "size": self.found[-1].item.size,
+                "number": self.found[-1].item.number,
+            }
+            self.relation = self.found.pop().relation
 
     def composition(self) -> Composition:
         """What was read, once the end is reached."""
@@ -278,8 +292,10 @@ class _Reader:
             if each.place is None or taken or self.kind == "pattern":
                 continue
             alone = len(self.found) == 1 and each.item == Item(each.item.name)
-            placeless = not any(all_things()[t].where for t in things_called(each.item.name))
-            if not (alone or (i and each.relation in _AT) or placeless):
+            things = [all_things()[t] for t in things_called(each.item.name)]
+            large = not any(thing.where for thing in things) or things[0].kind == "nature"
+            plain = self.background or each.item != Item(each.item.name)
+            if not (alone or (i and each.relation in _AT) or (large and not plain)):
                 continue
             self.places.append((each.place, "fly" if each.relation == "above" else ""))
             position = self.found.index(each)
@@ -309,6 +325,8 @@ class _Reader:
         relation = found[1].relation or "and"
         if relation == "with" and found[0].item.name in _CONTAINERS:
             found[:2], relation = [found[1], found[0]], "in"
+        if relation == "with" and found[0].item.name in _SEATS:
+            found[:2], relation = [found[1], found[0]], "on"
         if relation == "between":
             found[1].item = replace(found[1].item, number=2)
         return _resolved(relation, found[0].item, found[1].item)
