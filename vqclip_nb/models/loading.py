@@ -95,7 +95,8 @@ def load_models(
     draft = None
     if draft_file:
         draft = load_draft(draft_file, len(vqgan.codebook))
-        sums[draft_file.name] = sha256_of(draft_file)
+        for file in (draft_file, draft_file.with_suffix(".json")):
+            sums[file.name] = sha256_of(file)
     return Models(name, named, vqgan, perceptors, where, precision, draft, sums)
 
 

@@ -26,6 +26,7 @@ from vqclip_nb.models.styles.filters import in_style
 from vqclip_nb.models.vqgan import VQGAN
 
 _FULL = 0.58  # smallest share of the height of a thing that the whole sentence is about
+_STYLED = 0.75  # the same in a style, which needs larger shapes
 _SEVERAL = 1.3  # how much larger several of the same are than in the scenes of the training
 _LEAST = 0.27  # share of the height of a thing in a relation
 _CONTAINERS = frozenset((*names_of(CONTAINERS), "vase", "jar", "glass", "cup"))
@@ -281,7 +282,8 @@ class _Sketcher:
             share = self.rng.uniform(0.7, 0.85) * figure.scale
             sprite = stage.sprite(figure, share, self.size[0] / 2, self.size[1] / 2)
             return stage.inside(sprite.moved(0, sprite.height / 2))
-        share = max(stage.share(figure) * self.rng.uniform(1.0, 1.2), _FULL * figure.scale)
+        least = (_STYLED if self.composition.style else _FULL) * figure.scale
+        share = max(stage.share(figure) * self.rng.uniform(1.0, 1.2), least)
         sprite = stage.alone(figure, share)
         least = min(0.85 * share * self.size[1], 0.9 * self.size[0])
         longer = max(sprite.width, sprite.height)
@@ -400,11 +402,11 @@ def _inside(sketcher: _Sketcher, stage: Stage, first: _Role, second: _Role) -> l
 def _in_crown(sketcher: _Sketcher, stage: Stage, first: _Role, second: _Role) -> list[Sprite]:
     """In the upper half of a tree, or in the middle of something else."""
     tree = stage.alone(second.figures[0], stage.rng.uniform(0.75, 0.9))
-    number = len(first.figures)
-    sprites = [tree]
+    number, sprites = len(first.figures), [tree]
+    share = min(0.26, 0.7 * stage.width / number / stage.height)
+    step = max(tree.width / (number + 1), 0.85 * share * stage.height)
     for i, figure in enumerate(first.figures):
-        x = tree.left + tree.width * (i + 1) / (number + 1)
-        share = min(0.24, 0.8 * tree.width / number / stage.height)
+        x = tree.left + tree.width / 2 + (i - (number - 1) / 2) * step
         foot = tree.top + tree.height * stage.rng.uniform(0.38, 0.5)
         sprite = stage.sprite(figure, share, x, foot)
         sprites.append(replace(sprite, shadow=False, depth=tree.depth + 0.01))
