@@ -5,7 +5,6 @@ import gc
 import io
 import os
 import shutil
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +18,6 @@ from taming.modules.discriminator.model import NLayerDiscriminator
 from taming.modules.vqvae.quantize import VectorQuantizer2
 
 import vqclip_nb as vq
-from vqclip_nb.train.artwork import Artwork
-from vqclip_nb.train.captions import COLOURS
 
 torch.set_num_threads(2)
 hypothesis.settings.register_profile("no clock", deadline=None)
@@ -84,18 +81,6 @@ def page(browser):
     page = browser.new_page(viewport={"width": 1500, "height": 1300})
     yield page
     page.close()
-
-
-@pytest.fixture(scope="session")
-def artwork() -> Artwork:
-    """Eight plain squares of different colours, named after them."""
-    names = ["red", "green", "blue", "yellow", "black", "white", "pink", "orange"]
-    drawings = torch.zeros(8, 4, 128, 128, dtype=torch.uint8)
-    for drawing, name in zip(drawings, names, strict=True):
-        drawing[:3, 16:112, 16:112] = (torch.tensor(COLOURS[name]) * 255).byte().view(3, 1, 1)
-        drawing[3, 16:112, 16:112] = 255
-    titles = [f"{name} box" for name in names]
-    return Artwork(drawings, torch.arange(8), titles, [["box"]] * 8, torch.ones(8))
 
 
 @dataclass
@@ -165,17 +150,3 @@ def clip_model() -> clip.model.CLIP:
         transformer_layers=2,
     )
     return model.eval()
-
-
-@pytest.fixture(scope="session")
-def recipe() -> dict:
-    """The recipe of the embedded pair, in small."""
-    recipe = tomllib.loads((Path(vq.__file__).parent / "train" / "tiny.toml").read_text())
-    recipe["clip"] |= {"batch": 8, "radius": 0.5}
-    recipe["clip"]["rivals"] |= {"pool": 4, "batch": 3, "steps": 12, "cutn": 4}
-    recipe["clip"]["rivals"]["sketch"] |= {"steps": 150, "pool": 128, "batch": 16}
-    recipe["draft"] |= {"batch": 32}
-    recipe["judge"] |= {"batch": 8}
-    recipe["report"] |= {"prompts": 8, "iterations": 4, "things": ["box"]}
-    recipe["generator"] |= {"batch": 4, "large_batch": 1}
-    return recipe

@@ -17,7 +17,7 @@ from vqclip_nb.core.images import as_images
 from vqclip_nb.core.latents import stream
 from vqclip_nb.evaluation import scores
 from vqclip_nb.evaluation.scores import Score, as_table, score_pictures
-from vqclip_nb.models.draft import Chance, joined, thumbnail
+from vqclip_nb.models.draft.drafting import Chance, draft_picture
 from vqclip_nb.pictures import as_png, portable
 
 APPLE = Path(__file__).parents[2] / "assets" / "picture.png"
@@ -33,9 +33,9 @@ def judge():
 @pytest.fixture(scope="module")
 def drawn(tiny) -> list[Image.Image]:
     """What the pair drafts of each of the things."""
-    perceptor, chance = tiny.perceptors[0], Chance.draw(stream(0, 0, 0))
-    tokens = [joined(perceptor.tokenize(thing)) for thing in THINGS]
-    found = [thumbnail(tiny.draft, each, chance, 128, 128) for each in tokens]
+    chance = Chance.draw(stream(0, 0, 0))
+    plain = [f"{thing} on a white background" for thing in THINGS]
+    found = [draft_picture(tiny.draft, tiny.vqgan, text, chance, 128, 128) for text in plain]
     return [as_images(x)[0] for x in found]
 
 

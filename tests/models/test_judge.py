@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 import vqclip_nb as vq
 from vqclip_nb.core.latents import stream
-from vqclip_nb.models.draft import Chance, joined, thumbnail
+from vqclip_nb.models.draft.drafting import Chance, draft_picture
 from vqclip_nb.models.judge import LiteTower
 
 THINGS = ["a red apple", "a snowman", "a cactus", "a penguin", "a heart", "a star", "a tree"]
@@ -21,8 +21,8 @@ def judge():
 def test_the_judge_recognises_what_is_drafted(judge, tiny):
     drawn = []
     for thing in THINGS:
-        tokens = joined(tiny.perceptors[0].tokenize(thing))
-        drawn.append(thumbnail(tiny.draft, tokens, Chance.draw(stream(0, 0, 0)), 128, 128))
+        text, chance = f"{thing} on a white background", Chance.draw(stream(0, 0, 0))
+        drawn.append(draft_picture(tiny.draft, tiny.vqgan, text, chance, 128, 128))
     pictures = F.normalize(judge.encode_image(torch.cat(drawn)), dim=1)
     texts = F.normalize(judge.encode_text([f"this shows {thing}" for thing in THINGS]), dim=1)
     right = (pictures @ texts.T).argmax(1) == torch.arange(len(THINGS))

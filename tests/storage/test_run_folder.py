@@ -49,7 +49,8 @@ def test_a_picture_carries_its_provenance_and_no_local_path(painted):
     record = json.loads(text)
     assert record["iteration"] == 7
     assert record["versions"]["torch"]
-    assert set(record["files"]) == {"vqgan.safetensors", "clip.safetensors", "draft.safetensors"}
+    own = {"vqgan.safetensors", "clip.safetensors", "draft.safetensors", "draft.json"}
+    assert set(record["files"]) == own
     assert str(painted.folder.parent) not in text
 
 

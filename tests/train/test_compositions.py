@@ -6,6 +6,9 @@ import re
 import numpy as np
 import pytest
 
+from vqclip_nb.models.draft.composition import KINDS
+from vqclip_nb.models.draft.paint import paste, recoloured
+from vqclip_nb.models.draft.things import things_called
 from vqclip_nb.models.styles import COLOURLESS, STYLES, SYNONYMS
 from vqclip_nb.train.compositions import (
     JUDGE,
@@ -20,15 +23,10 @@ from vqclip_nb.train.compositions import (
     vocabulary,
     with_error,
 )
-from vqclip_nb.train.compositions.composition import (
-    CONTRADICTIONS,
-    KINDS,
-    other_colour,
-)
+from vqclip_nb.train.compositions.composition import CONTRADICTIONS, other_colour
 from vqclip_nb.train.compositions.describe import words_of
 from vqclip_nb.train.compositions.drawings import SIDE, trimmed
-from vqclip_nb.train.compositions.paint import paste, recoloured
-from vqclip_nb.train.compositions.things import counted, is_plural, things_called, with_article
+from vqclip_nb.train.compositions.nouns import counted, is_plural, with_article
 from vqclip_nb.train.places import Place
 
 _SIZE = 64

@@ -26,7 +26,7 @@ from vqclip_nb.core.mask import Mask
 from vqclip_nb.core.optimizers import set_rate
 from vqclip_nb.core.targets import Story, Target
 from vqclip_nb.models.clip_model import Perceptor
-from vqclip_nb.models.draft import draft_latents
+from vqclip_nb.models.draft.drafting import draft_latents
 from vqclip_nb.models.vqgan import VQGAN
 from vqclip_nb.settings import Settings
 

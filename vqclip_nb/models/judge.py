@@ -21,7 +21,7 @@ from vqclip_nb.models.safe_load import read_tensors
 from vqclip_nb.models.words import Words
 
 _FOLDER = Path(__file__).parent / "tiny"
-JUDGES = ("lite", "resnet")
+JUDGES = ("lite",)
 
 # blocks of EfficientNet-Lite0 up to stride 16: kernel, stride, channels, expansion
 _BLOCKS = [(3, 1, 16, 1), (3, 2, 24, 6), (3, 1, 24, 6), (5, 2, 40, 6), (5, 1, 40, 6)]

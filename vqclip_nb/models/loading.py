@@ -19,7 +19,7 @@ from vqclip_nb.models.checkpoints import (
 )
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.download import sha256_of
-from vqclip_nb.models.draft import Draft
+from vqclip_nb.models.draft.stored import Draft, load_draft
 from vqclip_nb.models.half_precision import pick_precision
 from vqclip_nb.models.open_clip import PREFIX, check_name, load_open_clip
 from vqclip_nb.models.registry import (
@@ -38,7 +38,7 @@ class Models:
     """A VQGAN and its CLIPs on one device.
 
     name, clip, precision: the arguments of `load_models`, as in `Settings`
-    draft: network that draws the thumbnail which guides a run, or None
+    draft: memory of drawings and places, from which the draft of a run is made, or None
     checksums: SHA-256 of each loaded file, by file or model name
     """
 
@@ -94,8 +94,9 @@ def load_models(
     perceptors = [_load_perceptor(source, offline, sums).to(where).use(dtype) for source in clips]
     draft = None
     if draft_file:
-        draft = Draft.from_state(read_tensors(draft_file)).to(where)
-        sums[draft_file.name] = sha256_of(draft_file)
+        draft = load_draft(draft_file, len(vqgan.codebook))
+        for file in (draft_file, draft_file.with_suffix(".json")):
+            sums[file.name] = sha256_of(file)
     return Models(name, named, vqgan, perceptors, where, precision, draft, sums)
 
 

@@ -191,11 +191,13 @@ def _judges(settings: dict, work: Path, to: Path, minutes: float) -> None:
 
 
 def _draft(settings: dict, work: Path, to: Path, minutes: float) -> None:
-    from vqclip_nb.train.drafts import DraftTrainer
+    """Write the memory of the draft; no training."""
+    from vqclip_nb.train.draft_memory import write_draft
 
-    trainer = DraftTrainer(settings["draft"], _artwork(settings, work), pick_device("auto"))
-    trainer.train(work / "draft.pt", minutes)
-    write_weights(to / "draft.safetensors", trainer.draft.state_dict())
+    chosen = settings["draft"]
+    write_draft(
+        to, _trained(to), _drawings(settings, work), side=chosen["side"], height=chosen["height"]
+    )
 
 
 def _trained(to: Path) -> VQGAN:

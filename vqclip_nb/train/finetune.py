@@ -32,7 +32,8 @@ from vqclip_nb.train.session import Session
 
 _RECIPE = Path(__file__).with_name("tiny.toml")
 _STATE, _REPORT, _WEIGHTS = "finetune.pt", "finetune.json", "vqgan.safetensors"
-_PAIR = ("clip.safetensors", "words.json", "draft.safetensors")  # copied with a VQGAN
+# copied with a VQGAN
+_PAIR = ("clip.safetensors", "words.json", "draft.safetensors", "draft.json")
 _MEASURED = 48  # most pictures measured, held out and trained on
 # Differences from the recipe, each chosen by the error on held-out pictures: the PatchGAN starts
 # late, because it undoes half of the gain of the other losses; unused codes are not moved, because

@@ -8,7 +8,7 @@ from vqclip_nb.models.styles import STYLES, SYNONYMS
 from vqclip_nb.train.compositions import Composition, Item, all_things
 from vqclip_nb.train.compositions.composition import BACKGROUNDS
 from vqclip_nb.train.compositions.describe import styled_as
-from vqclip_nb.train.compositions.things import is_plural, plural, with_article
+from vqclip_nb.train.compositions.nouns import is_plural, plural, with_article
 from vqclip_nb.train.lexicon import Lexicon, Meaning
 from vqclip_nb.train.places import TRAITS, phrase, random_place
 

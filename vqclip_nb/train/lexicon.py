@@ -14,10 +14,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from vqclip_nb.models.draft.things import things_called
 from vqclip_nb.models.styles import STYLES
 from vqclip_nb.train.compositions import Composition, Item, all_things
 from vqclip_nb.train.compositions.composition import BACKGROUNDS, CONTRADICTIONS, KINDS
-from vqclip_nb.train.compositions.things import things_called
 from vqclip_nb.train.places import NAMES, SEASONS, TIMES, WEATHERS
 
 Meaning = tuple[tuple[int, int], ...]  # rows of the table, each with its role

@@ -13,11 +13,11 @@ from PIL import Image
 
 from vqclip_nb.films.progress import progress_of
 from vqclip_nb.models.clip_model import Perceptor
+from vqclip_nb.models.styles import STYLES
 from vqclip_nb.run import Run
 from vqclip_nb.settings import PRESETS, Settings, change_in_words
 from vqclip_nb.storage.colab import download, on_colab
 from vqclip_nb.storage.contact_sheet import contact_sheet
-from vqclip_nb.train.styles import STYLES
 from vqclip_nb.widgets.fields import looks
 from vqclip_nb.widgets.film_form import FilmForm
 from vqclip_nb.widgets.html_media import figure, link, still

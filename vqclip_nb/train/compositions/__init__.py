@@ -5,12 +5,13 @@ them and `caption_of` says what it shows, with templates for CLIP (`PAIR`) or fo
 (`JUDGE`). `with_error` falsifies one fact.
 """
 
+from vqclip_nb.models.draft.composition import Composition, Item, facts
+from vqclip_nb.models.draft.things import Thing, all_things
 from vqclip_nb.train.compositions.casting import Cast
 from vqclip_nb.train.compositions.compose import compose
-from vqclip_nb.train.compositions.composition import Composition, Item, facts, with_error
+from vqclip_nb.train.compositions.composition import with_error
 from vqclip_nb.train.compositions.describe import JUDGE, PAIR, caption_of, vocabulary
 from vqclip_nb.train.compositions.drawings import Drawings, load_drawings
-from vqclip_nb.train.compositions.things import Thing, all_things
 
 __all__ = [
     "JUDGE",

@@ -6,10 +6,11 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from vqclip_nb.train.captions import COLOURS as RGB
-from vqclip_nb.train.captions import without_colours
-from vqclip_nb.train.compositions import relations
-from vqclip_nb.train.compositions.casting import (
+from vqclip_nb.models.draft import relations
+from vqclip_nb.models.draft.composition import BACKGROUNDS, Composition, Item
+from vqclip_nb.models.draft.habitats import place_for
+from vqclip_nb.models.draft.paint import RGB, Sprite
+from vqclip_nb.models.draft.roles import (
     CANOPIES,
     CONTAINERS,
     EATEN,
@@ -21,15 +22,10 @@ from vqclip_nb.train.compositions.casting import (
     RIDERS,
     SUPPORTS,
     VESSELS,
-    Cast,
-    countable,
-    manner,
-    place_for,
 )
-from vqclip_nb.train.compositions.composition import BACKGROUNDS, Composition, Item
-from vqclip_nb.train.compositions.paint import Sprite
-from vqclip_nb.train.compositions.stage import Figure, Stage
-from vqclip_nb.train.compositions.things import Thing, all_things
+from vqclip_nb.models.draft.stage import Figure, Stage
+from vqclip_nb.models.draft.things import Thing, all_things
+from vqclip_nb.train.compositions.casting import Cast, countable, manner
 from vqclip_nb.train.places import Ground, Place, draw_place, random_place, traits
 
 _SHARES = {
@@ -93,7 +89,7 @@ class _Scene:
         shown = self.cast.silhouette(figure.drawing, colour, rng)
         scale = {"small": 0.5, "large": 1.35, None: 1.0}[size]
         name = spoken(all_things()[thing], rng)
-        item = Item((colour and without_colours(name)) or name, colour, size)
+        item = Item((colour and _without_colours(name)) or name, colour, size)
         return replace(figure, colour=shown, scale=scale), item
 
     def finished(self, stage: Stage, sprites: list[Sprite], **facts) -> Arrangement:
@@ -220,6 +216,11 @@ def _group(scene: _Scene) -> Arrangement | None:
     sprites = relations.row(stage, [figure for figure, _ in members])
     items = tuple(item for _, item in members)
     return scene.finished(stage, sprites, kind="scene", items=items, relation="and", place=place)
+
+
+def _without_colours(name: str) -> str:
+    """A name without its colours: "apple" for "green apple"; may be empty."""
+    return " ".join(part for part in name.split() if part not in BACKGROUNDS)
 
 
 def _ratio(things: list[int]) -> float:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from functools import cached_property
 
-from vqclip_nb.train.compositions.composition import COLOURS
+from vqclip_nb.models.draft.composition import COLOURS
+from vqclip_nb.models.draft.roles import names_of
+from vqclip_nb.models.draft.things import Thing, all_things
 from vqclip_nb.train.compositions.drawings import Drawings
-from vqclip_nb.train.compositions.things import Thing, all_things, is_plural
-from vqclip_nb.train.places import Place, random_place
+from vqclip_nb.train.compositions.nouns import is_plural
 
 _WEIGHTS = {
     "animal/air": 3.0, "animal/land": 3.5, "animal/water": 3.0, "animal/face": 1.5,
@@ -105,41 +106,6 @@ _OFTEN = [
     "giraffe",
     "zebra",
 ]
-_OPEN = ("meadow", "hills", "farm", "park", "garden", "beach", "snow", "village", "savanna")
-_OUT = (*_OPEN, "forest", "mountains", "river", "lake", "pond", "road", "island", "desert")
-_OUT += ("jungle", "city", "waterfall", "volcano")
-_IN = ("room", "kitchen", "bedroom")
-_BUILT = ("meadow", "hills", "mountains", "beach", "snow", "desert", "farm", "island", "savanna")
-_BUILT += ("village", "park", "lake", "river", "volcano")
-_DRIVEN = ("road",) * 5 + ("city",) * 3 + ("village", "desert", "snow", "meadow", "farm", "beach")
-_DRIVEN += ("hills", "savanna", "mountains", "forest", "park")
-_SMALL = ("table",) * 12 + _IN + ("garden", "meadow", "beach", "park", "forest", "cave", "snow")
-_AIR = ("sky",) * 3 + (*_OUT, "sea", "sea")
-_FLYING = tuple(name for name in _AIR if name not in ("forest", "jungle", "waterfall"))
-_STANDS = {
-    "building": _BUILT,
-    "vehicle/land": _DRIVEN,
-    "furniture": _IN * 3 + ("garden", "meadow", "beach", "desert"),
-    "instrument": _IN * 2 + ("meadow", "garden", "beach", "city", "forest"),
-    "person": (*_OUT, *_OUT, *_IN, "cave"),
-    "plant": tuple(name for name in _OUT if name not in ("city", "road", "volcano", "snow")),
-    "animal/land": (*_OUT, *_OUT, *_IN, "cave"),
-    "animal/air": (*_OUT, "cave"),
-    "toy": (*_IN, *_IN, *_OPEN),
-    "tool": (*_IN, *_IN, *_OPEN, "cave"),
-}
-_HOMES = {  # where these are in most pictures
-    "snow": "penguin;polar bear;seal;snowman;igloo;sledge;skier;snowboarder;santa claus;reindeer",
-    "desert": "camel;cactus;scorpion;lizard;tepee",
-    "savanna": "lion;elephant;giraffe;zebra;rhinoceros;cheetah;ostrich;antelope;leopard",
-    "jungle": "monkey;gorilla;parrot;tiger;orangutan;snake;dinosaur;baboon",
-    "farm": "cow;pig;hen;rooster;sheep;goat;tractor;scarecrow;horse;chick;bull;donkey;turkey",
-    "forest": "deer;bear;squirrel;hedgehog;mushroom;toadstool;owl;fox;wild boar;fawn",
-    "garden": "flower;rose;tulip;daisy;sunflower;butterfly;bee;snail;wheelbarrow",
-    "beach": "beach umbrella;crab;palm tree;surfboard;beach ball;turtle",
-    "pond": "frog;duck;dragonfly",
-}
-_HOME = {name: home for home, names in _HOMES.items() for name in names.split(";")}
 _PAINT = ("red", "blue", "green", "yellow", "white", "black", "orange", "purple", "pink", "grey")
 _BLOOM = ("red", "yellow", "pink", "purple", "white", "orange", "blue")
 _PALETTES = {
@@ -167,34 +133,6 @@ _OWN_PALETTES = {
     "black cat": (), "white flower": (), "black bird": (),
 }  # fmt: skip
 _PLAIN_SILHOUETTE = ("black", "brown", "grey", "dark blue", "dark green", "purple", "red")
-
-SUPPORTS = """table;chair;sofa;bed;wooden crate;book;books;rock;barrel;suitcase;treasure chest;gift;
-drum;cardboard box;desk;log cabin;house;hut;office chair;toolbox;anvil;chest of drawers;cabinet;
-car;truck;pumpkin;horse;cow;elephant;turtle;sledge;skateboard;bench;briefcase;logs"""
-CONTAINERS = "bowl;basket;bucket;cardboard box;shopping cart;pram;wheelbarrow;shopping basket;mug;"
-CONTAINERS += "cauldron;bathtub;canoe;teacup;canoe;waste basket"
-CANOPIES = "tree;palm tree;fruit tree;oak;pine tree;autumn tree;beach umbrella;umbrella;willow tree"
-HATLESS = "man;woman;boy;girl;baby;old man;old woman;robot;alien"
-HATLESS = ";".join(f"{name} face" for name in HATLESS.split(";"))
-MOUNTS = "horse;bicycle;motorcycle;camel;elephant;donkey;scooter;skateboard;surfboard;deer;unicorn;"
-MOUNTS += "pig;cow;dragon;dolphin;whale;turtle;ostrich;sledge;pegasus;giraffe;lion;bear;tiger"
-RIDERS = "girl;boy;man;woman;knight;king;queen;princess;robot;astronaut;monkey;cat;dog;santa claus;"
-RIDERS += "bear;alien;pirate;rabbit;fox;frog;ghost;wizard;fairy;elf;skeleton;baby;teddy bear"
-HELD = "balloon;balloons;umbrella;flower;rose;bouquet;sword;book;guitar;lantern;ice cream;kite;"
-HELD += "tennis racket;basket;candle;teddy bear;gift;heart;lollipop;shovel;broom;microphone;"
-HELD += "heart balloons;sunflower;magic wand;trophy;fishing rod;camera;cake;pizza;violin;axe;flag"
-FLOWERS = "rose;tulip;flower;sunflower;daisy;bouquet;roses;hibiscus;daffodil;white flower;hyacinth"
-FRUIT = (
-    "apple;pear;orange;lemon;banana;grapes;cherry;strawberry;peach;plum;lime;pineapple;mango;kiwi"
-)
-EATEN = FRUIT + ";tomato;onion;carrot;pumpkin;egg;bread;potato;garlic;aubergine;corn;cucumber"
-VESSELS = (
-    "bottle;wine bottle;teapot;mug;candle;jar;glass of wine;vase;cheese;cake;teacup;book;skull"
-)
-
-
-def names_of(text: str) -> list[str]:
-    return [name.strip() for name in text.replace("\n", "").split(";")]
 
 
 class Cast:
@@ -279,37 +217,6 @@ def _chosen(rng: random.Random, found: list[int], weights: list[float]) -> int |
 def manner(thing: Thing, rng: random.Random) -> str:
     """How a thing is in a place: one of its `where`."""
     return rng.choice(thing.where)
-
-
-def place_for(things: list[Thing], how: str, rng: random.Random) -> Place:
-    """A place where things like these are, at any time and in any weather.
-
-    how: one of `things.WHERE`, for the largest of them
-    """
-    big = max(things, key=lambda thing: thing.size)
-    home = _HOME.get(things[0].name)
-    if home and how in ("stand", "fly", "table") and rng.random() < 0.5:
-        return random_place(rng, home)
-    if how == "space":
-        names = ("space",)
-    elif how in ("deep", "swim"):
-        names = ("under water",) if how == "deep" or big.size < 0.3 else ("under water",) * 3
-        names += ("sea",) if how == "swim" and big.size > 0.6 else ()
-    elif how == "afloat":
-        names = ("sea", "sea", "sea", "lake", "lake", "beach", "island", "city")
-        names = (*names, "river", "pond", "waterfall") if big.size < 3 else names
-        names = ("pond", "pond", "lake", "river", "sea") if big.size < 0.8 else names
-    elif how == "fly":
-        names = _FLYING if big.size > 1 else (*_AIR, "garden", "meadow")
-    elif all("table" in thing.where for thing in things):
-        names = _SMALL
-    else:
-        names = _STANDS.get(big.kind, _OUT)
-        if big.size > 1.4 and big.kind != "person":
-            names = tuple(name for name in names if name not in (*_IN, "cave"))
-    same = {thing.name for thing in things} | {f"{thing.name}s" for thing in things}
-    names = [name for name in names if name not in same] or names  # no volcano at a volcano
-    return random_place(rng, rng.choice(names))
 
 
 def countable(thing: Thing) -> bool:

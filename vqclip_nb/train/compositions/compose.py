@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
-from vqclip_nb.models.styles import COLOURLESS, STYLES, in_style
-from vqclip_nb.train.compositions.arrange import Arrangement, arrange
-from vqclip_nb.train.compositions.casting import Cast
-from vqclip_nb.train.compositions.composition import Composition
-from vqclip_nb.train.compositions.paint import (
+from vqclip_nb.models.draft.composition import Composition
+from vqclip_nb.models.draft.paint import (
     Sprite,
-    lit,
     paste,
-    paste_shadow,
+    paste_all,
+    plain_background,
     recoloured,
     resized,
 )
-
-_SEEN = 0.3  # share of a thing's own colours that no night hides, or it would be lost in the dark
+from vqclip_nb.models.styles import COLOURLESS, STYLES, in_style
+from vqclip_nb.train.compositions.arrange import Arrangement, arrange
+from vqclip_nb.train.compositions.casting import Cast
 
 Layout = list[tuple[int, float, float, float, float, float]]
 
@@ -58,42 +57,25 @@ def draw(
     things: Cast, arrangement: Arrangement, size: tuple[int, int], rng: random.Random
 ) -> np.ndarray:
     """The picture of an arrangement: uint8 [H, W, 3]."""
-    ground = arrangement.ground
-    if ground is not None:
-        image = ground.image.copy()
-        light = tuple(_SEEN + (1 - _SEEN) * part for part in ground.light)
-    else:
-        image, light = _background(arrangement.behind, size, rng), (1.0, 1.0, 1.0)
-    for sprite in arrangement.sprites:
-        if sprite.shadow and ground is not None:
-            paste_shadow(image, sprite, ground.shadow)
-        paste(image, _drawn(things, sprite, light), round(sprite.left), round(sprite.top))
-    if ground is not None and ground.foreground is not None:
+    ground, drawn = arrangement.ground, partial(_drawn, things)
+    if ground is None:
+        image = plain_background(arrangement.behind, size, rng)
+        paste_all(image, arrangement.sprites, drawn)
+        return image
+    image = ground.image.copy()
+    paste_all(image, arrangement.sprites, drawn, ground.light, ground.shadow)
+    if ground.foreground is not None:
         paste(image, ground.foreground, 0, 0)
     return image
 
 
-def _drawn(things: Cast, sprite: Sprite, light: tuple[float, float, float]) -> np.ndarray:
+def _drawn(things: Cast, sprite: Sprite) -> np.ndarray:
     width, height = max(round(sprite.width), 1), max(round(sprite.height), 1)
     rgba = resized(things.drawings.picture(sprite.drawing), width, height, sprite.mirror)
-    if sprite.colour is not None:
-        all_over = bool(things.drawings.silhouette[sprite.drawing])
-        rgba = recoloured(rgba, sprite.colour, all_over=all_over)
-    return lit(rgba, light)
-
-
-def _background(
-    colour: tuple[float, float, float], size: tuple[int, int], rng: random.Random
-) -> np.ndarray:
-    """A plain colour, in some pictures a little brighter at one side or in the middle."""
-    width, height = size
-    flat = np.full((height, width, 3), np.float32(colour) * 255, np.float32)
-    if rng.random() < 0.5:
-        slope = np.float32([rng.uniform(-18, 18), rng.uniform(-18, 18)])
-        down = np.linspace(-0.5, 0.5, height, dtype=np.float32)[:, None]
-        across = np.linspace(-0.5, 0.5, width, dtype=np.float32)[None]
-        flat += (slope[0] * down + slope[1] * across)[..., None]
-    return np.clip(flat, 0, 255).astype(np.uint8)
+    if sprite.colour is None:
+        return rgba
+    all_over = bool(things.drawings.silhouette[sprite.drawing])
+    return recoloured(rgba, sprite.colour, all_over=all_over)
 
 
 def layout_of(things: Cast, arrangement: Arrangement, size: tuple[int, int]) -> Layout:

@@ -1,17 +1,23 @@
-"""What a composition shows and a caption says, and how to falsify exactly one of these facts."""
+"""Falsifies exactly one fact of a composition, so that its caption is false."""
 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 
+from vqclip_nb.models.draft.composition import (
+    COLOURS,
+    TRAITS,
+    Composition,
+    Item,
+    facts,
+)
+from vqclip_nb.models.draft.things import all_things, things_called
 from vqclip_nb.models.styles import STYLES
-from vqclip_nb.train.compositions.things import all_things, is_plural, things_called
-from vqclip_nb.train.places import Place
+from vqclip_nb.train.compositions.nouns import is_plural
 from vqclip_nb.train.places import other as other_place
 
-KINDS = ("scene", "plain", "portrait", "still life", "pattern", "landscape")
 # Each relation with those that are false where it is true. A relation that is true in many pictures
 # ("near", "with") can be falsified, but is no falsehood itself.
 CONTRADICTIONS = {
@@ -31,9 +37,6 @@ CONTRADICTIONS = {
     "holding": ("on",),
     "with": (),
 }
-COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "grey", "black")
-COLOURS += ("white",)
-BACKGROUNDS = (*COLOURS, "turquoise", "light blue", "dark blue", "dark green", "beige")
 # similar colours, which are never swapped
 _NEAR = ({"red", "orange"}, {"red", "pink"}, {"orange", "yellow"}, {"orange", "brown"})
 _NEAR += ({"purple", "pink"}, {"purple", "dark blue"}, {"grey", "black"}, {"grey", "white"})
@@ -92,62 +95,6 @@ _GENERAL = (
     ("hat;shoe;boot;shirt", "clothing"),
 )
 _OPPOSITES = {"man": "woman", "woman": "man", "boy": "girl", "girl": "boy", "king": "queen"}
-_TRAITS = {"place": "name", "time": "time", "weather": "weather", "season": "season"}
-
-
-@dataclass(frozen=True)
-class Item:
-    """A thing in a caption: a noun, and colour and size if they are mentioned.
-
-    size: "small" or "large"
-    """
-
-    name: str
-    colour: str | None = None
-    size: str | None = None
-    number: int = 1
-
-
-@dataclass(frozen=True)
-class Composition:
-    """What the caption of a picture says; the picture can show more.
-
-    kind: one of `KINDS`
-    items: none in a landscape, otherwise one to three
-    relation: between the first item and the second, one of `CONTRADICTIONS`
-    place, say: the place, and which of its traits are mentioned
-    how: the things "stand", are "afloat", "fly" or "swim" there
-    background: a colour
-    style: one of `models.styles.STYLES`
-    """
-
-    kind: str
-    items: tuple[Item, ...] = ()
-    relation: str | None = None
-    place: Place | None = None
-    say: tuple[str, ...] = ()
-    how: str = "stand"
-    background: str | None = None
-    style: str | None = None
-
-
-def facts(composition: Composition) -> dict[str, object]:
-    """All that is mentioned: "thing 0", "colour 0", "relation", "time", …"""
-    found: dict[str, object] = {}
-    for i, item in enumerate(composition.items):
-        found[f"thing {i}"] = item.name
-        for field in ("colour", "size"):
-            if getattr(item, field):
-                found[f"{field} {i}"] = getattr(item, field)
-        if item.number > 1:
-            found[f"number {i}"] = item.number
-    for field in ("relation", "background", "style"):
-        if getattr(composition, field):
-            found[field] = getattr(composition, field)
-    for fact, trait in _TRAITS.items():
-        if composition.place and trait in composition.say:
-            found[fact] = getattr(composition.place, trait)
-    return found
 
 
 def with_error(composition: Composition, rng: random.Random) -> Composition:
@@ -167,9 +114,9 @@ def with_error(composition: Composition, rng: random.Random) -> Composition:
 
 def _with_wrong(composition: Composition, fact: str, rng: random.Random) -> Composition | None:
     kind, _, index = fact.partition(" ")
-    if kind in _TRAITS:
+    if kind in TRAITS:
         try:
-            return replace(composition, place=other_place(composition.place, _TRAITS[kind], rng))
+            return replace(composition, place=other_place(composition.place, TRAITS[kind], rng))
         except ValueError:
             return None
     if kind == "relation":

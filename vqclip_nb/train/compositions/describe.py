@@ -10,20 +10,10 @@ import random
 import re
 from dataclasses import dataclass, fields
 
+from vqclip_nb.models.draft.composition import BACKGROUNDS, Composition, Item
+from vqclip_nb.models.draft.things import all_things, things_called
 from vqclip_nb.models.styles import STYLES, SYNONYMS
-from vqclip_nb.train.compositions.composition import (
-    BACKGROUNDS,
-    Composition,
-    Item,
-)
-from vqclip_nb.train.compositions.things import (
-    all_things,
-    counted,
-    is_plural,
-    plural,
-    things_called,
-    with_article,
-)
+from vqclip_nb.train.compositions.nouns import counted, is_plural, plural, with_article
 from vqclip_nb.train.places import describe as describe_place
 from vqclip_nb.train.places import phrase as phrase_place
 from vqclip_nb.train.places import vocabulary as vocabulary_of_places

@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from vqclip_nb.train.compositions.things import all_things
+from vqclip_nb.models.draft.things import all_things
 from vqclip_nb.train.sources import clip_art, emoji_names, npm_package
 
 SIDE = 160  # pixels
@@ -84,6 +84,10 @@ class Drawings:
         width, height = self.sizes[drawing].tolist()
         left, top = (SIDE - width) // 2, (SIDE - height) // 2
         return self.pictures[drawing, top : top + height, left : left + width]
+
+    def alpha(self, drawing: int) -> np.ndarray:
+        """The opacity of the drawing without its margins: uint8 [h, w]."""
+        return self.picture(drawing)[..., 3]
 
     def save(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,19 +5,28 @@ of the picture's height: x runs from 0 to the aspect ratio, y from 0 to 1 and po
 is lit by the time and the weather and fades with its distance, unless it shines by itself.
 """
 
-from vqclip_nb.train.places.drawing import Ground, draw_place
-from vqclip_nb.train.places.place import (
+from vqclip_nb.models.draft.place import (
     NAMES,
     SEASONS,
     TIMES,
     WEATHERS,
+    Ground,
     Place,
     Region,
     check,
     possible,
     random_place,
 )
-from vqclip_nb.train.places.words import TRAITS, describe, other, phrase, traits, vocabulary
+from vqclip_nb.train.places.drawing import draw_place
+from vqclip_nb.train.places.words import (
+    TRAITS,
+    describe,
+    other,
+    phrase,
+    phrase_table,
+    traits,
+    vocabulary,
+)
 
 __all__ = [
     "NAMES",
@@ -33,6 +42,7 @@ __all__ = [
     "draw_place",
     "other",
     "phrase",
+    "phrase_table",
     "possible",
     "random_place",
     "traits",

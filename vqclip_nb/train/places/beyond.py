@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image, ImageDraw
 
+from vqclip_nb.models.draft.place import Region
 from vqclip_nb.train.places.canvas import SHINING, Canvas, rolling
 from vqclip_nb.train.places.mood import mix, to_ints, toned
-from vqclip_nb.train.places.place import Colour, Point, Region, Sites
+from vqclip_nb.train.places.sites import Colour, Point, Sites
 
 
 def paint_cave(c: Canvas) -> Sites:

@@ -6,8 +6,8 @@ import math
 
 from vqclip_nb.train.places.canvas import SHINING, Canvas
 from vqclip_nb.train.places.mood import WHITE, toned
-from vqclip_nb.train.places.place import Colour, Point
 from vqclip_nb.train.places.plants import draw_bush
+from vqclip_nb.train.places.sites import Colour, Point
 
 _WALLS = (
     *((244, 226, 190), (230, 180, 140), (200, 216, 226)),

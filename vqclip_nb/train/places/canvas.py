@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from vqclip_nb.train.places.mood import Mood, jittered, mix, tinted, to_ints
-from vqclip_nb.train.places.place import Colour, Point
+from vqclip_nb.train.places.sites import Colour, Point
 
 SHINING = None  # in place of a distance: this colour needs no light
 

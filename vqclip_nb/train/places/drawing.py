@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 
 import numpy as np
 
+from vqclip_nb.models.draft.place import Ground, Place, check
 from vqclip_nb.train.places.beyond import paint_cave, paint_space
 from vqclip_nb.train.places.canvas import Canvas
 from vqclip_nb.train.places.country import (
@@ -22,7 +22,6 @@ from vqclip_nb.train.places.country import (
 )
 from vqclip_nb.train.places.indoors import paint_bedroom, paint_kitchen, paint_room, paint_table
 from vqclip_nb.train.places.mood import mood_of
-from vqclip_nb.train.places.place import Colour, Place, Region, check
 from vqclip_nb.train.places.settled import (
     paint_city,
     paint_farm,
@@ -43,39 +42,6 @@ from vqclip_nb.train.places.waters import (
     paint_waterfall,
 )
 from vqclip_nb.train.places.weather import foreground
-
-
-@dataclass(frozen=True)
-class Ground:
-    """A drawn place.
-
-    image: uint8 [H, W, 3]
-    foreground: what is in front of the things, rain or grass; uint8 [H, W, 4], premultiplied
-    horizon: share of the height; 0 or 1 where there is none
-    stand, afloat, fly, swim: where things stand, float, fly or are under water; whether there is
-        such a region depends on the name of the place alone, but for the water in front of a city
-        and the ground of a moon in space
-    light: factors of the colours of things, red, green, blue
-    shadow: how dark their shadows are, 0 to 1
-    """
-
-    image: np.ndarray
-    foreground: np.ndarray | None
-    horizon: float
-    stand: Region | None
-    afloat: Region | None
-    fly: Region | None
-    swim: Region | None
-    light: Colour
-    shadow: float
-
-    def without_things(self) -> np.ndarray:
-        """The whole picture, uint8 [H, W, 3], if nothing is put into it."""
-        if self.foreground is None:
-            return self.image
-        colour, alpha = self.foreground[..., :3], self.foreground[..., 3:]  # (H, W, 3), (H, W, 1)
-        behind = self.image.astype(np.uint16) * (255 - alpha) // 255
-        return np.minimum(behind + colour, 255).astype(np.uint8)
 
 
 def draw_place(place: Place, size: tuple[int, int], rng: random.Random) -> Ground:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from vqclip_nb.train.places.place import Colour, Place
+from vqclip_nb.models.draft.place import Place
+from vqclip_nb.train.places.sites import Colour
 
 WHITE = (255, 255, 255)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from vqclip_nb.train.places.canvas import Canvas, height_at
 from vqclip_nb.train.places.mood import WHITE, mix, toned
-from vqclip_nb.train.places.place import Colour, Point
+from vqclip_nb.train.places.sites import Colour, Point
 
 
 def draw_tufts(c: Canvas) -> None:

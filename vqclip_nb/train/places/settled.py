@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vqclip_nb.models.draft.place import Region
 from vqclip_nb.train.places.buildings import (
     add_rail_fence,
     draw_barn,
@@ -15,8 +16,8 @@ from vqclip_nb.train.places.buildings import (
 )
 from vqclip_nb.train.places.canvas import SHINING, Canvas, rolling, winding
 from vqclip_nb.train.places.mood import mix, toned
-from vqclip_nb.train.places.place import Point, Region, Sites, air_region
 from vqclip_nb.train.places.plants import draw_tree, draw_wood
+from vqclip_nb.train.places.sites import Point, Sites, air_region
 from vqclip_nb.train.places.terrain import draw_mirror, draw_range, draw_water
 from vqclip_nb.train.places.weather import draw_sky
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from vqclip_nb.train.places.canvas import SHINING, Canvas
 from vqclip_nb.train.places.mood import COVERS, WHITE, mix, toned
-from vqclip_nb.train.places.place import Colour, Point
+from vqclip_nb.train.places.sites import Colour, Point
 
 
 def draw_mountain(

@@ -7,9 +7,10 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from vqclip_nb.models.draft.place import KINDS, SEASONS
 from vqclip_nb.train.places.canvas import SHINING, Canvas
 from vqclip_nb.train.places.mood import WHITE, mix, to_ints, toned
-from vqclip_nb.train.places.place import KINDS, SEASONS, Colour
+from vqclip_nb.train.places.sites import Colour
 
 
 def draw_sky(c: Canvas, horizon: float, skyline: float | None = None) -> float:

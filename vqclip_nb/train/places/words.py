@@ -8,9 +8,17 @@ from __future__ import annotations
 
 import random
 import re
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 
-from vqclip_nb.train.places.place import KINDS, NAMES, Place, possible
+from vqclip_nb.models.draft.place import (
+    KINDS,
+    NAMES,
+    SEASONS,
+    TIMES,
+    WEATHERS,
+    Place,
+    possible,
+)
 
 TRAITS = tuple(field.name for field in fields(Place))  # what a caption can say or leave out
 
@@ -400,6 +408,35 @@ def other(place: Place, trait: str, rng: random.Random) -> Place:
     if not others:
         raise ValueError(f"{place} has no other {trait}")
     return rng.choice(others)
+
+
+def phrase_table() -> dict:
+    """All phrases with their meaning, as plain containers, for the reader of the draft.
+
+    places: for each place its `Words`
+    traits: lists of a phrase, a trait and its value; in "sky" only of adjectives of the sky, in
+        "over" only of what can be over a place
+    """
+    traits_of = dict.fromkeys(TIMES, "time") | dict.fromkeys(WEATHERS, "weather")
+    traits_of |= {value: "season" for value in SEASONS if value}
+    groups = {
+        "adjectives": (_ADJECTIVES, _CLEAR, _OF_A_DAY),
+        "sky": (_OF_THE_SKY,),
+        "phrases": (_PHRASES, _CLEAR_PHRASES, _OUTSIDE),
+        "over": (_OVER, _CLEAR_OVER),
+    }
+    rows = {
+        group: sorted(
+            {
+                (text, traits_of[value], value)
+                for table in tables
+                for value, texts in table.items()
+                for text in texts
+            }
+        )
+        for group, tables in groups.items()
+    }
+    return {"places": {name: asdict(words) for name, words in _PLACES.items()}, "traits": rows}
 
 
 def vocabulary() -> list[str]:

@@ -5,13 +5,32 @@ Pictures are uint8 [H, W, 3], drawings uint8 [h, w, 4], premultiplied.
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
 
-from vqclip_nb.train.captions import COLOURS as RGB
-
+RGB: dict[str, tuple[float, float, float]] = {  # of the named colours, in [0,1]
+    "red": (0.86, 0.15, 0.16),
+    "orange": (0.97, 0.55, 0.13),
+    "yellow": (0.98, 0.85, 0.20),
+    "green": (0.20, 0.66, 0.30),
+    "dark green": (0.08, 0.36, 0.18),
+    "turquoise": (0.20, 0.75, 0.73),
+    "light blue": (0.60, 0.82, 0.95),
+    "blue": (0.16, 0.40, 0.85),
+    "dark blue": (0.07, 0.13, 0.42),
+    "purple": (0.50, 0.22, 0.65),
+    "pink": (0.97, 0.60, 0.74),
+    "brown": (0.48, 0.30, 0.17),
+    "beige": (0.93, 0.86, 0.72),
+    "grey": (0.55, 0.56, 0.58),
+    "black": (0.06, 0.06, 0.07),
+    "white": (0.97, 0.97, 0.97),
+}
+_SEEN = 0.3  # share of a thing's own colours that no night hides, or it would be lost in the dark
 _LUMA = np.float32((0.299, 0.587, 0.114))  # Rec. 601
 
 
@@ -56,6 +75,40 @@ def paste(image: np.ndarray, rgba: np.ndarray, left: int, top: int) -> None:
     under = image[y0:y1, x0:x1]
     behind = under.astype(np.uint16) * (255 - part[..., 3:]) // 255
     image[y0:y1, x0:x1] = np.minimum(behind + part[..., :3], 255)
+
+
+def paste_all(
+    image: np.ndarray,
+    sprites: Sequence[Sprite],
+    drawn: Callable[[Sprite], np.ndarray],
+    light: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    shadow: float = 0.0,
+) -> None:
+    """Put sprites into a picture, in place, in its light and with their shadows.
+
+    drawn: the drawing of a sprite at its size, uint8 [h, w, 4]
+    light, shadow: see `place.Ground`
+    """
+    if light != (1.0, 1.0, 1.0):
+        light = tuple(_SEEN + (1 - _SEEN) * part for part in light)
+    for sprite in sprites:
+        if sprite.shadow:
+            paste_shadow(image, sprite, shadow)
+        paste(image, lit(drawn(sprite), light), round(sprite.left), round(sprite.top))
+
+
+def plain_background(
+    colour: tuple[float, float, float], size: tuple[int, int], rng: random.Random
+) -> np.ndarray:
+    """A plain colour, in some pictures a little brighter at one side or in the middle."""
+    width, height = size
+    flat = np.full((height, width, 3), np.float32(colour) * 255, np.float32)
+    if rng.random() < 0.5:
+        slope = np.float32([rng.uniform(-18, 18), rng.uniform(-18, 18)])
+        down = np.linspace(-0.5, 0.5, height, dtype=np.float32)[:, None]
+        across = np.linspace(-0.5, 0.5, width, dtype=np.float32)[None]
+        flat += (slope[0] * down + slope[1] * across)[..., None]
+    return np.clip(flat, 0, 255).astype(np.uint8)
 
 
 def resized(picture: np.ndarray, width: int, height: int, mirror: bool) -> np.ndarray:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Protocol
 
-from vqclip_nb.train.compositions.drawings import Drawings
-from vqclip_nb.train.compositions.paint import Sprite
-from vqclip_nb.train.compositions.things import Thing, all_things
-from vqclip_nb.train.places import Ground, Region
+import numpy as np
+
+from vqclip_nb.models.draft.paint import Sprite
+from vqclip_nb.models.draft.place import Ground, Region
+from vqclip_nb.models.draft.things import Thing, all_things
 
 SMALLEST = 0.12  # height of anything, as a share of the picture's
 _EDGE = 0.015  # margin of the picture
@@ -19,6 +22,20 @@ _FLAT = {  # on plain backgrounds
     "fly": Region(0.1, 0.9, 0.1, 0.45),
     "swim": Region(0.1, 0.9, 0.2, 0.8),
 }
+
+
+class Gallery(Protocol):
+    """Drawings of things.
+
+    of: the drawings of each thing, by its index in `all_things()`
+    sizes: [N, 2], width and height of each drawing
+    """
+
+    of: Mapping[int, tuple[int, ...]]
+    sizes: np.ndarray
+
+    def alpha(self, drawing: int) -> np.ndarray:
+        """The opacity of a drawing without its margins: uint8 [h, w]."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +53,9 @@ class Figure:
     scale: float = 1.0  # of a small or large one
 
     @staticmethod
-    def drawn(drawings: Drawings, thing: int, rng: random.Random, **more) -> Figure:
-        drawing = rng.choice(drawings.of[thing])
-        width, height = drawings.sizes[drawing].tolist()
+    def drawn(gallery: Gallery, thing: int, rng: random.Random, **more) -> Figure:
+        drawing = rng.choice(gallery.of[thing])
+        width, height = gallery.sizes[drawing].tolist()
         return Figure(all_things()[thing], drawing, width / height, **more)
 
 

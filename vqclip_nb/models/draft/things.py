@@ -1,7 +1,7 @@
-"""The things of the compositions: what they are called, how large they are and where they may be.
+"""The things that a picture can show: their names, their sizes and where they can be.
 
-`things.csv` lists them. A head or a bust is a thing of its own, because it must not stand on the
-ground. The columns are the fields of `Thing`.
+`things.csv` lists them; its columns are the fields of `Thing`. A head or a bust is a thing of its
+own, because it must not stand on the ground.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from functools import cache
 from pathlib import Path
 
 WHERE = ("stand", "table", "afloat", "fly", "swim", "deep", "space")
-_NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five"}
 
 
 @dataclass(frozen=True)
@@ -87,70 +86,3 @@ def index_of(names: Iterable[str], part: str = "whole") -> list[int]:
     """The things with exactly these names; those that are not in the table are left out."""
     table = {(thing.name, thing.part): i for i, thing in enumerate(all_things())}
     return [table[name, part] for name in names if (name, part) in table]
-
-
-@cache
-def is_plural(words: str) -> bool:
-    """Whether a noun phrase has no singular: "glasses", "socks"."""
-    last = words.split(" of ")[0].split()[-1]  # a bunch of flowers is one bunch
-    return last.endswith("s") and bool(_grammar().singular_noun(last)) and last not in _SINGULAR
-
-
-@cache
-def plural(words: str) -> str:
-    """The plural of a noun phrase: "glasses of milk"; unchanged if it has no singular."""
-    return words if is_plural(words) else _grammar().plural_noun(words)
-
-
-@cache
-def counted(words: str, number: int) -> str:
-    """With a number: "two dogs"."""
-    return f"{_NUMBERS[number]} {plural(words)}"
-
-
-@cache
-def with_article(words: str) -> str:
-    """With "a" or "an"; unchanged if it has no singular."""
-    return words if is_plural(words) else _grammar().a(words)
-
-
-_SINGULAR = {
-    "bus",
-    "cactus",
-    "lotus",
-    "hibiscus",
-    "walrus",
-    "rhinoceros",
-    "octopus",
-    "moai",
-    "minibus",
-    "hippopotamus",
-}
-_SINGULAR |= {
-    "narcissus",
-    "compass",
-    "fez",
-    "stegosaurus",
-    "glass",
-    "dress",
-    "grass",
-    "triceratops",
-}
-_SINGULAR |= {
-    "venus",
-    "mars",
-    "cutlass",
-    "brass",
-    "hibiscus",
-    "plesiosaurus",
-    "trolleybus",
-    "abacus",
-}
-_SINGULAR |= {"mantis", "iris", "pegasus", "lens", "cross", "boss", "princess", "businesswoman"}
-
-
-@cache
-def _grammar():
-    import inflect  # from the extra `train`
-
-    return inflect.engine()

@@ -10,9 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from vqclip_nb.train.compositions.drawings import Drawings
-from vqclip_nb.train.compositions.paint import Sprite
-from vqclip_nb.train.compositions.stage import Figure, Stage, scaled
+from vqclip_nb.models.draft.paint import Sprite
+from vqclip_nb.models.draft.stage import Figure, Gallery, Stage, scaled
 
 # how far below its upper edge one sits on a thing, as a share of its height
 _SEATS = {"sofa": 0.5, "chair": 0.56, "bed": 0.45, "office chair": 0.5, "egg chair": 0.55}
@@ -116,7 +115,7 @@ def under(stage: Stage, small: Figure, canopy: Figure) -> list[Sprite]:
     return [roof, stage.inside(sprite.moved(0, dy))]
 
 
-def on(stage: Stage, small: Figure, support: Figure, drawings: Drawings) -> list[Sprite]:
+def on(stage: Stage, small: Figure, support: Figure, gallery: Gallery) -> list[Sprite]:
     """On the upper side of something, or on its seat."""
     rng, height = stage.rng, stage.height
     foot = stage.foot(support)
@@ -128,7 +127,7 @@ def on(stage: Stage, small: Figure, support: Figure, drawings: Drawings) -> list
     base = stage.inside(base.moved(stage.across(base.width), 0))
     seat = _SEATS.get(support.thing.name)
     if seat is None:
-        seat = upper_side(drawings.picture(base.drawing))
+        seat = upper_side(gallery.alpha(base.drawing))
     level = base.top + seat * base.height
     share = min(shares[0], 0.85 * base.width / (height * max(small.aspect, 0.6)))
     sprite = stage.sprite(small, max(share, 0.2), 0, level + 0.02 * base.height)
@@ -139,10 +138,10 @@ def on(stage: Stage, small: Figure, support: Figure, drawings: Drawings) -> list
     return [base, replace(sprite.moved(x - sprite.left, 0), shadow=False, depth=base.depth + 0.01)]
 
 
-def upper_side(picture: np.ndarray) -> float:
+def upper_side(alpha: np.ndarray) -> float:
     """Where the upper edge of a drawing is in its middle columns, as a share of its height."""
-    height, width = picture.shape[:2]
-    middle = picture[:, round(width * 0.35) : max(round(width * 0.65), 1), 3] > 128  # (h, w)
+    height, width = alpha.shape
+    middle = alpha[:, round(width * 0.35) : max(round(width * 0.65), 1)] > 128  # (h, w)
     first = np.where(middle.any(0), middle.argmax(0), height // 2)
     return float(np.median(first)) / height
 

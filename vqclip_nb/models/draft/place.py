@@ -1,12 +1,12 @@
-"""What places there are, and when, in what weather and in which season they can be drawn."""
+"""The places that a draft can show, and the times, weathers and seasons of each."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass
 
-Colour = tuple[float, float, float]  # 0 to 255
-Point = tuple[float, float]
+import numpy as np
+
 TIMES = ("day", "sunset", "dawn", "night")
 WEATHERS = ("clear", "cloudy", "fog", "rain", "storm", "snow", "rainbow", "wind")
 SEASONS = (None, "spring", "autumn", "winter")  # None is a summer that no caption mentions
@@ -43,27 +43,36 @@ class Region:
 
 
 @dataclass(frozen=True)
-class Sites:
-    """What a painter of a place says of its regions."""
+class Ground:
+    """A drawn place.
 
+    image: uint8 [H, W, 3]
+    foreground: what is in front of the things, rain or grass; uint8 [H, W, 4], premultiplied
+    horizon: share of the height; 0 or 1 where there is none
+    stand, afloat, fly, swim: where things stand, float, fly or are under water; whether there is
+        such a region depends on the name of the place alone, but for the water in front of a city
+        and the ground of a moon in space
+    light: factors of the colours of things, red, green, blue
+    shadow: how dark their shadows are, 0 to 1
+    """
+
+    image: np.ndarray
+    foreground: np.ndarray | None
     horizon: float
-    stand: Region | None = None
-    afloat: Region | None = None
-    fly: Region | None = None
-    swim: Region | None = None
+    stand: Region | None
+    afloat: Region | None
+    fly: Region | None
+    swim: Region | None
+    light: tuple[float, float, float]
+    shadow: float
 
-
-def ground_region(
-    top: float, bottom: float, horizon: float, left: float = 0.0, right: float = 1.0
-) -> Region:
-    """A region on the ground in perspective: sizes are as the distances below the horizon."""
-    front = 0.97 - horizon
-    sizes = [max((y - horizon) / front, 0.12) for y in (top, bottom)]
-    return Region(left, right, top, bottom, *sizes)
-
-
-def air_region(skyline: float) -> Region:
-    return Region(0.0, 1.0, 0.04, max(skyline - 0.05, 0.12), 0.7, 0.5)
+    def without_things(self) -> np.ndarray:
+        """The whole picture, uint8 [H, W, 3], if nothing is put into it."""
+        if self.foreground is None:
+            return self.image
+        colour, alpha = self.foreground[..., :3], self.foreground[..., 3:]  # (H, W, 3), (H, W, 1)
+        behind = self.image.astype(np.uint16) * (255 - alpha) // 255
+        return np.minimum(behind + colour, 255).astype(np.uint8)
 
 
 @dataclass(frozen=True)
