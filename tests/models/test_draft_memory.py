@@ -118,7 +118,7 @@ _DAMAGE = {
     "a plural of nothing": lambda tensors, table: table["plurals"].update(zorblaxes="zorblax"),
     "a trait is unknown": lambda tensors, table: table["traits"]["sky"].append(["x", "time", "y"]),
     "the regions have another shape": lambda tensors, table: tensors.update(
-        regions=tensors["regions"][:, :2]
+        regions=tensors["regions"][:, :2].contiguous()
     ),
 }
 
