@@ -40,7 +40,7 @@ def _drawings() -> Drawings:
         top = (SIDE - height) // 2
         pictures[i, top : top + height] = (*colour, 255)
         sizes[i] = SIDE, height
-    return Drawings(pictures, sizes, np.array(things), np.zeros(4, bool))
+    return Drawings(np.array(things), pictures, sizes, np.zeros(4, bool), np.array(["tests"] * 4))
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from vqclip_nb.train.compositions import (
     caption_of,
     compose,
 )
-from vqclip_nb.train.painting_cache import pictures_of, texts_of
+from vqclip_nb.train.retrieval import pictures_of, texts_of
 
 # kind of composition and number of sentences among which the right one must be first
 KINDS = {"things": ("plain", 200), "scenes": ("scene", 100)}

@@ -23,10 +23,10 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 from torch.nn import functional as F
 
+from vqclip_nb.models.draft.composition import Composition, Item
 from vqclip_nb.models.vqgan import VQGAN
 from vqclip_nb.storage.files import write_file
 from vqclip_nb.train.compositions import Cast, all_things, caption_of, vocabulary, with_error
-from vqclip_nb.train.compositions.composition import Composition, Item
 from vqclip_nb.train.compositions.describe import Templates
 from vqclip_nb.train.fragments import fragments
 from vqclip_nb.train.lexicon import Lexicon, Meaning

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 
+from vqclip_nb.models.draft.composition import BACKGROUNDS, Composition, Item
+from vqclip_nb.models.draft.things import all_things
 from vqclip_nb.models.styles import STYLES, SYNONYMS
-from vqclip_nb.train.compositions import Composition, Item, all_things
-from vqclip_nb.train.compositions.composition import BACKGROUNDS
 from vqclip_nb.train.compositions.describe import styled_as
 from vqclip_nb.train.compositions.nouns import is_plural, plural, with_article
 from vqclip_nb.train.lexicon import Lexicon, Meaning

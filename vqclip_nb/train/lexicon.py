@@ -14,11 +14,16 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from vqclip_nb.models.draft.things import things_called
+from vqclip_nb.models.draft.composition import (
+    BACKGROUNDS,
+    KINDS,
+    RELATIONS,
+    Composition,
+    Item,
+)
+from vqclip_nb.models.draft.place import NAMES, SEASONS, TIMES, WEATHERS
+from vqclip_nb.models.draft.things import all_things, things_called
 from vqclip_nb.models.styles import STYLES
-from vqclip_nb.train.compositions import Composition, Item, all_things
-from vqclip_nb.train.compositions.composition import BACKGROUNDS, CONTRADICTIONS, KINDS
-from vqclip_nb.train.places import NAMES, SEASONS, TIMES, WEATHERS
 
 Meaning = tuple[tuple[int, int], ...]  # rows of the table, each with its role
 
@@ -101,7 +106,7 @@ class Lexicon(nn.Module):
 _TRAITS = {
     "kind": tuple(kind for kind in KINDS if kind in ("portrait", "still life", "pattern")),
     "how": ("afloat", "fly", "swim"),
-    "relation": tuple(r for r in CONTRADICTIONS if r not in _SYMMETRIC and r not in _REVERSED),
+    "relation": tuple(r for r in RELATIONS if r not in _SYMMETRIC and r not in _REVERSED),
     "place": NAMES,
     "time": TIMES,
     "weather": WEATHERS,

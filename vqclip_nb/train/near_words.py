@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from vqclip_nb.models.draft.composition import BACKGROUNDS
 from vqclip_nb.models.draft.things import all_things
 from vqclip_nb.models.words import FUNCTION_WORDS, Words
 from vqclip_nb.storage.files import write_file
-from vqclip_nb.train.compositions.composition import BACKGROUNDS
 from vqclip_nb.train.compositions.nouns import plural
 from vqclip_nb.train.meanings import Embed, Meaning, Meanings
 from vqclip_nb.train.places import NAMES

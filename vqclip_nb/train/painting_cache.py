@@ -1,24 +1,20 @@
-"""Cached paintings and retrieval scores, for reports and comparisons."""
+"""Cached paintings, for reports and comparisons."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn import functional as F
 
-from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.loading import Models
 from vqclip_nb.run import Run
 from vqclip_nb.settings import Settings
-from vqclip_nb.train.towers import same_captions
 
 
 class PaintingCache:
@@ -46,21 +42,3 @@ class PaintingCache:
         with Image.open(file) as picture:
             pixels = np.asarray(picture.convert("RGB"))
         return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 255
-
-
-def texts_of(perceptor: Perceptor, captions: Iterable[str]) -> Tensor:
-    """Unit embeddings [n, E]."""
-    return F.normalize(perceptor.encode_text(list(captions)), dim=1)
-
-
-@torch.no_grad()
-def pictures_of(perceptor: Perceptor, x: Tensor) -> Tensor:
-    """Unit embeddings [n, E] of pictures [n, 3, H, W]."""
-    return F.normalize(torch.cat([perceptor.encode_image(b) for b in x.split(50)]), dim=1)
-
-
-def first(perceptor: Perceptor, x: Tensor, captions: list[str], among: int = 1) -> float:
-    """Share of pictures whose caption, or an equal one, is among the `among` nearest captions."""
-    best = (pictures_of(perceptor, x) @ texts_of(perceptor, captions).T).topk(among, 1).indices
-    same = same_captions(captions, captions) > 0
-    return same.gather(1, best).any(1).float().mean().item()

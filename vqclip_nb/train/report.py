@@ -36,7 +36,8 @@ from vqclip_nb.train.compositions import (
     facts,
     with_error,
 )
-from vqclip_nb.train.painting_cache import PaintingCache, first, pictures_of, texts_of
+from vqclip_nb.train.painting_cache import PaintingCache
+from vqclip_nb.train.retrieval import first, pictures_of, texts_of
 from vqclip_nb.train.sketch import as_tensor
 
 _SIZE = 256  # pixels per side

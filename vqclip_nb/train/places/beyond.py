@@ -10,8 +10,8 @@ from PIL import Image, ImageDraw
 
 from vqclip_nb.models.draft.place import Region
 from vqclip_nb.train.places.canvas import SHINING, Canvas, rolling
-from vqclip_nb.train.places.mood import mix, to_ints, toned
-from vqclip_nb.train.places.sites import Colour, Point, Sites
+from vqclip_nb.train.places.mood import Colour, Point, mix, to_ints, toned
+from vqclip_nb.train.places.sites import Sites
 
 
 def paint_cave(c: Canvas) -> Sites:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 from vqclip_nb.train.places.canvas import SHINING, Canvas
-from vqclip_nb.train.places.mood import WHITE, toned
-from vqclip_nb.train.places.plants import draw_bush
-from vqclip_nb.train.places.sites import Colour, Point
+from vqclip_nb.train.places.mood import WHITE, Colour, Point, toned
 
 _WALLS = (
     *((244, 226, 190), (230, 180, 140), (200, 216, 226)),
@@ -149,29 +145,6 @@ def draw_picket_fence(c: Canvas, y: float) -> None:
             [(x, y), (x, y - 0.125), (x + 0.015, y - 0.145), (x + 0.03, y - 0.125), (x + 0.03, y)],
             paint,
         )
-
-
-def draw_flower_bush(c: Canvas, x: float, y: float, size: float) -> None:
-    """Leaves with large blossoms; a snowed bush in winter, asters in autumn."""
-    draw_bush(c, x, y, size * 1.6)
-    if not c.mood.leaves:
-        return
-    colour = c.rng.choice(
-        (
-            (240, 80, 100),
-            (255, 200, 60),
-            (250, 140, 190),
-            (170, 110, 220),
-            (255, 250, 246),
-            (250, 120, 60),
-        )
-    )
-    for dx, dy in ((-0.45, -0.5), (0.05, -0.85), (0.5, -0.45), (0.02, -0.3)):
-        cx, cy, r = x + dx * size, y + dy * size, size * 0.17
-        for turn in range(5):
-            a = turn * 2 * math.pi / 5 + dx
-            c.disc(cx + r * 0.8 * math.cos(a), cy + r * 0.8 * math.sin(a), r * 0.62, colour)
-        c.disc(cx, cy, r * 0.5, (255, 222, 110) if colour[2] > 80 else (140, 80, 40))
 
 
 def draw_barn(c: Canvas, x: float, y: float, width: float, height: float) -> None:

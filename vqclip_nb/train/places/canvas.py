@@ -10,8 +10,7 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageDraw
 
-from vqclip_nb.train.places.mood import Mood, jittered, mix, tinted, to_ints
-from vqclip_nb.train.places.sites import Colour, Point
+from vqclip_nb.train.places.mood import Colour, Mood, Point, jittered, mix, tinted, to_ints
 
 SHINING = None  # in place of a distance: this colour needs no light
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from vqclip_nb.models.draft.place import Region
 from vqclip_nb.train.places.canvas import SHINING, Canvas, height_at, rolling, winding
-from vqclip_nb.train.places.mood import mix, toned
+from vqclip_nb.train.places.mood import Colour, mix, toned
 from vqclip_nb.train.places.plants import (
     draw_acacia,
     draw_big_trunk,
@@ -27,7 +27,7 @@ from vqclip_nb.train.places.plants import (
     draw_wood,
     season_tree,
 )
-from vqclip_nb.train.places.sites import Colour, Sites, air_region, ground_region
+from vqclip_nb.train.places.sites import Sites, air_region, ground_region
 from vqclip_nb.train.places.terrain import draw_mountain, draw_range, draw_rock, water_colour
 from vqclip_nb.train.places.weather import draw_sky
 

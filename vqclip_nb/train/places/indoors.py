@@ -9,8 +9,8 @@ from PIL import ImageDraw
 
 from vqclip_nb.models.draft.place import Region
 from vqclip_nb.train.places.canvas import SHINING, Canvas, rolling
-from vqclip_nb.train.places.mood import WHITE, Mood, toned
-from vqclip_nb.train.places.sites import Colour, Sites
+from vqclip_nb.train.places.mood import WHITE, Colour, Mood, toned
+from vqclip_nb.train.places.sites import Sites
 from vqclip_nb.train.places.weather import draw_rain, draw_sky, draw_snowfall
 
 

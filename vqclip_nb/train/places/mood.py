@@ -6,7 +6,9 @@ import random
 from dataclasses import dataclass
 
 from vqclip_nb.models.draft.place import Place
-from vqclip_nb.train.places.sites import Colour
+
+Colour = tuple[float, float, float]  # 0 to 255
+Point = tuple[float, float]  # x and y in shares of the picture's height
 
 WHITE = (255, 255, 255)
 

@@ -8,8 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from vqclip_nb.train.places.canvas import Canvas, height_at
-from vqclip_nb.train.places.mood import WHITE, mix, toned
-from vqclip_nb.train.places.sites import Colour, Point
+from vqclip_nb.train.places.mood import WHITE, Colour, Point, mix, toned
 
 
 def draw_tufts(c: Canvas) -> None:
@@ -352,3 +351,26 @@ def draw_dry_tufts(c: Canvas, grass: Colour) -> None:
                 [(root - 0.007, 1.01), (tip, 1 - c.u(0.04, 0.1)), (root + 0.007, 1.01)],
                 toned(grass, 0.78 + 0.1 * (blade % 2)),
             )
+
+
+def draw_flower_bush(c: Canvas, x: float, y: float, size: float) -> None:
+    """Leaves with large blossoms; a snowed bush in winter, asters in autumn."""
+    draw_bush(c, x, y, size * 1.6)
+    if not c.mood.leaves:
+        return
+    colour = c.rng.choice(
+        (
+            (240, 80, 100),
+            (255, 200, 60),
+            (250, 140, 190),
+            (170, 110, 220),
+            (255, 250, 246),
+            (250, 120, 60),
+        )
+    )
+    for dx, dy in ((-0.45, -0.5), (0.05, -0.85), (0.5, -0.45), (0.02, -0.3)):
+        cx, cy, r = x + dx * size, y + dy * size, size * 0.17
+        for turn in range(5):
+            a = turn * 2 * math.pi / 5 + dx
+            c.disc(cx + r * 0.8 * math.cos(a), cy + r * 0.8 * math.sin(a), r * 0.62, colour)
+        c.disc(cx, cy, r * 0.5, (255, 222, 110) if colour[2] > 80 else (140, 80, 40))

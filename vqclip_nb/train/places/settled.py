@@ -8,16 +8,15 @@ from vqclip_nb.train.places.buildings import (
     draw_barn,
     draw_bench,
     draw_church,
-    draw_flower_bush,
     draw_house,
     draw_lamp_post,
     draw_picket_fence,
     draw_tower_block,
 )
 from vqclip_nb.train.places.canvas import SHINING, Canvas, rolling, winding
-from vqclip_nb.train.places.mood import mix, toned
-from vqclip_nb.train.places.plants import draw_tree, draw_wood
-from vqclip_nb.train.places.sites import Point, Sites, air_region
+from vqclip_nb.train.places.mood import Point, mix, toned
+from vqclip_nb.train.places.plants import draw_flower_bush, draw_tree, draw_wood
+from vqclip_nb.train.places.sites import Sites, air_region
 from vqclip_nb.train.places.terrain import draw_mirror, draw_range, draw_water
 from vqclip_nb.train.places.weather import draw_sky
 

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 
 from vqclip_nb.models.draft.place import Region
 
-Colour = tuple[float, float, float]  # 0 to 255
-Point = tuple[float, float]
-
 
 @dataclass(frozen=True)
 class Sites:

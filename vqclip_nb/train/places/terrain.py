@@ -8,8 +8,7 @@ import numpy as np
 from PIL import Image
 
 from vqclip_nb.train.places.canvas import SHINING, Canvas
-from vqclip_nb.train.places.mood import COVERS, WHITE, mix, toned
-from vqclip_nb.train.places.sites import Colour, Point
+from vqclip_nb.train.places.mood import COVERS, WHITE, Colour, Point, mix, toned
 
 
 def draw_mountain(

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from vqclip_nb.models.draft.place import Region
 from vqclip_nb.train.places.canvas import SHINING, Canvas, rolling, winding
-from vqclip_nb.train.places.mood import WHITE, mix, tinted, toned
+from vqclip_nb.train.places.mood import WHITE, Colour, Point, mix, tinted, toned
 from vqclip_nb.train.places.plants import (
     draw_bush,
     draw_flowers,
@@ -19,7 +19,7 @@ from vqclip_nb.train.places.plants import (
     draw_wood,
     season_tree,
 )
-from vqclip_nb.train.places.sites import Colour, Point, Sites, air_region, ground_region
+from vqclip_nb.train.places.sites import Sites, air_region, ground_region
 from vqclip_nb.train.places.terrain import (
     draw_glitter,
     draw_mirror,

@@ -9,8 +9,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from vqclip_nb.models.draft.place import KINDS, SEASONS
 from vqclip_nb.train.places.canvas import SHINING, Canvas
-from vqclip_nb.train.places.mood import WHITE, mix, to_ints, toned
-from vqclip_nb.train.places.sites import Colour
+from vqclip_nb.train.places.mood import WHITE, Colour, mix, to_ints, toned
 
 
 def draw_sky(c: Canvas, horizon: float, skyline: float | None = None) -> float:
