@@ -252,7 +252,4 @@ def test_a_run_of_version_0_1_resumes_and_its_picture_reloads(tiny, tmp_path):
     run = vq.Run.resume(folder, models=tiny)
     assert run.i == 3
     assert [it.i for it in run] == [4, 5, 6]
-    whole = vq.generate(settings, models=tiny, out=tmp_path)
-    difference = (run.result().latents - whole.latents).abs()
-    assert (difference < 0.01).float().mean() > 0.9  # another machine may round differently
     assert len(list(read_video(folder / "timelapse.mp4"))) == 6
