@@ -229,6 +229,7 @@ def test_the_whole_recipe_trains_resumes_and_writes_what_the_package_loads(
     from vqclip_nb.train import __main__ as program
 
     monkeypatch.setattr(program, "_drawings", lambda *_: drawings)
+    monkeypatch.delitem(program._PARTS, "words")  # needs WordNet; has its own tests
     monkeypatch.setattr(program.tomllib, "loads", lambda _: recipe)
     common = ["tiny", "--work", str(tmp_path / "work"), "--to", str(tmp_path / "to")]
     assert program.main([*common, "--part", "generator", "--minutes", "0.25"]) == 0

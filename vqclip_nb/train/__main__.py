@@ -249,15 +249,17 @@ def _compare(settings: dict, work: Path, to: Path, minutes: float) -> None:
 def _words(settings: dict, work: Path, to: Path, minutes: float) -> None:
     """Find the near words for the known words of the trained CLIP; no training."""
     from vqclip_nb.train.near_words import write_words
+    from vqclip_nb.train.sources import debian_package
 
-    write_words(to / "words.json", **settings["words"])
+    wordnet = debian_package("wordnet-base", work / "words") / "usr" / "share" / "wordnet"
+    write_words(to / "words.json", wordnet=str(wordnet), **settings["words"])
 
 
 # in the order of training: each part may need the previous ones
 _PARTS = {"generator": _generator, "clip": _clip, "draft": _draft, "judges": _judges}
-_PARTS |= {"lesson_drawings": _lesson_drawings, "report": _report, "compare": _compare}
-_PARTS |= {"words": _words}
-_ON_REQUEST = ("compare", "words")  # are not part of `all`
+_PARTS |= {"words": _words, "lesson_drawings": _lesson_drawings, "report": _report}
+_PARTS |= {"compare": _compare}
+_ON_REQUEST = ("compare",)  # not part of `all`
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Where the drawings come from: npm packages and Debian's clip art, unpacked into a cache folder.
+"""Where drawings and words come from: packages of npm and Debian, unpacked into a cache folder.
 
 Licences: `models/tiny/LICENSES.md`. Both clients verify the checksum of what they download.
 """
@@ -11,7 +11,6 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-_CLIP_ART = "openclipart-svg"  # a Debian package
 # Emoji of faces are kept if `things.csv` names them; clocks would need a reading of the time.
 _CLOCK_FACES = ("o’clock", "o'clock", "thirty")
 
@@ -34,18 +33,23 @@ def npm_package(package: str, cache: Path) -> Path:
 
 
 def clip_art(cache: Path) -> Path:
-    """The folder of Debian's Open Clip Art, downloaded unless it is in the cache."""
-    target = cache / _CLIP_ART
+    """The folder of Open Clip Art's SVG files."""
+    return debian_package("openclipart-svg", cache) / "usr" / "share" / "openclipart" / "svg"
+
+
+def debian_package(name: str, cache: Path) -> Path:
+    """The folder of a Debian package's files, downloaded unless it is in the cache."""
+    target = cache / name
     if not target.exists():
-        need = f"{_CLIP_ART} needs apt-get and dpkg-deb: unpack the Debian package to {target}."
+        need = f"{name} needs apt-get and dpkg-deb: unpack the Debian package to {target}."
         apt, dpkg = _program("apt-get", need), _program("dpkg-deb", need)
-        _output([apt, "download", _CLIP_ART], cache)
-        archive = next(cache.glob(f"{_CLIP_ART}_*.deb"))
+        _output([apt, "download", name], cache)
+        archive = next(cache.glob(f"{name}_*.deb"))
         part = target.with_name(target.name + ".part")
         _output([dpkg, "--extract", str(archive), str(part)], cache)
         part.rename(target)
         archive.unlink()
-    return target / "usr" / "share" / "openclipart" / "svg"
+    return target
 
 
 def emoji_names(emojibase: Path) -> dict[str, str]:
