@@ -71,4 +71,6 @@ _SINGULAR |= {"mantis", "iris", "pegasus", "lens", "cross", "boss", "princess", 
 def _grammar():
     import inflect  # from the extra `train`
 
-    return inflect.engine()
+    engine = inflect.engine()
+    engine.defnoun("triceratops", "triceratops")
+    return engine
