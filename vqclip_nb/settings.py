@@ -195,9 +195,9 @@ class Settings(Checked):
     batch_size: int = _model(1, "Pictures painted at the same time.", 1, 64, unit="pictures")
     start: str = _model(
         "codes",
-        "Initial latent: random codes, sine of noise, or an encoded picture of fine (pixels) or "
-        "coarse (gradients) noise.",
-        choices=("codes", "sine", "pixels", "gradients"),
+        "Initial latent: random codes, the model's draft, sine of noise, or an encoded picture of "
+        "fine (pixels) or coarse (gradients) noise.",
+        choices=("codes", "draft", "sine", "pixels", "gradients"),
     )
     init_image: str = _model("", "Picture, or a run's latents, to start from: path or URL.")
     mask: str = _model("", "Picture: white areas are painted, black ones stay as in init_image.")

@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 import vqclip_nb as vq
 from vqclip_nb.core.latents import stream
+from vqclip_nb.core.loop import Loop
 from vqclip_nb.models.draft.drafting import Chance, draft_picture
 
 PROMPTS = ["a red heart", "a yellow star", "a snowman", "a frog", "a rocket", "a strawberry"]
@@ -95,3 +96,14 @@ def test_a_small_w2_shows_little_of_the_extras_and_the_default_all_of_them(tiny,
     assert torch.equal(draft(extras="sepia", w2=2.0), default)
     assert torch.equal(draft(extras="sepia", w2=0.0), plain)
     assert not torch.equal(default, plain)
+
+
+def test_a_painting_can_begin_from_the_draft_and_from_codes_without_one(tiny):
+    def begun(prompt, start):
+        settings = vq.Settings(prompt=prompt, start=start, seed=2, im_shape=(64, 64))
+        return Loop(tiny, settings)
+
+    drafted = begun("a red apple", "draft")
+    assert torch.equal(drafted.latent.z, drafted.drafts[0])
+    unknown, codes = begun("quuxyzzy", "draft"), begun("quuxyzzy", "codes")
+    assert torch.equal(unknown.latent.z, codes.latent.z)

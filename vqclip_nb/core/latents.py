@@ -21,8 +21,9 @@ def stream(seed: int, item: int, iteration: int) -> torch.Generator:
 def begin(vqgan: VQGAN, start: str, seed: int, batch: int, height: int, width: int) -> Tensor:
     """A latent [batch, C, height, width] to begin with.
 
-    start: `codes`, sampled uniformly from the codebook; `sine`, the seed's sin(0.5 n) with n
-        normally distributed; `pixels` and `gradients`, encoded pictures of fine and coarse noise
+    start: `codes`, sampled uniformly from the codebook, also where there is no `draft`; `sine`, the
+        seed's sin(0.5 n) with n normally distributed; `pixels` and `gradients`, encoded pictures of
+        fine and coarse noise
     """
     items = [
         _STARTS[start](vqgan, stream(seed, item, 0), height, width)[None] for item in range(batch)
@@ -60,7 +61,13 @@ def from_latents(z: Tensor, batch: int, height: int, width: int) -> Tensor:
     return z[torch.arange(batch) % len(z)]
 
 
-_STARTS = {"codes": _codes, "sine": _sine, "pixels": _pixels, "gradients": _gradients}
+_STARTS = {
+    "codes": _codes,
+    "draft": _codes,
+    "sine": _sine,
+    "pixels": _pixels,
+    "gradients": _gradients,
+}
 
 
 def quantize(

@@ -119,10 +119,11 @@ class Loop:
         self.models, self.settings, self.compute = models, settings, compute or Compute()
         self.coarse, self.mask = settings.coarse > 0, None
         if saved is None:
+            self._make_drafts()
             self._begin(start or Start())
         else:
             self._restore(saved)
-        self._make_drafts()
+            self._make_drafts()
         self.forget()
 
     def step(self, inputs: Inputs) -> StepOutput:
@@ -267,6 +268,8 @@ class Loop:
         elif start.picture is not None:
             x = fitted(start.picture, width * vqgan.factor, height * vqgan.factor)
             z = vqgan.encode(x.to(vqgan.device)).repeat(settings.batch_size, 1, 1, 1)
+        elif settings.start == "draft" and self.drafts[0] is not None:
+            z = self.drafts[0]
         else:
             common = settings.start, settings.seed, settings.batch_size
             z = latents.begin(vqgan, *common, height, width)
@@ -286,7 +289,8 @@ class Loop:
         self.drafts = draft_latents(
             models.draft, models.vqgan, models.perceptors[0], self.settings, streams, *self.codes
         )
-        zeros = torch.zeros_like(self.latent.z.detach())
+        channels, device = models.vqgan.codebook.shape[1], models.vqgan.device
+        zeros = torch.zeros(self.settings.batch_size, channels, *self.codes, device=device)
         stacked = torch.stack([zeros if draft is None else draft for draft in self.drafts])
         self.stacked_drafts = stacked if any(d is not None for d in self.drafts) else None
 
