@@ -132,7 +132,8 @@ def recipe() -> dict:
     recipe["clip"]["rivals"]["sketch"] |= {"steps": 150, "pool": 128, "batch": 16}
     for judge in recipe["judges"].values():
         judge |= {"batch": 8, "drawings": ["tests"]}
-    recipe["report"] |= {"cases": 6, "seeds": 1, "styled": ["an apple"]}
+    recipe["report"] |= {"cases": 3, "seeds": 1, "styled": ["an apple"]}
+    recipe["report"]["changes"] = {"total_iter": 2, "im_shape": [64, 64]}
     recipe["generator"] |= {"batch": 2}
     recipe["generator"]["architecture"] |= {"resolution": 64}
     return recipe

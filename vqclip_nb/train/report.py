@@ -199,7 +199,8 @@ class Report:
 
         def paint(prompt: str, seed: int, **fields) -> Tensor:
             bar.update()
-            settings = Settings(prompt=prompt, seed=seed, device="cpu", **changes, **fields)
+            given = self.settings["changes"] | changes | fields
+            settings = Settings(prompt=prompt, seed=seed, device="cpu", **given)
             return self.gallery.painted(settings.replace(show_step=settings.total_iter))
 
         return paint
