@@ -132,6 +132,7 @@ def recipe() -> dict:
     recipe["clip"]["rivals"]["sketch"] |= {"steps": 150, "pool": 128, "batch": 16}
     for judge in recipe["judges"].values():
         judge |= {"batch": 8, "drawings": ["tests"]}
+    recipe["draft"] |= {"side": 32, "height": 64}
     recipe["report"] |= {"cases": 3, "seeds": 1, "styled": ["an apple"]}
     recipe["report"]["changes"] = {"total_iter": 2, "im_shape": [64, 64]}
     recipe["generator"] |= {"batch": 2}
