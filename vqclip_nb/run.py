@@ -24,7 +24,7 @@ from vqclip_nb import __version__
 from vqclip_nb.accel.executor import Executor
 from vqclip_nb.accel.memory_saving import MemorySaving
 from vqclip_nb.core.loop import Inputs, Loop, Start
-from vqclip_nb.core.targets import Story, make_target, warn_of_unknown_words
+from vqclip_nb.core.targets import Story, make_target, sentences_of, warn_of_unknown_words
 from vqclip_nb.models.loading import Models, check_names, load_for, load_latents, pick_device
 from vqclip_nb.pictures import portable
 from vqclip_nb.settings import Settings, drawn_seed, specs
@@ -311,7 +311,7 @@ class Run:
         ]
         self.targets, self.story = targets, Story.of(settings)
         for perceptor in self.models.perceptors:
-            warn_of_unknown_words(perceptor, settings)
+            warn_of_unknown_words(perceptor, sentences_of(settings), name=perceptor.name)
 
     def _iterate(self) -> Iterate:
         with interrupts.held():

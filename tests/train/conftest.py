@@ -133,7 +133,7 @@ def recipe() -> dict:
     for judge in recipe["judges"].values():
         judge |= {"batch": 8, "drawings": ["tests"]}
     recipe["draft"] |= {"side": 32, "height": 64}
-    recipe["report"] |= {"cases": 3, "seeds": 1, "styled": ["an apple"]}
+    recipe["report"] |= {"pictures": 12, "cases": 3, "seeds": 1, "styled": ["an apple"]}
     recipe["report"]["changes"] = {"total_iter": 2, "im_shape": [64, 64]}
     recipe["generator"] |= {"batch": 2}
     recipe["generator"]["architecture"] |= {"resolution": 64}

@@ -142,13 +142,12 @@ def test_a_finished_rival_is_replaced(rivals):
     assert sum(painting.age == 12 for painting in rivals.pool) == 1
 
 
-def test_rivals_join_in_the_last_part_of_the_training(pool, cast, recipe, tiny, tmp_path):
+def test_rivals_join_in_the_last_part_of_the_training(pool, cast, recipe, tiny, sketch):
     trainer = CLIPTrainer(recipe["clip"], pool, PAIR, rivals=(tiny.vqgan, cast))
-    trainer._folder = tmp_path
+    trainer.sketch = sketch
     assert "ranked" not in trainer._step(progress=0.1)
     assert 0 <= trainer._step(progress=0.9)["ranked"] <= 1
     assert sum(painting.age for painting in trainer.rivals.pool) == 3  # one step of each chosen
-    assert (tmp_path / "sketch.safetensors").exists()
 
 
 def test_averaged_codes_end_where_the_latents_are():

@@ -118,10 +118,14 @@ def sentences_of(settings: Settings) -> str:
     return " ".join(prompt.text for prompt in prompts if prompt.kind == "text")
 
 
-def warn_of_unknown_words(perceptor: Perceptor, settings: Settings) -> None:
-    """Warn of words that the perceptor never saw in training: it replaces or ignores them."""
-    sentences = sentences_of(settings)
+def warn_of_unknown_words(
+    perceptor: Perceptor, sentences: str, *, name: str, does: str = "paints the rest"
+) -> None:
+    """Warn of words that the perceptor never saw in training: it replaces or ignores them.
+
+    name: what it is called in the warnings; does: what it does with the other words
+    """
     if replaced := perceptor.replaced_in_words(sentences):
-        warnings.warn(f"CLIP reads {replaced}.", stacklevel=3)
+        warnings.warn(f"{name} reads {replaced}.", stacklevel=3)
     if unknown := perceptor.unknown_in_words(sentences):
-        warnings.warn(f"{perceptor.name} never saw {unknown}: it paints the rest.", stacklevel=3)
+        warnings.warn(f"{name} never saw {unknown}: it {does}.", stacklevel=3)

@@ -8,7 +8,6 @@ that no picture is optimised for.
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vqclip_nb.core.losses import Weights
-from vqclip_nb.core.targets import make_target, sentences_of
+from vqclip_nb.core.targets import make_target, sentences_of, warn_of_unknown_words
 from vqclip_nb.evaluation.tables import aligned
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.judge import load_judge
@@ -188,10 +187,7 @@ def _aims(perceptor: Perceptor, name: str, prompts: Sequence[str]) -> Tensor:
     """For each prompt the weighted mean of its goals [P, E]; for one sentence a unit vector."""
     plans = {prompt: Settings(prompt=prompt) for prompt in prompts}
     sentences = " ".join(map(sentences_of, plans.values()))
-    if replaced := perceptor.replaced_in_words(sentences):
-        warnings.warn(f"{name} reads {replaced}.", stacklevel=3)
-    if unknown := perceptor.unknown_in_words(sentences):
-        warnings.warn(f"{name} never saw {unknown}: it scores the other words.", stacklevel=3)
+    warn_of_unknown_words(perceptor, sentences, name=name, does="scores the other words")
     aims = {}
     for prompt, plan in plans.items():
         target = make_target(perceptor, plan)

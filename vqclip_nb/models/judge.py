@@ -3,9 +3,10 @@
 A picture optimised for one CLIP always scores high with that CLIP. The judge gives an independent
 score: it has a different architecture and was trained on different drawings and captions.
 
-Its image encoder is the first half of EfficientNet-Lite0, pretrained on ImageNet (Tan & Le, arXiv
-1905.11946; the "lite" variants omit squeeze-and-excitation and swish), followed by CLIP's attention
-pool. Its text encoder is CLIP's.
+The image encoder of the judge `lite` is the first half of EfficientNet-Lite0, pretrained on ImageNet
+(Tan & Le, arXiv 1905.11946; the "lite" variants omit squeeze-and-excitation and swish), followed by
+CLIP's attention pool. Its text encoder is CLIP's. A judge whose weights have CLIP's own key names is
+a CLIP.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from vqclip_nb.models.safe_load import read_tensors
 from vqclip_nb.models.words import Words
 
 _FOLDER = Path(__file__).parent / "tiny"
-JUDGES = ("lite",)
 
 # blocks of EfficientNet-Lite0 up to stride 16: kernel, stride, channels, expansion
 _BLOCKS = [(3, 1, 16, 1), (3, 2, 24, 6), (3, 1, 24, 6), (5, 2, 40, 6), (5, 1, 40, 6)]
@@ -77,15 +77,21 @@ class _InvertedResidual(nn.Module):
         return x + self.layers(x) if self.adds else self.layers(x)
 
 
+def judges_in(folder: Path = _FOLDER) -> list[str]:
+    """The names of the judges in a folder, sorted."""
+    return sorted(file.stem.removeprefix("judge_") for file in folder.glob("judge_*.safetensors"))
+
+
 def load_judge(device: str = "auto", *, name: str = "lite", folder: Path = _FOLDER) -> Perceptor:
     """Load an embedded judge, frozen, in fp32.
 
     device: auto (cuda, else mps, else cpu), cpu, cuda or mps
-    name: one of `JUDGES`
+    name: one of `judges_in(folder)`
     folder: of its weights and of `words.json`
     """
-    if name not in JUDGES:
-        raise ValueError(f"no judge is called {name!r}; there are: {', '.join(JUDGES)}")
+    if name not in judges_in(folder):
+        there = ", ".join(judges_in(folder)) or "none"
+        raise ValueError(f"no judge in {folder} is called {name!r}; there are: {there}")
     file = folder / f"judge_{name}.safetensors"
     words = Words.load(folder / "words.json")
     state = read_tensors(file)

@@ -93,7 +93,7 @@ def _tiny(options: argparse.Namespace) -> int:
     for part in every if options.part == "all" else [options.part]:
         minutes = options.minutes
         if minutes is None:
-            minutes = settings[part].get("minutes", 0.0)
+            minutes = settings.get(part, {}).get("minutes", 0.0)
         _PARTS[part](settings, options.work, options.to, minutes)
     return 0
 
@@ -217,11 +217,11 @@ def _lesson_drawings(settings: dict, work: Path, to: Path, minutes: float) -> No
 
 def _report(settings: dict, work: Path, to: Path, minutes: float) -> None:
     """Write the report; ignores the time budget."""
-    from vqclip_nb.models.judge import JUDGES, load_judge
+    from vqclip_nb.models.judge import judges_in, load_judge
     from vqclip_nb.train.report import Report
 
     every, judges = _drawings(settings, work, "judges"), {}
-    for name in JUDGES:
+    for name in judges_in(to):
         drawings = every.of_sources(settings["judges"][name]["drawings"])
         judges[name] = load_judge("cpu", name=name, folder=to), drawings
     drawings = _drawings(settings, work)
@@ -232,14 +232,14 @@ def _report(settings: dict, work: Path, to: Path, minutes: float) -> None:
 
 def _compare(settings: dict, work: Path, to: Path, minutes: float) -> None:
     """Write the comparison of presets; ignores the time budget."""
-    from vqclip_nb.models.judge import JUDGES, load_judge
+    from vqclip_nb.models.judge import judges_in, load_judge
     from vqclip_nb.train.battery import names_in
     from vqclip_nb.train.compare import Comparison
     from vqclip_nb.train.compositions import Cast
 
     drawings, others = _drawings(settings, work), _drawings(settings, work, "judges")
-    every = [others.of_sources(settings["judges"][name]["drawings"]) for name in JUDGES]
-    judges = {name: load_judge("cpu", name=name, folder=to) for name in JUDGES}
+    every = [others.of_sources(settings["judges"][name]["drawings"]) for name in judges_in(to)]
+    judges = {name: load_judge("cpu", name=name, folder=to) for name in judges_in(to)}
     models, known = load_models(str(to)), names_in([drawings, *every])
     comparison = Comparison(models, judges, Cast(drawings), known, settings["compare"])
     comparison.write(work / "compare")

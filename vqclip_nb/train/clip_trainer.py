@@ -72,7 +72,7 @@ class CLIPTrainer:
     ) -> None:
         self.settings, self.pool, self.device = settings, pool, torch.device(device)
         self.templates, self._painters = templates, rivals
-        self._folder = Path()
+        self.sketch: Sketch | None = None
         self.rivals: Rivals | None = None
         torch.manual_seed(settings["seed"])
         self.generator = torch.Generator().manual_seed(settings["seed"])
@@ -112,13 +112,14 @@ class CLIPTrainer:
 
     def train(self, file: Path, minutes: float) -> None:
         """Train for `minutes` in total; resumes from `file` and `file`-text if they exist."""
-        self._folder = file.parent
         reading = minutes * self.settings["reading"]
         self._train_images(file, minutes - reading)
         self._train_text(file.with_stem(file.stem + "-text"), reading)
 
     def _train_images(self, file: Path, minutes: float) -> None:
         """Train the image encoder and the lexicon."""
+        if self._painters is not None:
+            self.sketch = self._learn_to_sketch(file.with_name("sketch.safetensors"))
         parts = {"model": self.model, "average": self.average, "lexicon": self.lexicon}
         parts |= {"optimizer": self.optimizer}
         session = Session(file, minutes, parts, [self.generator, self.noise])
@@ -183,7 +184,7 @@ class CLIPTrainer:
             self.model.eval().requires_grad_(False)  # as in painting
             x = self._attacked(x, answers, self.settings["radius"])
         pictures, rival_text = [x], None
-        if self._painters is not None and progress >= self.settings["rivals"]["start"]:
+        if self.sketch is not None and progress >= self.settings["rivals"]["start"]:
             self.model.eval().requires_grad_(False)
             paintings = self._paintings()
             rival_text = self._embedded(
@@ -233,8 +234,7 @@ class CLIPTrainer:
         """The rivals of this step."""
         if self.rivals is None:
             settings, (vqgan, cast) = self.settings["rivals"], self._painters
-            sketch = self._learn_to_sketch(self._folder / "sketch.safetensors")
-            self.rivals = Rivals(settings, vqgan, sketch, cast, self.generator)
+            self.rivals = Rivals(settings, vqgan, self.sketch, cast, self.generator)
         return self.rivals.chosen()
 
     def _descend(self, loss: torch.Tensor) -> None:

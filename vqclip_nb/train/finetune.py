@@ -37,8 +37,8 @@ _PAIR = ("clip.safetensors", "words.json", "draft.safetensors", "draft.json")
 _MEASURED = 48  # most pictures measured, held out and trained on
 # Differences from the recipe, each chosen by the error on held-out pictures: the PatchGAN starts
 # late, because it undoes half of the gain of the other losses; unused codes are not moved, because
-# that did not help and other pictures may need them.
-_OWN = {"discriminator_start": 0.7, "dead_after": 2**62}
+# that did not help and other pictures may need them. Small changes of the weights need fp32.
+_OWN = {"discriminator_start": 0.7, "dead_after": 2**62, "bf16": False}
 
 
 @dataclass(frozen=True)

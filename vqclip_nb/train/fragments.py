@@ -12,7 +12,7 @@ from vqclip_nb.train.compositions.nouns import is_plural, plural, with_article
 from vqclip_nb.train.lexicon import Lexicon, Meaning
 from vqclip_nb.train.places import TRAITS, phrase, random_place
 
-_WORDINGS = 20  # of each trait of a place
+_PLACED = 200  # random phrases of each trait of a place
 _STYLED = 12  # copies of each text of a style, which are few
 
 
@@ -36,7 +36,7 @@ def _named():
 def _placed():
     rng = random.Random(0)
     for trait in TRAITS:
-        for _ in range(_WORDINGS * 10):
+        for _ in range(_PLACED):
             place = random_place(rng)
             if getattr(place, trait) not in (None, "clear", "day"):
                 say = (trait,)

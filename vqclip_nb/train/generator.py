@@ -6,8 +6,7 @@ den Oord et al., 1711.00937, appendix A.1) whose dead codes are reinitialised fr
 PatchGAN with hinge loss and adaptive weight (Esser et al., 2012.09841, eq. 5 to 7).
 
 The network is grown (Karras et al., "Progressive Growing of GANs", 1710.10196): first a network with
-f = 8 learns pictures of half the size, then both ends get one more level. In the same time, this
-gives sharper pictures than training the large network from the start.
+f = 8 learns pictures of half the size, which is cheaper; then both ends get one more level.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ import random
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 import yaml
@@ -27,7 +25,7 @@ from torch import Tensor, nn
 
 from vqclip_nb.models.vqgan import Network
 from vqclip_nb.storage.files import write_file
-from vqclip_nb.train.compositions import Cast, compose
+from vqclip_nb.train.compositions import Cast, as_tensor, compose
 from vqclip_nb.train.session import Session
 
 _SEEN = 160  # side in pixels of the part of a picture that the perceptual distance compares
@@ -192,8 +190,7 @@ class GeneratorTrainer(VQGANTrainer):
         rng = random.Random(int(torch.randint(2**62, (), generator=self.generator)))
         styled, batch = self.settings["styled"], self.settings["batch"]
         images = [compose(self.cast, rng, self.size, styled=styled)[0] for _ in range(batch)]
-        x = torch.from_numpy(np.stack(images)).to(self.codes.codebook.device)  # (B, H, W, 3)
-        return x.permute(0, 3, 1, 2).float() / 255
+        return as_tensor(images, self.codes.codebook.device)
 
 
 def smaller(settings: dict) -> dict:

@@ -1,8 +1,7 @@
 """Evaluate the embedded models on unseen sentences and scenes.
 
 `python -m vqclip_nb.train tiny --part report` writes `report.md`, `report.json` and contact sheets.
-It takes about four hours on two CPU cores, most of it for paintings, and resumes after an
-interruption.
+Most of its time is for paintings; it resumes after an interruption.
 """
 
 from __future__ import annotations
@@ -31,6 +30,7 @@ from vqclip_nb.train.compositions import (
     Composition,
     Drawings,
     Item,
+    as_tensor,
     caption_of,
     compose,
     facts,
@@ -38,7 +38,6 @@ from vqclip_nb.train.compositions import (
 )
 from vqclip_nb.train.painting_cache import PaintingCache
 from vqclip_nb.train.retrieval import first, pictures_of, texts_of
-from vqclip_nb.train.sketch import as_tensor
 
 _SIZE = 256  # pixels per side
 Figures = dict[str, float]
@@ -93,7 +92,7 @@ class Report:
         figures = {}
         for style in (None, *STYLES):
             rng, images = self._random(1), []
-            for _ in range(40 if style else 120):
+            for _ in range(self.settings["pictures"] // (12 if style else 4)):
                 image = compose(self.cast, rng, _SIZE, kind="scene", styled=0.0)[0]
                 images.append(in_style(image, style, rng) if style else image)
             x = as_tensor(images, self.models.device)
@@ -105,28 +104,29 @@ class Report:
 
     @torch.no_grad()
     def codes(self) -> Figures:
-        """Share of the codebook that 1,000 compositions use."""
+        """Share of the codebook that so many compositions use."""
         used, rng = set(), self._random(2)
-        for _ in range(50):
-            images = [compose(self.cast, rng, _SIZE)[0] for _ in range(20)]
-            z = self.models.vqgan.encode(as_tensor(images, self.models.device))
+        number = self.settings["pictures"]
+        for _ in range(number):
+            image = compose(self.cast, rng, _SIZE)[0]
+            z = self.models.vqgan.encode(as_tensor([image], self.models.device))
             used |= set(self.models.vqgan.quantize(z)[1].unique().tolist())
-        return {"codes used by 1,000 pictures": len(used) / len(self.models.vqgan.codebook)}
+        return {f"codes used by {number} pictures": len(used) / len(self.models.vqgan.codebook)}
 
     def retrieval(self) -> Figures:
-        """Share of 500 pictures for which CLIP ranks the picture's caption first among the 500."""
-        rng = self._random(3)
-        drawn = [compose(self.cast, rng, _SIZE)[:2] for _ in range(500)]
+        """Share of pictures for which CLIP ranks the picture's caption first among all."""
+        rng, number = self._random(3), self.settings["pictures"]
+        drawn = [compose(self.cast, rng, _SIZE)[:2] for _ in range(number)]
         captions = [caption_of(composition, PAIR, rng) for _, composition in drawn]
         x = as_tensor([image for image, _ in drawn], self.models.device)
-        return {"CLIP: right among 500": first(self.perceptor, x, captions)}
+        return {f"CLIP: right among {number}": first(self.perceptor, x, captions)}
 
     def one_fact(self) -> Figures:
         """Share of pictures that CLIP places nearer to their caption than to a false one."""
         won: dict[str, list[bool]] = {}
         rng = self._random(4)
-        for _ in range(20):
-            drawn = [compose(self.cast, rng, _SIZE)[:2] for _ in range(100)]
+        for _ in range(4):
+            drawn = [compose(self.cast, rng, _SIZE)[:2] for _ in range(self.settings["pictures"])]
             true, false = [c for _, c in drawn], [with_error(c, rng) for _, c in drawn]
             seeds = [rng.getrandbits(32) for _ in true]
             said, wrong = (

@@ -20,8 +20,8 @@ from torch.nn import functional as F
 from vqclip_nb.core import cutouts
 from vqclip_nb.core.losses import great_circle
 from vqclip_nb.models.vqgan import VQGAN, clamp_with_grad
-from vqclip_nb.train.compositions import Cast, Composition, compose
-from vqclip_nb.train.sketch import Sketch, as_tensor
+from vqclip_nb.train.compositions import Cast, Composition, as_tensor, compose
+from vqclip_nb.train.sketch import Sketch
 
 
 @dataclass

@@ -20,7 +20,14 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from vqclip_nb.train.compositions import Cast, Composition, Drawings, Item, compose
+from vqclip_nb.train.compositions import (
+    Cast,
+    Composition,
+    Drawings,
+    Item,
+    as_tensor,
+    compose,
+)
 from vqclip_nb.train.places import Place
 
 _CHUNK = 500  # compositions that a process draws at a time
@@ -53,7 +60,7 @@ class ScenePool:
         painting.
         """
         chosen = torch.randint(len(self.scenes), (number,), generator=generator).tolist()
-        x = torch.from_numpy(self.pictures[chosen]).permute(0, 3, 1, 2).float() / 255
+        x = as_tensor(self.pictures[chosen], torch.device("cpu"))
         drawn = torch.rand(number, 4, generator=generator) * 2 - 1
         scale = 0.875 + 0.125 * drawn[:, 0]
         theta = torch.zeros(number, 2, 3)
@@ -90,21 +97,20 @@ def load_pool(
 
 def _drawn(drawings: Drawings, shape: tuple[int, ...], styled: float, seed: int):
     """Chunks of pictures and of lines, in order."""
-    _begin(drawings)  # the processes are forks of this one and share the drawings
     tasks = [(seed * 10**6 + i, shape[1], styled) for i in range(shape[0] // _CHUNK)]
-    with ProcessPoolExecutor(os.cpu_count()) as processes:
+    with ProcessPoolExecutor(initializer=_begin, initargs=(drawings,)) as processes:
         yield from tqdm(processes.map(_chunk, tasks), "scenes", len(tasks), mininterval=10)
 
 
-_cast: list[Cast] = []
+_cast: list[Cast] = []  # of a process
 
 
 def _begin(drawings: Drawings) -> None:
+    torch.set_num_threads(1)
     _cast[:] = [Cast(drawings)]
 
 
 def _chunk(task: tuple[int, int, float]) -> tuple[np.ndarray, list[str]]:
-    torch.set_num_threads(1)
     seed, size, styled = task
     rng, pictures, lines = random.Random(seed), [], []
     for _ in range(_CHUNK):

@@ -10,14 +10,13 @@ import itertools
 import math
 import random
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
 from vqclip_nb.models.vqgan import VQGAN
-from vqclip_nb.train.compositions import Cast, compose
+from vqclip_nb.train.compositions import Cast, as_tensor, compose
 
 _CHUNK = 8  # pictures decoded at a time
 
@@ -87,8 +86,3 @@ def decoded(
         latents.append(F.embedding(codes, vqgan.codebook).permute(0, 3, 1, 2))
         pictures.append(F.avg_pool2d(vqgan.decode(latents[-1]), 2))
     return torch.cat(latents), torch.cat(pictures)
-
-
-def as_tensor(images: list[np.ndarray], device: torch.device) -> Tensor:
-    """Images, uint8 [H, W, 3], as a batch [B, 3, H, W] in [0,1]."""
-    return torch.from_numpy(np.stack(images)).to(device).permute(0, 3, 1, 2).float() / 255

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import random
 import zlib
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -92,10 +92,7 @@ class Memory:
     @cached_property
     def of(self) -> Mapping[int, tuple[int, ...]]:
         """The drawings of each thing."""
-        found: dict[int, tuple[int, ...]] = {}
-        for drawing, thing in enumerate(self.things):
-            found[thing] = (*found.get(thing, ()), drawing)
-        return found
+        return _indices_of(self.things)
 
     @cached_property
     def sizes(self) -> np.ndarray:
@@ -105,10 +102,7 @@ class Memory:
     @cached_property
     def of_place(self) -> Mapping[Place, tuple[int, ...]]:
         """The indices of each place in the memory."""
-        found: dict[Place, tuple[int, ...]] = {}
-        for index, place in enumerate(self.places):
-            found[place] = (*found.get(place, ()), index)
-        return found
+        return _indices_of(self.places)
 
     def _box(self, drawing: int) -> tuple[int, int, int, int]:
         """Left, top, right and bottom of what is not transparent, in cells of the mask."""
@@ -202,6 +196,14 @@ class View:
         if right - left < 0.05 or bottom <= top:
             return None
         return replace(region, left=left, right=right, top=top, bottom=bottom)
+
+
+def _indices_of(values: Sequence[Hashable]) -> dict:
+    """The indices of each value."""
+    found: dict[Hashable, tuple[int, ...]] = {}
+    for index, value in enumerate(values):
+        found[value] = (*found.get(value, ()), index)
+    return found
 
 
 def _fitted(picture: np.ndarray, view: View, share: float, size: tuple[int, int]) -> np.ndarray:

@@ -8,7 +8,7 @@ them and `caption_of` says what it shows, with templates for CLIP (`PAIR`) or fo
 from vqclip_nb.models.draft.composition import Composition, Item, facts
 from vqclip_nb.models.draft.things import Thing, all_things
 from vqclip_nb.train.compositions.casting import Cast
-from vqclip_nb.train.compositions.compose import compose
+from vqclip_nb.train.compositions.compose import as_tensor, compose
 from vqclip_nb.train.compositions.composition import with_error
 from vqclip_nb.train.compositions.describe import JUDGE, PAIR, caption_of, vocabulary
 from vqclip_nb.train.compositions.drawings import Drawings, load_drawings
@@ -22,6 +22,7 @@ __all__ = [
     "Item",
     "Thing",
     "all_things",
+    "as_tensor",
     "caption_of",
     "compose",
     "facts",

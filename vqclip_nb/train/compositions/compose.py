@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from vqclip_nb.models.draft.composition import Composition
 from vqclip_nb.models.draft.paint import (
@@ -51,6 +54,12 @@ def compose(
         image = in_style(image, style, rng)
         composition = _in_style(composition, style)
     return image, composition, layout_of(things, arrangement, size)
+
+
+def as_tensor(images: Sequence[np.ndarray], device: torch.device) -> Tensor:
+    """Pictures, uint8 [H, W, 3], as a batch [B, 3, H, W] in [0,1]."""
+    x = torch.from_numpy(np.asarray(images)).to(device)  # (B, H, W, 3)
+    return x.permute(0, 3, 1, 2).float() / 255
 
 
 def draw(
