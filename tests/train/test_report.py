@@ -10,7 +10,6 @@ from vqclip_nb.train.battery import names_in
 from vqclip_nb.train.compare import Comparison
 from vqclip_nb.train.report import Report
 
-
 # captions have words that the CLIP of another vocabulary does not know
 pytestmark = pytest.mark.filterwarnings("ignore:clip (reads|never saw)")
 
