@@ -16,7 +16,7 @@ from vqclip_nb.models.vqgan import VQGAN
 from vqclip_nb.models.words import Words
 from vqclip_nb.storage.files import write_file
 from vqclip_nb.train.finetune import FinetunePlan, finetune, painting_command
-from vqclip_nb.train.generator import GeneratorTrainer, smaller, write_vqgan, write_weights
+from vqclip_nb.train.generator import GeneratorTrainer, write_vqgan, write_weights
 
 _SETTINGS = Path(__file__).with_name("tiny.toml")
 _PACKAGE = Path(__file__).parents[1] / "models" / "tiny"
@@ -152,13 +152,9 @@ def _generator(settings: dict, work: Path, to: Path, minutes: float) -> None:
     from vqclip_nb.train.compositions import Cast
 
     chosen, cast = settings["generator"], Cast(_drawings(settings, work))
-    size, device = chosen["architecture"]["resolution"], pick_device("auto")
-    trainer, first = GeneratorTrainer(chosen, cast, size, device), minutes * chosen["small_share"]
-    if not (work / "generator.pt").exists():
-        small = GeneratorTrainer(smaller(chosen), cast, size // 2, device)
-        small.train(work / "generator_small.pt", first)
-        trainer.begin_from(small.state_dict())
-    trainer.train(work / "generator.pt", minutes - first)
+    size = chosen["architecture"]["resolution"]
+    trainer = GeneratorTrainer(chosen, cast, size, pick_device("auto"))
+    trainer.train(work / "generator.pt", minutes)
     write_vqgan(to, trainer.state_dict(), trainer.config)
 
 

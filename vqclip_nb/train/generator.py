@@ -5,8 +5,8 @@ ImageNet-trained EfficientNet-Lite0; commitment, with an exponential-moving-aver
 den Oord et al., 1711.00937, appendix A.1) whose dead codes are reinitialised from the data; and a
 PatchGAN with hinge loss and adaptive weight (Esser et al., 2012.09841, eq. 5 to 7).
 
-The network is grown (Karras et al., "Progressive Growing of GANs", 1710.10196): first a network with
-f = 8 learns pictures of half the size, which is cheaper; then both ends get one more level.
+The first part of the training is on pictures of half the size, which is cheaper: the network is
+convolutional, and paints any size. Then it learns the size that a run paints.
 """
 
 from __future__ import annotations
@@ -182,41 +182,14 @@ class GeneratorTrainer(VQGANTrainer):
         network.loss.discriminator.apply(weights_init)
         super().__init__(network, settings, torch.Generator().manual_seed(settings["seed"]))
 
-    def begin_from(self, smaller: dict[str, Tensor]) -> None:
-        """Take over the weights of a network with one level less, see `grown`."""
-        self.network.load_state_dict(grown(smaller, self.network.state_dict()))
-        self.codes.begin_from_codes()
-
     def _pictures(self, progress: float) -> Tensor:
         rng = random.Random(int(torch.randint(2**62, (), generator=self.generator)))
-        styled, batch = self.settings["styled"], self.settings["batch"]
-        images = [compose(self.cast, rng, self.size, styled=styled)[0] for _ in range(batch)]
+        size, batch = self.size, self.settings["batch"]
+        if progress < self.settings["small_share"]:
+            size, batch = size // 2, 4 * batch
+        styled = self.settings["styled"]
+        images = [compose(self.cast, rng, size, styled=styled)[0] for _ in range(batch)]
         return as_tensor(images, self.codes.codebook.device)
-
-
-def smaller(settings: dict) -> dict:
-    """The settings of the network that is grown later: one level less, at full resolution."""
-    shape = settings["architecture"]
-    inner = {"ch_mult": shape["ch_mult"][1:], "resolution": shape["resolution"] // 2}
-    return settings | {"architecture": shape | inner, "batch": 4 * settings["batch"]}
-
-
-def grown(state: dict[str, Tensor], larger: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The weights `larger` of a new network with those of a trained one that lacks its first level.
-
-    The new level, the encoder's first and the decoder's last, keeps its random weights, and so does
-    what has another shape.
-    """
-    result = dict(larger)
-    for name, weight in state.items():
-        parts = name.split(".")
-        if parts[0] in ("encoder", "decoder") and parts[1] in ("down", "up"):
-            parts[2] = str(int(parts[2]) + 1)
-        name = ".".join(parts)
-        at_pixels = name.startswith(("encoder.conv_in", "loss."))
-        if name in result and result[name].shape == weight.shape and not at_pixels:
-            result[name] = weight.to(result[name])
-    return result
 
 
 class CodebookAverages:
