@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from vqclip_nb.models.clip_model import Perceptor
-from vqclip_nb.models.safe_load import WeightsError, read_tensors, read_yaml
+from vqclip_nb.models.safe_load import WeightsError, check_floats, read_tensors, read_yaml
 from vqclip_nb.models.vqgan import Network
 from vqclip_nb.models.words import Words
+from vqclip_nb.untrusted.text import reason_of, shown
 
 _KEPT = ("encoder.", "decoder.", "quantize.", "quant_conv.", "post_quant_conv.")
 _DISCRIMINATOR = "loss.discriminator."
@@ -47,7 +48,9 @@ def build_network(
     config: the `model.params` of a taming yaml; file: named in errors
     checked: skip the check for non-finite values
     """
-    state = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
+    weights = {k: v for k, v in tensors.items() if not k.endswith("num_batches_tracked")}
+    check_floats(weights, file)
+    state = tensors | {k: v.float() for k, v in weights.items()}
     discriminator = _discriminator_of(state)
     if discriminator:
         config = config | {"lossconfig": {"params": discriminator}}
@@ -57,7 +60,7 @@ def build_network(
             network = Network(config, discriminator=bool(discriminator), gumbel=gumbel)
     except (ValueError, RuntimeError, ArithmeticError, IndexError) as error:
         raise WeightsError(
-            f"The yaml of {file} describes a VQGAN that cannot be built: {error}."
+            f"The yaml of {file} describes a VQGAN that cannot be built: {reason_of(error)}."
         ) from error
     _load_state(network, state, file)
     if not checked:
@@ -93,7 +96,7 @@ def _vqgan_config(file: Path) -> dict[str, Any]:
         model = _dict(_dict(model, "params"), "first_stage_config")
     if _kind(model) not in _TARGETS or "params" not in model:
         raise WeightsError(
-            f"{found} describes {str(model.get('target', 'nothing'))!r}: allowed are "
+            f"{found} describes {shown(model.get('target', 'nothing'))}: allowed are "
             f"{', '.join(_TARGETS)} and a Net2NetTransformer whose first stage is one of them."
         )
     return _validated(_dict(model, "params"), found)
@@ -124,12 +127,12 @@ def _validated(params: dict[str, Any], file: Path) -> dict[str, Any]:
         values = shape.get(name)
         if not isinstance(values, list) or len(values) > most:
             raise WeightsError(
-                f"{file}: ddconfig.{name} is {values!r}, allowed is a list of at most {most} items."
+                f"{file}: ddconfig.{name} is {shown(values)}, allowed is a list of at most {most} items."
             )
         numbers |= {f"ddconfig.{name}[{i}]": (value, 8192) for i, value in enumerate(values)}
     for name, (value, most) in numbers.items():
         if type(value) is not int or not 1 <= value <= most:
-            raise WeightsError(f"{file}: {name} is {value!r}, allowed is 1 to {most}.")
+            raise WeightsError(f"{file}: {name} is {shown(value)}, allowed is 1 to {most}.")
     used = {k: shape[k] for k in ("ch_mult", "attn_resolutions", *_LIMITS) if k in shape}
     used |= {"double_z": False, "dropout": 0.0}
     return {"embed_dim": params["embed_dim"], "n_embed": params["n_embed"], "ddconfig": used}
@@ -180,4 +183,4 @@ def build_perceptor(
     try:
         return Perceptor.from_state(name, state, words)
     except (KeyError, IndexError, RuntimeError, AssertionError, ValueError, ArithmeticError) as e:
-        raise WeightsError(f"{file} is not a CLIP checkpoint: {e}.") from e
+        raise WeightsError(f"{file} is not a CLIP checkpoint: {reason_of(e)}.") from e
