@@ -81,7 +81,7 @@ def _discriminator_of(state: dict[str, Tensor]) -> dict[str, Any]:
     return {
         "disc_in_channels": first.shape[1],
         "disc_ndf": first.shape[0],
-        "disc_num_layers": len(kernels) - 2,
+        "disc_num_layers": min(len(kernels), _MOST_KERNELS) - 2,  # more will not fit
         "use_actnorm": any(k.endswith(".loc") for k in own),
     }
 
@@ -111,6 +111,8 @@ def _dict(tree: dict, key: str) -> dict:
     return tree[key] if isinstance(tree.get(key), dict) else {}
 
 
+_MOST_TOKENS, _MOST_PATCHES = 512, 4096  # the largest published CLIPs have 77 and 577
+_MOST_KERNELS = 8  # of a discriminator; published ones have 5
 _LIMITS = {"z_channels": 4096, "resolution": 8192, "in_channels": 64, "out_ch": 64, "ch": 1024}
 _LIMITS |= {"num_res_blocks": 16, "norm_groups": 1024}
 
@@ -158,6 +160,18 @@ def _check_finite(state: dict[str, Tensor], file: Path) -> None:
             raise WeightsError(f"{file} has non-finite values in {name}: get another copy of it.")
 
 
+def _check_sizes(state: dict[str, Tensor]) -> None:
+    """Raise ValueError for a CLIP of a size that only an attack would have: its squares are made."""
+    tokens, patches = state["positional_embedding"], state.get("visual.positional_embedding")
+    if patches is None:
+        patches = state["visual.attnpool.positional_embedding"]
+    if len(tokens) > _MOST_TOKENS or len(patches) > _MOST_PATCHES:
+        raise ValueError(
+            f"it reads {len(tokens)} tokens and {len(patches)} patches, more than the allowed "
+            f"{_MOST_TOKENS} and {_MOST_PATCHES}"
+        )
+
+
 def load_perceptor(file: Path) -> Perceptor:
     """Load a CLIP from its weights and, if present, the `words.json` beside them."""
     table = file.with_name("words.json")
@@ -178,9 +192,12 @@ def build_perceptor(
     words: the words of its training captions and what is near to them, if known
     checked: skip the check for non-finite values
     """
+    # TorchScript files hold sizes as numbers, and ours the ids of known tokens
+    check_floats({k: v for k, v in state.items() if v.ndim and not k.endswith("ids")}, file)
     if not checked:
         _check_finite(state, file)
     try:
+        _check_sizes(state)
         return Perceptor.from_state(name, state, words)
     except (KeyError, IndexError, RuntimeError, AssertionError, ValueError, ArithmeticError) as e:
         raise WeightsError(f"{file} is not a CLIP checkpoint: {reason_of(e)}.") from e

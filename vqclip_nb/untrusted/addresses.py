@@ -8,6 +8,7 @@ of its network. `VQCLIP_LOCAL_NETWORK=1` allows local addresses, as for a mirror
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.client
 import ipaddress
 import os
@@ -73,7 +74,8 @@ def failure(error: Exception) -> str:
         return "its certificate is invalid"
     if isinstance(error, AddressStatusError):
         return str(error)
-    if isinstance(error, (socket.gaierror, ConnectionRefusedError)):
+    unreachable = getattr(error, "errno", None) in (errno.ENETUNREACH, errno.EHOSTUNREACH)
+    if unreachable or isinstance(error, (socket.gaierror, ConnectionRefusedError)):
         return "it cannot be reached"
     if isinstance(error, (http.client.IncompleteRead, ConnectionError)):
         return "the connection broke"
@@ -231,7 +233,10 @@ class _Cut:
 
 def _connected(host: str, port: int, timeout: float, cut: _Cut) -> socket.socket:
     """A connection to the first address of the host that answers; all must be allowed."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError:
+        raise AddressError("it is not a valid address") from None
     if not local_allowed() and not all(is_public(address[0]) for *_, address in found):
         raise AddressError(_LOCAL)
     failed: OSError = OSError("it cannot be reached")
