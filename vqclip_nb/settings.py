@@ -282,9 +282,7 @@ class Settings(Checked):
         known = [*specs(), "updates"]
         for name in values:
             if name not in known:
-                raise ValueError(
-                    f"{shown(name)} is not a setting: choose from {', '.join(known)}."
-                )
+                raise ValueError(f"{shown(name)} is not a setting: choose from {', '.join(known)}.")
         return cls(**values)
 
     @classmethod

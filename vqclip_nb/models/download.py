@@ -260,7 +260,7 @@ def _written(file: Download, partial: Path, begun: int) -> Iterator[Callable[[by
             raise _unwritable(file, error) from error
 
     try:
-        opened_file = partial.open("r+b" if begun else "wb")  # noqa: SIM115 - closed below
+        opened_file = partial.open("r+b" if begun else "wb")
         opened_file.seek(begun)
     except OSError as error:
         raise _unwritable(file, error) from error

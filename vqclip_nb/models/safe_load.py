@@ -87,7 +87,7 @@ def check_floats(tensors: dict[str, Tensor], file: Path) -> None:
 def read_yaml(path: str | Path) -> dict:
     """Read a yaml file as plain containers; tags that construct objects raise WeightsError."""
     try:
-        config = yaml.load(read_file(path, _LARGEST_YAML), _PlainLoader)  # noqa: S506
+        config = yaml.load(read_file(path, _LARGEST_YAML), _PlainLoader)
     except Exception as error:  # also numbers and dates that Python cannot have
         raise WeightsError(f"{path} cannot be read as yaml: {reason_of(error)}.") from error
     if not isinstance(config, dict):
