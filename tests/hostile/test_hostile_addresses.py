@@ -281,7 +281,7 @@ MIRRORS = [
 @pytest.mark.parametrize("url", MIRRORS)
 def test_a_mirror_that_is_no_public_https_address_is_refused(tmp_path, monkeypatch, url):
     monkeypatch.setattr(socket.socket, "connect", _never)
-    with refused("could not be downloaded: .*it is", error=FetchError):
+    with refused("could not be downloaded: .*: it (is|has)", error=FetchError):
         download.fetch(Download(tmp_path / "a.ckpt", (url,), size=10), bytes)
     assert not (tmp_path / "a.ckpt").exists()
 
@@ -291,7 +291,7 @@ MODEL_SERVERS = {
     "a content without end": _floods(OK + b"\r\n", bytes(65536)),
     "a length of 2^62": _sends(OK, b"Content-Length: 4611686018427387904\r\n\r\n"),
     "another protocol": _sends(b"220 smtp.example ESMTP\r\n"),
-    "a redirect inside": _sends(_to("https://127.0.0.2:PORT/")),
+    "a redirect to a file": _sends(_to("file:///etc/passwd")),
     "a redirect to http": _sends(_to("http://example.com/a.ckpt")),
     "a redirect to itself": _sends(_to("/")),
     "a chunk that is none": _sends(OK, b"Transfer-Encoding: chunked\r\n\r\nhello\r\n"),
@@ -301,12 +301,9 @@ MODEL_SERVERS = {
 @pytest.mark.parametrize("case", MODEL_SERVERS)
 def test_a_mirror_that_misbehaves_is_left_for_the_next(tmp_path, monkeypatch, case):
     monkeypatch.setenv("VQCLIP_LOCAL_NETWORK", "1")
-    monkeypatch.setattr(addresses, "is_public", lambda ip: ip == "127.0.0.1")
     monkeypatch.setattr(download, "_TIMEOUT", (1.0, 0.5))
     monkeypatch.setattr(download, "_RETRIES", 0)
     monkeypatch.setattr(download, "_SPARE", 2**20)
-    if "inside" in case:
-        monkeypatch.setattr(addresses, "_is_local_name", lambda host: True)
     bad = Server(MODEL_SERVERS[case])
     good = Server(_sends(OK, b"Content-Length: 5\r\n\r\nmodel"))
     urls = [f"http://127.0.0.1:{server.port}/a.ckpt" for server in (bad, good)]

@@ -227,7 +227,7 @@ def _fetch_rest(file: Download, url: str, progress: Progress) -> None:
     begun = _partial_size(file.path)
     headers = {"Range": f"bytes={begun}-"} if begun else {}
     most = 2 * file.size + _SPARE if file.size else _LARGEST
-    limits = {"seconds": _HANDSHAKE + most / _SLOWEST, "answer_within": sum(_TIMEOUT)}
+    limits = {"seconds": _HANDSHAKE + most / _SLOWEST, "answer_within": _TIMEOUT[1]}
     with opened(url, **limits, headers=headers, secure=True) as (answer, _):
         begun = begun if answer.status == 206 and _starts_at(answer, begun) else 0
         total = begun + answer.length if answer.length is not None else None

@@ -136,10 +136,17 @@ def _answer(
             error.close()
             if error.code not in _REDIRECTING or not target:
                 raise AddressStatusError(error.code) from None
-            url = urllib.parse.urljoin(url, target)
+            url = _joined(url, target)
         finally:
             head.cancel()
     raise AddressError(f"it redirects more than {_REDIRECTS} times")
+
+
+def _joined(url: str, target: str) -> str:
+    try:
+        return urllib.parse.urljoin(url, target)
+    except ValueError:
+        raise AddressError("it redirects to what is not a valid address") from None
 
 
 class AddressStatusError(OSError):
@@ -313,5 +320,7 @@ def _is_proxied(request: urllib.request.Request) -> bool:
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *arguments: object) -> None:
+    def http_error_302(self, *arguments: object) -> None:
         """Leave redirects to the caller, which checks them; their content is not read."""
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302

@@ -27,9 +27,9 @@ def shown(value: object) -> str:
 
 
 def on_one_line(text: str) -> str:
-    """The text on one line, hidden characters escaped, shortened."""
+    """The text on one line, what is not printable escaped, shortened."""
     line = " ".join(text[: 4 * _LONGEST].split())
-    line = _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
+    line = "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in line)
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
 
 
