@@ -24,10 +24,11 @@ from PIL.PngImagePlugin import PngInfo
 
 from vqclip_nb.prompt_syntax import is_url, parse_story
 from vqclip_nb.untrusted.files import read_file, read_stream
-from vqclip_nb.untrusted.text import reason_of
+from vqclip_nb.untrusted.text import on_one_line, reason_of
 
 MOST_BYTES = 64 * 2**20  # of a picture's file
 _MOST_PIXELS = 100_000_000  # a small file can unpack to fill the memory
+_LONGEST_PATH = 1000  # characters, in an error
 _MOST_SCANS = 100  # of a progressive JPEG, each of which goes over all pixels; cameras write ten
 # what cameras, browsers and painting programs write; Pillow reads fifty more, some by other programs
 _FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
@@ -55,7 +56,7 @@ def open_picture(
 
     Raises ValueError with one sentence if it cannot be read or is too large.
     """
-    name = name or str(source)
+    name = on_one_line(name or str(source), _LONGEST_PATH)
     data = source if isinstance(source, bytes) else _read(source, name)
     try:
         if data.count(b"\xff\xda") > _MOST_SCANS and data[:2] == b"\xff\xd8":

@@ -390,7 +390,7 @@ class Settings(Checked):
                     f"The live change {shown(update)} must have an iteration, {latest} or later."
                 )
             for name in changes:
-                if name in specs() and not specs()[name].live:
+                if name == "updates" or (name in specs() and not specs()[name].live):
                     raise ValueError(f"{name} cannot change while painting: start a new run.")
             latest = iteration
             values = type(self).from_dict(values | changes).to_dict()

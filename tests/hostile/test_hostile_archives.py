@@ -418,7 +418,7 @@ def test_a_vqgan_whose_weights_are_none_is_refused(tmp_path, taming_files, case)
         vq.load_models(str(path), clip="tiny", device="cpu")
 
 
-@pytest.mark.parametrize("case", WEIGHTS)
+@pytest.mark.parametrize("case", [case for case in WEIGHTS if case != "twice as many"])
 def test_a_clip_whose_weights_are_none_is_refused(tmp_path, clip_model, case):
     path, name = tmp_path / "theirs.pt", "token_embedding.weight"
     state = clip_model.state_dict()

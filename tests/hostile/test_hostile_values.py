@@ -111,7 +111,7 @@ def test_a_sentence_that_no_picture_can_follow_is_refused(case):
 @pytest.mark.parametrize(
     "augment",
     ["affine:1e38", "affine:1e400", "affine:-1", "affine:nan", "zoom:1", "affine", "affine:",
-     "affine:" + "9" * 9000, "affine:1" * 1000, "affine:١٢"],
+     "affine:" + "9" * 9000, "affine:1" * 1000],
 )  # fmt: skip
 def test_an_augmentation_that_is_none_is_refused(augment):
     with refused("^augment "):

@@ -112,6 +112,7 @@ def _dict(tree: dict, key: str) -> dict:
 
 
 _MOST_TOKENS, _MOST_PATCHES = 512, 4096  # the largest published CLIPs have 77 and 577
+_VOCABULARY = 49_408  # CLIP's tokens
 _MOST_KERNELS = 8  # of a discriminator; published ones have 5
 _LIMITS = {"z_channels": 4096, "resolution": 8192, "in_channels": 64, "out_ch": 64, "ch": 1024}
 _LIMITS |= {"num_res_blocks": 16, "norm_groups": 1024}
@@ -161,10 +162,13 @@ def _check_finite(state: dict[str, Tensor], file: Path) -> None:
 
 
 def _check_sizes(state: dict[str, Tensor]) -> None:
-    """Raise ValueError for a CLIP of a size that only an attack would have: its squares are made."""
+    """Raise ValueError for a CLIP that lacks tokens, or of a size that only an attack would have."""
     tokens, patches = state["positional_embedding"], state.get("visual.positional_embedding")
     if patches is None:
         patches = state["visual.attnpool.positional_embedding"]
+    known = state.get("token_embedding.weight")
+    if known is not None and len(known) < _VOCABULARY:
+        raise ValueError(f"it knows {len(known)} tokens, fewer than CLIP's {_VOCABULARY}")
     if len(tokens) > _MOST_TOKENS or len(patches) > _MOST_PATCHES:
         raise ValueError(
             f"it reads {len(tokens)} tokens and {len(patches)} patches, more than the allowed "

@@ -26,11 +26,11 @@ def shown(value: object) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
-def on_one_line(text: str) -> str:
-    """The text on one line, what is not printable escaped, shortened."""
-    line = " ".join(text[: 4 * _LONGEST].split())
+def on_one_line(text: str, most: int = _LONGEST) -> str:
+    """The text on one line of at most `most` characters, what is not printable escaped."""
+    line = " ".join(text[: 4 * most].split())
     line = "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in line)
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def reason_of(error: BaseException) -> str:
