@@ -29,6 +29,7 @@ import yaml
 from safetensors import safe_open
 from torch import Tensor
 
+from vqclip_nb.models.errors import WeightsError
 from vqclip_nb.models.inert_pickle import Inert, PickleError, Storage, StoredTensor, read_pickle
 from vqclip_nb.models.stored_zip import StoredZip
 from vqclip_nb.untrusted.files import open_file, read_file
@@ -40,10 +41,6 @@ _LONGEST_NAME = 1000  # characters
 _MOST_SHARED = 4  # times that a file's bytes may appear in its tensors
 _LARGEST_HEADER = 16 * 2**20  # bytes, of a safetensors file
 _LARGEST_YAML = 64 * 2**10  # bytes; published ones have 3 KiB
-
-
-class WeightsError(ValueError):
-    """A file cannot be used; the message names the file, the reason and the remedy."""
 
 
 def read_tensors(

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vqclip_nb.models.safe_load import WeightsError
+from vqclip_nb.models.errors import WeightsError
 from vqclip_nb.untrusted.files import parse_json, read_file
 from vqclip_nb.untrusted.text import reason_of
 

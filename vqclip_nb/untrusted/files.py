@@ -9,8 +9,6 @@ import stat
 from pathlib import Path
 from typing import IO, Any
 
-from vqclip_nb.untrusted.text import reason_of
-
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a pipe",
@@ -40,7 +38,7 @@ def open_file(path: str | Path) -> IO[bytes]:
                 return file
             file.close()
     except (OSError, RuntimeError, ValueError) as error:  # also ~nobody, and a null character
-        raise ValueError(reason_of(error)) from None
+        raise ValueError(_reason(error)) from None
     raise ValueError(f"it is {_KINDS.get(stat.S_IFMT(mode), 'something else')}, not a file")
 
 
@@ -82,7 +80,11 @@ def parse_json(text: str | bytes) -> Any:
         _check_depth(text)
         return json.loads(text, parse_int=_whole, parse_float=_number, parse_constant=_refused)
     except (ValueError, RecursionError) as error:
-        raise ValueError(reason_of(error)) from None
+        raise ValueError(_reason(error)) from None
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error).rstrip(".")
 
 
 def _check_depth(text: str) -> None:
