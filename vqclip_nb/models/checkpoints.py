@@ -167,12 +167,12 @@ def _check_sizes(state: dict[str, Tensor]) -> None:
     if patches is None:
         patches = state["visual.attnpool.positional_embedding"]
     known = state.get("token_embedding.weight")
-    if known is not None and len(known) < _VOCABULARY:
-        raise ValueError(f"it knows {len(known)} tokens, fewer than CLIP's {_VOCABULARY}")
-    if len(tokens) > _MOST_TOKENS or len(patches) > _MOST_PATCHES:
+    if known is not None and known.shape[0] < _VOCABULARY:
+        raise ValueError(f"it knows {known.shape[0]} tokens, fewer than CLIP's {_VOCABULARY}")
+    if tokens.shape[0] > _MOST_TOKENS or patches.shape[0] > _MOST_PATCHES:
         raise ValueError(
-            f"it reads {len(tokens)} tokens and {len(patches)} patches, more than the allowed "
-            f"{_MOST_TOKENS} and {_MOST_PATCHES}"
+            f"it reads {tokens.shape[0]} tokens and {patches.shape[0]} patches, more than the "
+            f"allowed {_MOST_TOKENS} and {_MOST_PATCHES}"
         )
 
 
