@@ -50,7 +50,7 @@ def test_allowed_options_of_films_are_kept(kind, data):
     [
         ({"prompt": ""}, "prompt must say what to paint, .*, got ''"),
         ({"prompt": "   "}, "prompt must say what to paint, .*, got '   '"),
-        ({"prompt": 7}, "prompt must be text, got 7"),
+        ({"prompt": 7}, "prompt must be text of at most 10000 characters, got 7"),
         ({"total_iter": 0}, "total_iter must be a whole number from 1 to 100000, got 0"),
         ({"total_iter": -5}, "total_iter must be .*, got -5"),
         ({"total_iter": 1.5}, "total_iter must be a whole number .*, got 1.5"),
@@ -62,7 +62,7 @@ def test_allowed_options_of_films_are_kept(kind, data):
         ({"im_shape": (64, 64, 4)}, r"im_shape must be .*, got \(64, 64, 4\)"),
         ({"im_shape": "64"}, "im_shape must be .*, got '64'"),
         ({"device": "tpu"}, "device must be one of auto, cpu, cuda, mps, got 'tpu'"),
-        ({"clip": [""]}, "clip must be a list of names or paths, got"),
+        ({"clip": [""]}, "clip must be a list of names or paths, at most 16, got"),
         ({"w1": 0}, "w1 is 0, so there is nothing to paint: set w1, or extras and w2"),
     ],
 )

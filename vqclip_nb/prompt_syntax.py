@@ -14,8 +14,10 @@ import re
 from dataclasses import dataclass
 
 AUGMENTS = ("flip", "affine", "perspective", "jitter", "sharpen", "erase")
-_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
-_WEIGHTS = re.compile(rf":\s*({_NUMBER})\s*(?::\s*({_NUMBER}|-inf))?\s*$", re.IGNORECASE)
+_STRONGEST = 360.0  # of an augmentation: degrees
+# Possessive (++), so that a long row of digits is not tried again from every length of it.
+_NUMBER = r"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:e[+-]?\d++)?"
+_WEIGHTS = re.compile(rf":\s*+({_NUMBER})\s*+(?::\s*+({_NUMBER}|-inf))?\s*+$", re.IGNORECASE)
 _PICTURE = re.compile(r"\.(png|jpe?g|webp|gif|bmp|tiff?)$", re.IGNORECASE)
 _NOISE = re.compile(r"noise#(\d{1,18})$", re.IGNORECASE)
 
@@ -74,7 +76,7 @@ def parse_prompt(text: str) -> Prompt:
             continue
         weight, stop = float(found[1]), float(found[2] or "-inf")
         if not math.isfinite(weight):
-            raise ValueError(f"The weight in {text!r} must be a finite number, got {weight}.")
+            raise ValueError(f"The weight in {text[:99]!r} must be a finite number, got {weight}.")
         return Prompt(before.strip(), weight, stop)
     return Prompt(text)
 
@@ -82,17 +84,18 @@ def parse_prompt(text: str) -> Prompt:
 def parse_augments(text: str) -> list[tuple[str, float]]:
     """Names and strengths of augmentations such as "affine:15 erase:0.3", in order.
 
-    Raises ValueError for an unknown name or a strength below 0.
+    Raises ValueError for an unknown name or a strength out of range.
     """
     wanted = []
     for part in text.split():
         name, _, strength = part.partition(":")
-        if name not in AUGMENTS or not re.fullmatch(_NUMBER, strength) or float(strength) < 0:
+        number = float(strength) if re.fullmatch(_NUMBER, strength) else -1.0
+        if name not in AUGMENTS or not 0 <= number <= _STRONGEST:
             raise ValueError(
-                "augment must list name:strength, with a strength of 0 or more and a name from "
-                f"{', '.join(AUGMENTS)}, got {part!r}."
+                f"augment must list name:strength, with a strength from 0 to {_STRONGEST:g} and a "
+                f"name from {', '.join(AUGMENTS)}, got {part[:99]!r}."
             )
-        wanted.append((name, float(strength)))
+        wanted.append((name, number))
     return wanted
 
 

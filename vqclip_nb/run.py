@@ -25,8 +25,15 @@ from vqclip_nb.accel.executor import Executor
 from vqclip_nb.accel.memory_saving import MemorySaving
 from vqclip_nb.core.loop import Inputs, Loop, Start
 from vqclip_nb.core.targets import Story, make_target, sentences_of, warn_of_unknown_words
-from vqclip_nb.models.loading import Models, check_names, load_for, load_latents, pick_device
-from vqclip_nb.pictures import portable
+from vqclip_nb.models.loading import (
+    Models,
+    check_confirmed,
+    check_names,
+    load_for,
+    load_latents,
+    pick_device,
+)
+from vqclip_nb.pictures import copy_name, portable, sources_in, with_copies
 from vqclip_nb.settings import Settings, drawn_seed, specs
 from vqclip_nb.storage import interrupts
 from vqclip_nb.storage.images import remembered
@@ -126,8 +133,11 @@ class Run:
         saved: Saved | None = None,
     ) -> None:
         if models is None:
+            check_confirmed(settings)
             check_names(settings.models, settings.clip)
             pick_device(settings.device)
+        else:  # these are read already
+            check_confirmed(settings.replace(models=models.name, clip=models.clip))
         if settings.seed is None:
             settings = settings.replace(seed=drawn_seed())
         self.folder = saved.folder if saved else RunFolder.create(out, settings, name)
@@ -172,6 +182,8 @@ class Run:
         _, header = files.load_state()
         latents_of = files.latents_of(step)
         settings = Settings.from_dict(header["plan"]).at(step)
+        copies = {source: copy_name(source) for source in sources_in(settings.to_dict())}
+        settings = Settings.from_dict(with_copies(settings.to_dict(), copies, files.picture))
         settings = settings.replace(**{"init_image": str(latents_of), "mask": "", **changes})
         return cls(settings, models=models, out=out)
 
@@ -272,6 +284,8 @@ class Run:
         if saved:
             self.i, self.seconds, self.history = saved.i, saved.seconds, saved.history
         self.settings = self.plan.at(max(1, self.i))
+        # a folder may come from someone else: of what it names, only its own copies are read
+        self._copied = frozenset(sources_in(self.plan.to_dict())) if saved else frozenset()
         self._aim_at(self.settings)
         start = None if saved else self._start()
         memory = MemorySaving(self.models.device, vqgan.dtype)
@@ -289,7 +303,7 @@ class Run:
 
     def _picture(self, source: str) -> Tensor:
         """An image from a path or url; the run's folder keeps a copy to resume with."""
-        return remembered(source, self.folder.inputs)
+        return remembered(source, self.folder.inputs, copied=source in self._copied)
 
     def _is_done(self) -> bool:
         """Whether nothing is left to paint, after the live changes that are due."""

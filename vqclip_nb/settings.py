@@ -9,16 +9,25 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import math
 import numbers
 import random
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vqclip_nb.pictures import checksum, open_picture, provenance_in, with_copies
-from vqclip_nb.prompt_syntax import parse_augments, parse_prompts, parse_story
+from vqclip_nb.pictures import checksum, open_picture, provenance_in, sources_in, with_copies
+from vqclip_nb.prompt_syntax import Prompt, parse_augments, parse_prompts, parse_story
+from vqclip_nb.untrusted.files import parse_json
+from vqclip_nb.untrusted.text import hidden_character, reason_of, shown
+
+_LONGEST = 10_000  # characters of a text; CLIP reads about 300 of a sentence
+_MOST_NAMES = 16  # CLIPs of a run
+_MOST_PHRASES = 200  # of a story, and sentences in all
+_MOST_UPDATES = 10_000  # live changes
+_LARGEST_WEIGHT = 1000.0  # of a sentence, or a loss at which it stops
 
 
 @dataclass(frozen=True)
@@ -60,10 +69,15 @@ class Spec:
 
     def check(self, value: Any) -> Any:
         """The value as the field stores it; ValueError with one sentence if it is not allowed."""
+        for text in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(text, str) and (hidden := hidden_character(text[:_LONGEST])):
+                raise ValueError(
+                    f"{self.name} has the invisible character {hidden} in it: remove it."
+                )
         try:
             return _RULES[self.kind][1](self, value)
-        except (TypeError, ValueError):
-            raise ValueError(f"{self.name} must be {self.allowed}, got {value!r}.") from None
+        except (TypeError, ValueError, OverflowError):
+            raise ValueError(f"{self.name} must be {self.allowed}, got {shown(value)}.") from None
 
 
 def field(default: Any, help: str, *limits: float, **more: Any) -> Any:
@@ -235,14 +249,19 @@ class Settings(Checked):
     # the log of live changes: {"iteration": the first one painted with it, field: value, …}
     updates: tuple[dict, ...] = ()
 
+    # what these settings would read, if they came from a file: see `confirmed`
+    unconfirmed: tuple[str, ...] = dataclasses.field(default=(), compare=False, repr=False)
+
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not parse_story(self.prompt):
+        story = parse_story(self.prompt)
+        if not story:
             raise ValueError(
-                f"prompt must say what to paint, e.g. 'a red apple', got {self.prompt!r}."
+                f"prompt must say what to paint, e.g. 'a red apple', got {shown(self.prompt)}."
             )
-        for others in (self.extras, self.exclude):
-            parse_prompts(others)
+        _check_prompts("prompt", [prompt for phrase in story for prompt in phrase])
+        for name in ("extras", "exclude"):
+            _check_prompts(name, parse_prompts(getattr(self, name)))
         parse_augments(self.augment)
         if self.mask and not self.init_image:
             raise ValueError("mask needs a picture whose black areas stay: set init_image too.")
@@ -263,19 +282,19 @@ class Settings(Checked):
         known = [*specs(), "updates"]
         for name in values:
             if name not in known:
-                raise ValueError(f"{name!r} is not a setting: choose from {', '.join(known)}.")
+                raise ValueError(f"{shown(name)} is not a setting: choose from {', '.join(known)}.")
         return cls(**values)
 
     @classmethod
     def from_json(cls, text: str) -> Settings:
-        """Settings from the text that `to_json` returned."""
+        """Settings from the text that `to_json` returned; what they read is not `confirmed`."""
         try:
-            values = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            values = parse_json(text)
+        except ValueError as error:
             raise ValueError(f"The settings are not valid JSON: {error}.") from None
         if not isinstance(values, dict):
             raise ValueError('The settings must be a JSON object, e.g. {"prompt": "a red apple"}.')
-        return cls.from_dict(values)
+        return cls.from_dict(values)._to_confirm()
 
     @classmethod
     def from_provenance(cls, text: str | bytes, name: str) -> tuple[Settings, dict]:
@@ -284,23 +303,26 @@ class Settings(Checked):
         text: the provenance that a picture carries, or a run's settings.json
         name: what error messages call it
 
-        Raises ValueError with one sentence, whatever is wrong with it.
+        What they read is not `confirmed`. Raises ValueError with one sentence, whatever is wrong
+        with it.
         """
         try:
-            record = json.loads(text)
-            return cls.from_dict(record["settings"] | {"updates": record["updates"]}), record
+            record = parse_json(text)
+            settings = cls.from_dict(record["settings"] | {"updates": record["updates"]})
+            return settings._to_confirm(), record
         except (TypeError, KeyError, AttributeError):
             reason = 'expected {"settings": {…}, "updates": […]}'
-        except (ValueError, OverflowError, RecursionError) as error:
-            reason = str(error).rstrip(".")[:300]  # it can quote a value of any length
+        except ValueError as error:
+            reason = reason_of(error)
         raise ValueError(f"{name} cannot be read: {reason}.")
 
     @classmethod
     def from_png(cls, path: str | Path) -> Settings:
         """The settings that made a picture, live changes included, from the picture itself.
 
-        Pictures that it began with are taken from its run's folder, if that still exists. Warns if
-        the picture was changed since. Raises ValueError if it carries no settings.
+        Pictures that it began with are taken from its run's folder, if that still exists; what else
+        the settings read is not `confirmed`. Warns if the picture was changed since. Raises
+        ValueError if it carries no settings.
         """
         image = open_picture(path)
         text = provenance_in(image)
@@ -314,7 +336,22 @@ class Settings(Checked):
                 f"{path} was changed after it was painted: its settings made the original.",
                 stacklevel=2,
             )
-        return cls.from_dict(with_copies(settings.to_dict(), record["inputs"], Path(path)))
+        own = cls.from_dict(with_copies(settings.to_dict(), record["inputs"], Path(path)))
+        return own._to_confirm(settings.unconfirmed)
+
+    def confirmed(self) -> Settings:
+        """A copy that may read the paths and addresses in it, although they come from a file.
+
+        Settings from a picture or JSON paint nothing that reads more than their own run's folder
+        and the registered models before they are confirmed: look at `unconfirmed` first.
+        """
+        return dataclasses.replace(self, unconfirmed=())
+
+    def _to_confirm(self, sources: Iterable[str] | None = None) -> Settings:
+        """A copy in which these sources, of those that it has, are to be confirmed: or all."""
+        own = sources_in(self.to_dict())
+        kept = own if sources is None else [each for each in own if each in set(sources)]
+        return dataclasses.replace(self, unconfirmed=tuple(kept))
 
     def at(self, iteration: int) -> Settings:
         """The settings of one iteration, counted from 1: live changes applied, the log empty."""
@@ -323,7 +360,7 @@ class Settings(Checked):
             if update["iteration"] <= iteration:
                 values |= update
         values.pop("iteration", None)
-        return type(self).from_dict(values)
+        return type(self).from_dict(values)._to_confirm(self.unconfirmed)
 
     def updated(self, iteration: int, **changes: Any) -> Settings:
         """A copy with one more entry in the log of live changes.
@@ -335,31 +372,40 @@ class Settings(Checked):
     def _checked_updates(self) -> Iterator[dict]:
         """The entries of the log with each value as its field stores it."""
         if not isinstance(self.updates, list | tuple):
-            raise ValueError(f"updates must be a list of live changes, got {self.updates!r}.")
+            raise ValueError(f"updates must be a list of live changes, got {shown(self.updates)}.")
+        if len(self.updates) > _MOST_UPDATES:
+            raise ValueError(
+                f"updates has {len(self.updates)} live changes, allowed is {_MOST_UPDATES}."
+            )
         values, latest = self.to_dict() | {"updates": ()} if self.updates else {}, 1
         for update in self.updates:
             if not isinstance(update, dict):
-                raise ValueError(f"updates must be a list of live changes, got {update!r} in it.")
+                raise ValueError(
+                    f"updates must be a list of live changes, got {shown(update)} in it."
+                )
             changes = {name: value for name, value in update.items() if name != "iteration"}
             iteration = update.get("iteration")
             if type(iteration) is not int or iteration < latest:
                 raise ValueError(
-                    f"The live change {update!r} must have an iteration, {latest} or later."
+                    f"The live change {shown(update)} must have an iteration, {latest} or later."
                 )
             for name in changes:
-                if name in specs() and not specs()[name].live:
+                if name == "updates" or (name in specs() and not specs()[name].live):
                     raise ValueError(f"{name} cannot change while painting: start a new run.")
             latest = iteration
             values = type(self).from_dict(values | changes).to_dict()
             yield {"iteration": latest} | {name: values[name] for name in changes}
 
     def replace(self, **changes: Any) -> Settings:
-        """A copy with some fields changed."""
-        return type(self).from_dict({**self.to_dict(), **changes})
+        """A copy with some fields changed; what the changes read needs no confirmation."""
+        given = sources_in(changes) if self.unconfirmed else []
+        left = [each for each in self.unconfirmed if each not in given]
+        return type(self).from_dict({**self.to_dict(), **changes})._to_confirm(left)
 
     def to_dict(self) -> dict[str, Any]:
         """Names and values as plain JSON types."""
         values = dataclasses.asdict(self)
+        del values["unconfirmed"]
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
     def to_json(self) -> str:
@@ -386,6 +432,19 @@ def change_in_words(update: dict) -> str:
     """A live change, as the log of `updates` has it, in words."""
     changes = ", ".join(f"{k} {v}" for k, v in update.items() if k != "iteration")
     return f"from iteration {update['iteration']}: {changes}"
+
+
+def _check_prompts(name: str, prompts: list[Prompt]) -> None:
+    """Raise ValueError for more sentences, or larger weights, than a picture can follow."""
+    if len(prompts) > _MOST_PHRASES:
+        raise ValueError(f"{name} has {len(prompts)} sentences, allowed is {_MOST_PHRASES}.")
+    for prompt in prompts:
+        for number in (prompt.weight, prompt.stop):
+            if abs(number) > _LARGEST_WEIGHT and number != -math.inf:
+                raise ValueError(
+                    f"{name} has the weight or stop {number:g} in it, allowed is "
+                    f"-{_LARGEST_WEIGHT:g} to {_LARGEST_WEIGHT:g}."
+                )
 
 
 def drawn_seed() -> int:
@@ -419,11 +478,13 @@ def _switch(spec: Spec, value: Any) -> bool:
 def _text(spec: Spec, value: Any) -> str:
     if not isinstance(value, str) or (spec.choices and value not in spec.choices):
         raise ValueError
+    if len(value) > _LONGEST:
+        raise ValueError
     return value
 
 
 def _shape(spec: Spec, value: Any) -> tuple[int, int]:
-    if isinstance(value, str | bytes):
+    if isinstance(value, str | bytes) or len(value) not in (2, 3):
         raise ValueError
     width, height, *channels = value
     if channels not in ([], [3]):
@@ -434,6 +495,8 @@ def _shape(spec: Spec, value: Any) -> tuple[int, int]:
 def _names(spec: Spec, value: Any) -> tuple[str, ...]:
     values = (value,) if isinstance(value, str) else value
     if not isinstance(values, list | tuple) or not all(isinstance(v, str) and v for v in values):
+        raise ValueError
+    if len(values) > _MOST_NAMES or max(map(len, values), default=0) > _LONGEST:
         raise ValueError
     return tuple(values)
 
@@ -449,13 +512,13 @@ _KINDS = {  # by annotation; text with choices is of the kind "choice"
 }
 _RULES = {  # by kind: the allowed values in words, and the check
     "switch": ("True or False", _switch),
-    "text": ("text", _text),
+    "text": (f"text of at most {_LONGEST} characters", _text),
     "choice": ("{limits}", _text),
     "number": ("a number {limits}", _number),
     "whole number": ("a whole number {limits}", _whole),
     "seed": ("a whole number {limits}, or None", _seed),
     "shape": ("(width, height) or (width, height, 3) with sides {limits}", _shape),
-    "names": ("a list of names or paths", _names),
+    "names": (f"a list of names or paths, at most {_MOST_NAMES}", _names),
 }
 
 # No public loop has a draft.

@@ -90,6 +90,7 @@ def served(tmp_path, monkeypatch):
         monkeypatch.delitem(registry._TABLE["vqgan"][name], "sha256", raising=False)
         url = f"http://127.0.0.1:{server.server_port}/last.ckpt"
         monkeypatch.setenv("VQCLIP_MIRROR", f"{name}={url}")
+        monkeypatch.setenv("VQCLIP_LOCAL_NETWORK", "1")
         return hand
 
     yield make

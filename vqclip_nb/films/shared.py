@@ -14,7 +14,7 @@ from vqclip_nb.accel.executor import Executor
 from vqclip_nb.core.loop import Inputs
 from vqclip_nb.films.options import Options
 from vqclip_nb.films.resumable_writer import ResumableWriter, seed_of
-from vqclip_nb.models.loading import Models, load_for
+from vqclip_nb.models.loading import Models, check_confirmed, load_for
 from vqclip_nb.pictures import portable
 from vqclip_nb.run import Iterate, Run, versions
 from vqclip_nb.settings import Settings
@@ -33,7 +33,9 @@ def prepare(
     shape = models.vqgan.drawable(settings.im_shape)
     known = {"models": models.name, "clip": models.clip, "precision": models.precision}
     known |= {"im_shape": shape, "seed": seed, "batch_size": 1, "updates": ()}
-    return settings.replace(**known), models
+    settings = settings.replace(**known)
+    check_confirmed(settings)
+    return settings, models
 
 
 def writer_for(

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from vqclip_nb.models.clip_model import Perceptor
-from vqclip_nb.models.safe_load import WeightsError, read_tensors, read_yaml
+from vqclip_nb.models.safe_load import WeightsError, check_floats, read_tensors, read_yaml
 from vqclip_nb.models.vqgan import Network
 from vqclip_nb.models.words import Words
+from vqclip_nb.untrusted.text import reason_of, shown
 
 _KEPT = ("encoder.", "decoder.", "quantize.", "quant_conv.", "post_quant_conv.")
 _DISCRIMINATOR = "loss.discriminator."
@@ -47,7 +48,9 @@ def build_network(
     config: the `model.params` of a taming yaml; file: named in errors
     checked: skip the check for non-finite values
     """
-    state = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
+    weights = {k: v for k, v in tensors.items() if not k.endswith("num_batches_tracked")}
+    check_floats(weights, file)
+    state = tensors | {k: v.float() for k, v in weights.items()}
     discriminator = _discriminator_of(state)
     if discriminator:
         config = config | {"lossconfig": {"params": discriminator}}
@@ -57,7 +60,7 @@ def build_network(
             network = Network(config, discriminator=bool(discriminator), gumbel=gumbel)
     except (ValueError, RuntimeError, ArithmeticError, IndexError) as error:
         raise WeightsError(
-            f"The yaml of {file} describes a VQGAN that cannot be built: {error}."
+            f"The yaml of {file} describes a VQGAN that cannot be built: {reason_of(error)}."
         ) from error
     _load_state(network, state, file)
     if not checked:
@@ -78,7 +81,7 @@ def _discriminator_of(state: dict[str, Tensor]) -> dict[str, Any]:
     return {
         "disc_in_channels": first.shape[1],
         "disc_ndf": first.shape[0],
-        "disc_num_layers": len(kernels) - 2,
+        "disc_num_layers": min(len(kernels), _MOST_KERNELS) - 2,  # more will not fit
         "use_actnorm": any(k.endswith(".loc") for k in own),
     }
 
@@ -93,7 +96,7 @@ def _vqgan_config(file: Path) -> dict[str, Any]:
         model = _dict(_dict(model, "params"), "first_stage_config")
     if _kind(model) not in _TARGETS or "params" not in model:
         raise WeightsError(
-            f"{found} describes {str(model.get('target', 'nothing'))!r}: allowed are "
+            f"{found} describes {shown(model.get('target', 'nothing'))}: allowed are "
             f"{', '.join(_TARGETS)} and a Net2NetTransformer whose first stage is one of them."
         )
     return _validated(_dict(model, "params"), found)
@@ -108,6 +111,9 @@ def _dict(tree: dict, key: str) -> dict:
     return tree[key] if isinstance(tree.get(key), dict) else {}
 
 
+_MOST_TOKENS, _MOST_PATCHES = 512, 4096  # the largest published CLIPs have 77 and 577
+_VOCABULARY = 49_408  # CLIP's tokens
+_MOST_KERNELS = 8  # of a discriminator; published ones have 5
 _LIMITS = {"z_channels": 4096, "resolution": 8192, "in_channels": 64, "out_ch": 64, "ch": 1024}
 _LIMITS |= {"num_res_blocks": 16, "norm_groups": 1024}
 
@@ -124,12 +130,12 @@ def _validated(params: dict[str, Any], file: Path) -> dict[str, Any]:
         values = shape.get(name)
         if not isinstance(values, list) or len(values) > most:
             raise WeightsError(
-                f"{file}: ddconfig.{name} is {values!r}, allowed is a list of at most {most} items."
+                f"{file}: ddconfig.{name} is {shown(values)}, allowed is a list of at most {most} items."
             )
         numbers |= {f"ddconfig.{name}[{i}]": (value, 8192) for i, value in enumerate(values)}
     for name, (value, most) in numbers.items():
         if type(value) is not int or not 1 <= value <= most:
-            raise WeightsError(f"{file}: {name} is {value!r}, allowed is 1 to {most}.")
+            raise WeightsError(f"{file}: {name} is {shown(value)}, allowed is 1 to {most}.")
     used = {k: shape[k] for k in ("ch_mult", "attn_resolutions", *_LIMITS) if k in shape}
     used |= {"double_z": False, "dropout": 0.0}
     return {"embed_dim": params["embed_dim"], "n_embed": params["n_embed"], "ddconfig": used}
@@ -155,6 +161,21 @@ def _check_finite(state: dict[str, Tensor], file: Path) -> None:
             raise WeightsError(f"{file} has non-finite values in {name}: get another copy of it.")
 
 
+def _check_sizes(state: dict[str, Tensor]) -> None:
+    """Raise ValueError for a CLIP that lacks tokens, or of a size that only an attack would have."""
+    tokens, patches = state["positional_embedding"], state.get("visual.positional_embedding")
+    if patches is None:
+        patches = state["visual.attnpool.positional_embedding"]
+    known = state.get("token_embedding.weight")
+    if known is not None and known.shape[0] < _VOCABULARY:
+        raise ValueError(f"it knows {known.shape[0]} tokens, fewer than CLIP's {_VOCABULARY}")
+    if tokens.shape[0] > _MOST_TOKENS or patches.shape[0] > _MOST_PATCHES:
+        raise ValueError(
+            f"it reads {tokens.shape[0]} tokens and {patches.shape[0]} patches, more than the "
+            f"allowed {_MOST_TOKENS} and {_MOST_PATCHES}"
+        )
+
+
 def load_perceptor(file: Path) -> Perceptor:
     """Load a CLIP from its weights and, if present, the `words.json` beside them."""
     table = file.with_name("words.json")
@@ -175,9 +196,12 @@ def build_perceptor(
     words: the words of its training captions and what is near to them, if known
     checked: skip the check for non-finite values
     """
+    # TorchScript files hold sizes as numbers, and ours the ids of known tokens
+    check_floats({k: v for k, v in state.items() if v.ndim and not k.endswith("ids")}, file)
     if not checked:
         _check_finite(state, file)
     try:
+        _check_sizes(state)
         return Perceptor.from_state(name, state, words)
     except (KeyError, IndexError, RuntimeError, AssertionError, ValueError, ArithmeticError) as e:
-        raise WeightsError(f"{file} is not a CLIP checkpoint: {e}.") from e
+        raise WeightsError(f"{file} is not a CLIP checkpoint: {reason_of(e)}.") from e

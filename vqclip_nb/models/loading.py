@@ -31,6 +31,7 @@ from vqclip_nb.models.registry import (
 from vqclip_nb.models.safe_load import read_tensors
 from vqclip_nb.models.vqgan import VQGAN, Network
 from vqclip_nb.settings import Settings
+from vqclip_nb.untrusted.text import shown
 
 
 @dataclass
@@ -101,9 +102,28 @@ def load_models(
 
 
 def load_for(settings: Settings, *, offline: bool = False) -> Models:
-    """Load the models that the settings name; raises as `load_models` does."""
+    """Load the models that the settings name; raises as `load_models` and `check_confirmed` do."""
+    check_confirmed(settings)
     named = {name: getattr(settings, name) for name in ("clip", "device", "precision")}
     return load_models(settings.models, **named, offline=offline)
+
+
+def check_confirmed(settings: Settings) -> None:
+    """Raise ValueError if settings from a file would read what the person has not confirmed."""
+    if unconfirmed := to_confirm(settings):
+        raise ValueError(
+            f"The settings come from a file and would read {', '.join(map(shown, unconfirmed))}: "
+            "if you trust that, use settings.confirmed()."
+        )
+
+
+def to_confirm(settings: Settings) -> list[str]:
+    """What settings from a file would read and the person has not confirmed.
+
+    Models that are registered may be loaded: their addresses are those of this package.
+    """
+    known = {*registered("vqgan"), *registered("clip")}
+    return [source for source in settings.unconfirmed if source not in known]
 
 
 def load_latents(source: str, models: Models) -> Tensor | None:
@@ -193,7 +213,7 @@ def _source(setting: str, name: str, kind: str) -> _Source:
         return path
     known = ", ".join(registered(kind))
     raise ValueError(
-        f"{setting} is {name!r}: allowed is {known}, or the path of an existing checkpoint."
+        f"{setting} is {shown(name)}: allowed is {known}, or the path of an existing checkpoint."
     )
 
 

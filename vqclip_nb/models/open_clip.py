@@ -17,7 +17,7 @@ from torch import Tensor
 
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.download import FetchError, cache_folder, is_offline
-from vqclip_nb.models.safe_load import WeightsError
+from vqclip_nb.models.errors import WeightsError
 
 PREFIX = "open_clip:"
 

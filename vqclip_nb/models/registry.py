@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,7 +19,17 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from vqclip_nb.models.download import Download, FetchError, cache_folder, fetch, is_offline
+from vqclip_nb.models.download import (
+    Download,
+    FetchError,
+    cache_folder,
+    fetch,
+    is_offline,
+    record,
+    recorded,
+    sha256_of,
+)
+from vqclip_nb.models.safe_load import WeightsError, read_tensors
 
 _PACKAGE = Path(__file__).parent
 _TABLE = tomllib.loads((_PACKAGE / "registry.toml").read_text(encoding="utf-8"))
@@ -123,7 +134,12 @@ def ensure_cached(
     The checksum is that of the published file. Raises FetchError or WeightsError.
     """
     if model.path.is_file():
-        return model.path, _made_from(model.path)
+        if checksum := _verified(model.path):
+            return model.path, checksum
+        warnings.warn(
+            f"{model.path} is not as it was kept: {model.name} is made again.", stacklevel=2
+        )
+        model.path.unlink()
     original = model.path.with_suffix(".ckpt" if model.kind == "vqgan" else ".pt")
     if is_offline(offline) and not original.is_file():
         raise FetchError(
@@ -132,8 +148,9 @@ def ensure_cached(
         )
     by_hand = original.is_file()
     room = min(model.bytes, 1_500_000_000)  # upper bound of the tensors that are kept
-    checksum = fetch(Download(original, model.mirrors, model.sha256, model.bytes, room))
-    _keep(model.path, needed(original), checksum)
+    file = Download(original, model.mirrors, model.sha256, model.bytes, room)
+    checksum, tensors = fetch(file, needed)
+    _keep(model.path, tensors, checksum)
     if not by_hand:
         with suppress(OSError):  # harmless if it stays
             original.unlink()
@@ -145,6 +162,7 @@ def _keep(path: Path, tensors: dict[str, Tensor], checksum: str) -> None:
     own = {name: tensor.clone() for name, tensor in tensors.items()}  # some share a storage
     try:
         save_file(own, part, metadata={"made_from": checksum})
+        record(path, sha256_of(part))
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
@@ -154,9 +172,21 @@ def _keep(path: Path, tensors: dict[str, Tensor], checksum: str) -> None:
         ) from error
 
 
-def _made_from(path: Path) -> str:
-    with safe_open(path, "pt") as file:
-        return (file.metadata() or {}).get("made_from", "")
+def _verified(path: Path) -> str:
+    """The checksum of the published file that a kept one was made from; empty if it has changed.
+
+    A file that an older version kept, without a record, is checked for what damage leaves.
+    """
+    try:
+        known, found = recorded(path), sha256_of(path)
+        if not known and all(each.isfinite().all() for each in read_tensors(path).values()):
+            record(path, found)
+        elif known != found:
+            return ""
+        with safe_open(path, "pt") as file:
+            return (file.metadata() or {}).get("made_from", "")
+    except WeightsError:
+        return ""
 
 
 def _own_mirrors() -> Iterator[tuple[str, str]]:

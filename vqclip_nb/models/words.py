@@ -16,11 +16,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vqclip_nb.models.safe_load import WeightsError
+from vqclip_nb.models.errors import WeightsError
+from vqclip_nb.untrusted.files import parse_json, read_file
+from vqclip_nb.untrusted.text import reason_of
 
 _LARGEST = 2**20  # bytes of a file
 _LONGEST = 60  # characters of a word or phrase
 _MOST_WORDS = 3  # of a phrase in the table
+_MOST_KNOWN = 50_000  # words of a file; the embedded one has two thousand
 _WORD = re.compile(r"[^\W_](?:[\w'’-]*[^\W_])?")
 _MARKS = re.compile(r"[,.:;!?()]")
 
@@ -97,12 +100,9 @@ class Words:
     def load(cls, file: Path) -> Words:
         """Read a `words.json`; raises WeightsError if it is not valid."""
         try:
-            if file.stat().st_size > _LARGEST:
-                raise ValueError(f"it has more than {_LARGEST} bytes")
-            table = json.loads(file.read_text(encoding="utf-8"))
-            return cls(*_checked(table))
-        except (OSError, ValueError, RecursionError) as error:
-            raise WeightsError(f"{file} is not a table of words: {error}.") from error
+            return cls(*_checked(parse_json(read_file(file, _LARGEST))))
+        except ValueError as error:
+            raise WeightsError(f"{file} is not a table of words: {reason_of(error)}.") from error
 
     def to_json(self) -> str:
         """The text of a `words.json`, with sorted words."""
@@ -233,7 +233,7 @@ def _checked(table: object) -> tuple[list[str], dict[str, tuple[str, float]]]:
     if not isinstance(table, dict) or set(table) != {"known", "near"}:
         raise ValueError("expected an object with `known` and `near`")
     known, near = table["known"], table["near"]
-    if not isinstance(known, list) or not all(map(_is_phrase, known)):
+    if not isinstance(known, list) or len(known) > _MOST_KNOWN or not all(map(_is_phrase, known)):
         raise ValueError("`known` is not a list of words")
     if not isinstance(near, dict) or not all(map(_is_phrase, near)):
         raise ValueError("`near` is not an object with words as keys")

@@ -27,11 +27,13 @@ from vqclip_nb.films.morph import morph
 from vqclip_nb.films.options import Cut
 from vqclip_nb.films.progress import Watcher, in_notebook
 from vqclip_nb.films.timelapse import timelapse
-from vqclip_nb.models.loading import Models, is_embedded, load_for
+from vqclip_nb.models.loading import Models, is_embedded, load_for, to_confirm
+from vqclip_nb.pictures import sources_in
 from vqclip_nb.run import Iterate, Result, Run
 from vqclip_nb.settings import Settings, specs
 from vqclip_nb.storage.files import write_file
 from vqclip_nb.storage.run_folder import RunFolder
+from vqclip_nb.untrusted.text import shown
 from vqclip_nb.widgets.display import zipped
 from vqclip_nb.widgets.panel import Panel
 
@@ -68,6 +70,7 @@ class Studio:
         self._requested: str | None = None  # what to paint next, requested while no loop ran
         self._shown_at = 0.0
         self._form_values: dict = {}  # when the form was last read
+        self._unconfirmed = to_confirm(settings) if settings else []  # see `Settings.confirmed`
         self.current: Run | None = None
         self.panel = Panel(settings, self._put)
         self.panel.list_runs(self.out)
@@ -118,7 +121,8 @@ class Studio:
         return self.current.result() if self.current else None
 
     def load(self, settings: Settings) -> None:
-        """Show these settings in the form."""
+        """Show these settings in the form; what they would read is confirmed by the next button."""
+        self._unconfirmed = to_confirm(settings)
         self.panel.form.fill(settings)
         self.panel.say("Loaded. Press Start to paint it again, with any live changes.")
         self._enable()
@@ -217,7 +221,11 @@ class Studio:
         if self.panel.form.check():
             return
         before = self._form_values
-        self._read_form()
+        try:
+            self._read_form()
+        except ValueError as error:
+            self.panel.say_error(error)
+            return
         live = [name for name, spec in specs().items() if spec.live]
         now = self._form_values
         changes = {name: now[name] for name in live if now[name] != before[name]}
@@ -230,7 +238,14 @@ class Studio:
     # painting
 
     def _read_form(self) -> Settings:
+        """The form's settings; raises ValueError once if loaded ones would read something."""
         settings = self.panel.form.settings()
+        asked, self._unconfirmed = self._unconfirmed, []
+        if named := [each for each in asked if each in sources_in(settings.to_dict())]:
+            raise ValueError(
+                f"The settings that were loaded would read {', '.join(map(shown, named))}: press "
+                "the button again if you trust that."
+            )
         self._form_values = settings.to_dict()
         return settings
 
