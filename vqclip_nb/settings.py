@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from vqclip_nb.pictures import checksum, open_picture, provenance_in, with_copies
-from vqclip_nb.prompt_syntax import parse_augments, parse_prompts, parse_story
+from vqclip_nb.prompt_syntax import Prompt, parse_augments, parse_prompts, parse_story
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,13 @@ class Settings(Checked):
     )
     story_fade: int = _crops(
         0, "Time over which each phrase of a story fades in.", 0, 10_000, unit="iterations", **_LIVE
+    )
+    story_window: int = _crops(
+        0,
+        "Words of a long text that CLIP reads at a time, as a window slides over it; 0: all.",
+        0,
+        75,
+        unit="words",
     )
     distance: str = _crops(
         "great_circle",
@@ -237,7 +244,7 @@ class Settings(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not parse_story(self.prompt):
+        if not self.story:
             raise ValueError(
                 f"prompt must say what to paint, e.g. 'a red apple', got {self.prompt!r}."
             )
@@ -315,6 +322,11 @@ class Settings(Checked):
                 stacklevel=2,
             )
         return cls.from_dict(with_copies(settings.to_dict(), record["inputs"], Path(path)))
+
+    @property
+    def story(self) -> list[list[Prompt]]:
+        """The prompts of each phrase, in order; a window sliding over a long text makes several."""
+        return parse_story(self.prompt, self.story_window)
 
     def at(self, iteration: int) -> Settings:
         """The settings of one iteration, counted from 1: live changes applied, the log empty."""
