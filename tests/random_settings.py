@@ -36,6 +36,7 @@ OTHERS = {
     "exclude": st.text().filter(lambda text: _parsed(text) is not None),
     "init_image": st.text(),
     "models": st.text(),
+    "config": st.text(),
     "mask": st.just(""),
     "augment": st.sampled_from(["", "flip:1", "affine:15 erase:0.3"]),
     "w1": st.floats(0.01, 10),

@@ -139,7 +139,8 @@ def portable(settings: Mapping) -> dict:
         return name
 
     values = _with_sources(settings, name_of)
-    values["models"] = _last_part(values["models"])
+    for name in ("models", "config"):
+        values[name] = _last_part(values[name])
     values["clip"] = [_last_part(each) for each in values["clip"]]
     updates = [_with_sources(update, name_of) for update in values.pop("updates")]
     return {"settings": values, "updates": updates, "inputs": inputs}

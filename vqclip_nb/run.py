@@ -128,7 +128,7 @@ class Run:
         saved: Saved | None = None,
     ) -> None:
         if models is None:
-            check_names(settings.models, settings.clip)
+            check_names(settings.models, settings.clip, settings.config)
             pick_device(settings.device)
         if settings.seed is None:
             settings = settings.replace(seed=drawn_seed())
@@ -265,6 +265,7 @@ class Run:
         self.plan = settings.replace(
             models=self.models.name,
             clip=self.models.clip,
+            config=self.models.config,
             precision=self.models.precision,
             im_shape=vqgan.drawable(settings.im_shape),
         )

@@ -223,6 +223,9 @@ class Settings(Checked):
     )
     clamp: bool = _model(True, "Clamp each channel of the latent to the codebook's range.")
     models: str = _model("tiny", "Generator: name of a model or path of a checkpoint.")
+    config: str = _model(
+        "", "Path of the generator's yaml, if it has another name than its checkpoint."
+    )
     clip: tuple[str, ...] = _model((), "CLIP models: names or paths; empty: the generator's own.")
     device: str = _model(
         "auto",

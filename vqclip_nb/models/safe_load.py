@@ -33,6 +33,9 @@ import yaml
 from safetensors import safe_open
 from torch import Tensor
 
+# All names of tensors in a file, to those to read: {name: the name in the file}.
+Choose = Callable[[list[str]], dict[str, str]]
+
 _LARGEST_PICKLE = 64 * 2**20  # bytes; published models need less than 1 MiB
 _MOST_ENTRIES = 1_000_000  # in the tree of a checkpoint
 
@@ -42,11 +45,11 @@ class WeightsError(ValueError):
 
 
 def read_tensors(
-    path: str | Path, wanted: Callable[[str], bool] = lambda name: True
+    path: str | Path, choose: Choose = lambda names: dict(zip(names, names, strict=True))
 ) -> dict[str, Tensor]:
     """Read the tensors of a `.safetensors`, `.ckpt`, `.pt` or TorchScript file onto the CPU.
 
-    wanted: called with each name; only tensors for which it returns True are read
+    choose: called with all names; only the tensors that it returns are read, and renamed
 
     If the file has a `state_dict`, only that part is searched. Raises WeightsError.
     """
@@ -55,7 +58,7 @@ def read_tensors(
         raise WeightsError(f"{path} is not a file: give the path of a checkpoint.")
     try:
         read = _read_safetensors if path.suffix == ".safetensors" else _read_archive
-        tensors = read(path, wanted)
+        tensors = read(path, choose)
     except WeightsError:
         raise
     except Exception as error:  # an untrusted file can fail in any way
@@ -80,13 +83,13 @@ def read_yaml(path: str | Path) -> dict:
     return config
 
 
-def _read_safetensors(path: Path, wanted: Callable[[str], bool]) -> dict[str, Tensor]:
+def _read_safetensors(path: Path, choose: Choose) -> dict[str, Tensor]:
     """Map the tensors: pages that are never touched take no memory."""
     with safe_open(path, "pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys() if wanted(name)}  # noqa: SIM118
+        return {name: file.get_tensor(at) for name, at in choose([*file.keys()]).items()}
 
 
-def _read_archive(path: Path, wanted: Callable[[str], bool]) -> dict[str, Tensor]:
+def _read_archive(path: Path, choose: Choose) -> dict[str, Tensor]:
     if not zipfile.is_zipfile(path):
         raise WeightsError(
             f"{path} is neither a safetensors file nor a PyTorch archive: "
@@ -103,7 +106,8 @@ def _read_archive(path: Path, wanted: Callable[[str], bool]) -> dict[str, Tensor
         tree = archive.tree()
         if isinstance(tree, dict) and isinstance(tree.get("state_dict"), dict):
             tree = tree["state_dict"]
-        return {name: archive.tensor(s) for name, s in _named_tensors(tree) if wanted(name)}
+        stored = dict(_named_tensors(tree))
+        return {name: archive.tensor(stored[at]) for name, at in choose([*stored]).items()}
 
 
 def _is_root(name: str) -> bool:

@@ -98,8 +98,8 @@ def sweep(
     _check(workers, score)
     seed = _seed_of(out)
     plans = combinations(grid, settings.replace(threads=settings.threads or threads), seed)
-    for name, clip in {(p.settings.models, p.settings.clip) for p in plans}:
-        check_names(name, clip)
+    for named in {(p.settings.models, p.settings.clip, p.settings.config) for p in plans}:
+        check_names(*named)
     _keep_seed(out, seed)
     left, failed = [plan for plan in plans if not is_done(out / plan.name)], {}
     with progress_bar(len(plans), "run", initial=len(plans) - len(left), show=show) as bar:
