@@ -21,8 +21,9 @@ _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
 _MINUS = "‐‑‒–—−﹣－"
 _AS_TYPED = str.maketrans(dict.fromkeys(_MINUS, "-") | {",": "."})
 _SIGN = f"[-+{_MINUS}]?"
-_WEIGHT = rf"{_SIGN}(?:(?:\d+(?:\.\d*|,\d+)?|[.,]\d+)(?:e{_SIGN}\d+)?|inf|nan)"
-_WEIGHTS = re.compile(rf":\s*({_WEIGHT})\s*(?::\s*({_WEIGHT}))?\s*$", re.IGNORECASE)
+# Possessive (++), so that a long row of digits is not tried again from every length of it.
+_WEIGHT = rf"{_SIGN}(?:(?:\d++(?:\.\d*+|,\d++)?|[.,]\d++)(?:e{_SIGN}\d++)?|inf|nan)"
+_WEIGHTS = re.compile(rf":\s*+({_WEIGHT})\s*+(?::\s*+({_WEIGHT}))?\s*+$", re.IGNORECASE)
 _WHOLE_WORD = re.compile(r"(?:^|[^\w.,-])\d+(?:[.,]\d+)*$")  # a number, unlike the 3 of "mp3"
 _PICTURE = re.compile(r"\.(png|jpe?g|webp|gif|bmp|tiff?)$", re.IGNORECASE)
 _ROOT = re.compile(r"(?:\.{0,2}|~[^\s\\/]*|[a-z]:)[\\/]", re.IGNORECASE)  # how a path starts
@@ -92,10 +93,10 @@ def parse_prompt(text: str) -> Prompt:
             continue
         weight, stop = (float((n or "-inf").translate(_AS_TYPED)) for n in found.groups())
         if not math.isfinite(weight):
-            raise ValueError(f"The weight in {text!r} must be a finite number, got {weight}.")
+            raise ValueError(f"The weight in {text[:99]!r} must be a finite number, got {weight}.")
         if not stop < math.inf:  # also nan
             raise ValueError(
-                f"The stop in {text!r} must be a number, got {stop}: leave it out to never stop."
+                f"The stop in {text[:99]!r} must be a number, got {stop}: leave it out to never stop."
             )
         return Prompt(before.strip(), weight, stop)
     return Prompt(text)
