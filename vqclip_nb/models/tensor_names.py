@@ -25,7 +25,7 @@ def vqgan_names(names: list[str], file: Path) -> dict[str, str]:
 
     file: named in messages
 
-    Empty if there is no VQGAN. Raises WeightsError for several, or one behind an unknown prefix.
+    Empty if there is nothing of a VQGAN. Raises WeightsError for several, or one behind an unknown prefix.
     """
     prefixes = _prefixes(names)
     trained = [prefix for prefix in prefixes if _words(prefix) <= _WRAPPERS]
@@ -36,8 +36,9 @@ def vqgan_names(names: list[str], file: Path) -> dict[str, str]:
         raise WeightsError(
             f"{file} has a VQGAN under {listed}: save the one to use alone, without this prefix."
         )
-    own = _under(found[0], names) if found else {}
-    average = _average(own, names, found, averaged)
+    prefix = found[0] if found else ""  # without one, loading tells which part is missing
+    own = _under(prefix, names)
+    average = _average(own, names, prefix, averaged)
     if average:
         warnings.warn(f"{file.name} has an average (EMA) of its weights: using it.", stacklevel=2)
     return own | average
@@ -60,14 +61,14 @@ def _under(prefix: str, names: list[str]) -> dict[str, str]:
 
 
 def _average(
-    own: dict[str, str], names: list[str], found: list[str], averaged: list[str]
+    own: dict[str, str], names: list[str], prefix: str, averaged: list[str]
 ) -> dict[str, str]:
     """The average of the generator `own`, if it covers the decoder: {name: name in the file}."""
     kept = set(names)
     generator = [name for name in own if name.startswith(GENERATOR)]
-    copies = [{name: p + name for name in generator} for p in averaged if p not in found]
+    copies = [{name: p + name for name in generator} for p in averaged if p != prefix]
     # latent-diffusion's LitEma keeps parameters, not buffers, under their names without dots
-    lit_ema = "".join(found) + "model_ema."
+    lit_ema = f"{prefix}model_ema."
     copies.append({name: lit_ema + name.replace(".", "") for name in generator})
     needed = {name for name in generator if name.startswith("decoder.")}
     for copy in copies:
