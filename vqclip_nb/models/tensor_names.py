@@ -25,7 +25,8 @@ def vqgan_names(names: list[str], file: Path) -> dict[str, str]:
 
     file: named in messages
 
-    Empty if there is nothing of a VQGAN. Raises WeightsError for several, or one behind an unknown prefix.
+    Empty if there is nothing of a VQGAN. Raises WeightsError for several VQGANs, or for one behind
+    an unknown prefix.
     """
     prefixes = _prefixes(names)
     trained = [prefix for prefix in prefixes if _words(prefix) <= _WRAPPERS]
