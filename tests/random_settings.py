@@ -40,6 +40,7 @@ OTHERS = {
     "exclude": words.filter(lambda text: _parsed(text) is not None),
     "init_image": words,
     "models": words,
+    "config": words,
     "mask": st.just(""),
     "augment": st.sampled_from(["", "flip:1", "affine:15 erase:0.3"]),
     "w1": st.floats(0.01, 10),

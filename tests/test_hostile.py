@@ -281,7 +281,7 @@ ATTACKS = {
     a_yaml_without_a_number: "ddconfig.ch is None, allowed is",
     a_yaml_that_is_a_list: "not a model config",
     a_link_to_nowhere: "path of an existing checkpoint",
-    a_folder: "path of an existing checkpoint",
+    a_folder: "give the path of a checkpoint",
     a_safetensors_file_with_a_huge_header: "cannot be read as weights",
     a_safetensors_file_that_reaches_beyond_its_end: "cannot be read as weights",
     a_safetensors_file_cut_short: "cannot be read as weights",

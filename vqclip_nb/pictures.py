@@ -169,7 +169,8 @@ def portable(settings: Mapping) -> dict:
         return name
 
     values = _with_sources(settings, name_of)
-    values["models"] = _last_part(values["models"])
+    for name in ("models", "config"):
+        values[name] = _last_part(values[name])
     values["clip"] = [_last_part(each) for each in values["clip"]]
     updates = [_with_sources(update, name_of) for update in values.pop("updates")]
     return {"settings": values, "updates": updates, "inputs": inputs}
@@ -188,8 +189,8 @@ def sources_in(settings: Mapping) -> list[str]:
 
     for values in (settings, *settings.get("updates", ())):
         _with_sources(values, note)
-    models, clip = settings.get("models"), settings.get("clip") or ()
-    return list(dict.fromkeys(filter(None, [*found, models, *clip])))
+    models = [settings.get("models"), settings.get("config"), *(settings.get("clip") or ())]
+    return list(dict.fromkeys(filter(None, [*found, *models])))
 
 
 def copy_name(source: str) -> str:

@@ -11,6 +11,7 @@ import os
 import platform
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ from vqclip_nb.models.loading import (
     pick_device,
 )
 from vqclip_nb.pictures import copy_name, portable, sources_in, with_copies
+from vqclip_nb.prompt_syntax import Prompt
 from vqclip_nb.settings import Settings, drawn_seed, specs
 from vqclip_nb.storage import interrupts
 from vqclip_nb.storage.images import remembered
@@ -134,10 +136,10 @@ class Run:
     ) -> None:
         if models is None:
             check_confirmed(settings)
-            check_names(settings.models, settings.clip)
+            check_names(settings.models, settings.clip, settings.config)
             pick_device(settings.device)
         else:  # these are read already
-            check_confirmed(settings.replace(models=models.name, clip=models.clip))
+            check_confirmed(settings.replace(models=models.name, clip=models.clip, config=""))
         if settings.seed is None:
             settings = settings.replace(seed=drawn_seed())
         self.folder = saved.folder if saved else RunFolder.create(out, settings, name)
@@ -275,10 +277,11 @@ class Run:
         self.plan = settings.replace(
             models=self.models.name,
             clip=self.models.clip,
+            config=self.models.config,
             precision=self.models.precision,
             im_shape=vqgan.drawable(settings.im_shape),
         )
-        if "^" in settings.prompt and not settings.story_step:
+        if len(settings.story) > 1 and not settings.story_step:
             self.plan = self.plan.replace(story_step=Story.of(settings).step)
         self.i, self.seconds, self.history = 0, 0.0, []
         if saved:
@@ -324,6 +327,7 @@ class Run:
             make_target(perceptor, settings, self._picture) for perceptor in self.models.perceptors
         ]
         self.targets, self.story = targets, Story.of(settings)
+        _warn_of_files(settings)
         for perceptor in self.models.perceptors:
             warn_of_unknown_words(perceptor, sentences_of(settings), name=perceptor.name)
 
@@ -392,6 +396,17 @@ class Run:
             "versions": versions(),
             "threads": torch.get_num_threads(),
         }
+
+
+def _warn_of_files(settings: Settings) -> None:
+    """Warn of sentences that are the names of pictures on this machine."""
+    for text in {prompt.text for phrase in settings.story for prompt in phrase}:
+        meant = Prompt(f"./{text}")
+        if meant.kind == "picture" and Prompt(text).kind == "text" and os.path.isfile(text):
+            warnings.warn(
+                f"{text!r} is read as a sentence: write {meant.text!r} to paint towards the file.",
+                stacklevel=3,
+            )
 
 
 def versions() -> dict[str, str]:

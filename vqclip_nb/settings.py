@@ -141,6 +141,13 @@ class Settings(Checked):
     story_fade: int = _crops(
         0, "Time over which each phrase of a story fades in.", 0, 10_000, unit="iterations", **_LIVE
     )
+    story_window: int = _crops(
+        0,
+        "Words of a long text that CLIP reads at a time, as a window slides over it; 0: all.",
+        0,
+        75,
+        unit="words",
+    )
     distance: str = _crops(
         "great_circle",
         "Distance between CLIP embeddings: half the squared angle, or negative cosine.",
@@ -230,6 +237,9 @@ class Settings(Checked):
     )
     clamp: bool = _model(True, "Clamp each channel of the latent to the codebook's range.")
     models: str = _model("tiny", "Generator: name of a model or path of a checkpoint.")
+    config: str = _model(
+        "", "Path of the generator's yaml, if it has another name than its checkpoint."
+    )
     clip: tuple[str, ...] = _model((), "CLIP models: names or paths; empty: the generator's own.")
     device: str = _model(
         "auto",
@@ -254,7 +264,7 @@ class Settings(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        story = parse_story(self.prompt)
+        story = self.story
         if not story:
             raise ValueError(
                 f"prompt must say what to paint, e.g. 'a red apple', got {shown(self.prompt)}."
@@ -352,6 +362,11 @@ class Settings(Checked):
         own = sources_in(self.to_dict())
         kept = own if sources is None else [each for each in own if each in set(sources)]
         return dataclasses.replace(self, unconfirmed=tuple(kept))
+
+    @property
+    def story(self) -> list[list[Prompt]]:
+        """The prompts of each phrase, in order; a window sliding over a long text makes several."""
+        return parse_story(self.prompt, self.story_window)
 
     def at(self, iteration: int) -> Settings:
         """The settings of one iteration, counted from 1: live changes applied, the log empty."""

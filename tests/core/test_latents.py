@@ -162,6 +162,7 @@ RESUMED = [
     {"ema": 0.8, "coarse": 0.4},
     {"tile": True, "start": "gradients"},
     {"prompt": "a cat ^ a dog", "story_fade": 2},
+    {"prompt": "a cat and a dog by the sea", "story_window": 4},
     {"prompt": "a cat:2 | noise#3:-0.5", "exclude": "a dog"},
     {"schedule": "cosine"},
     *({"optimizer": name} for name in ("Adam", "NAdam", "RAdam", "Adamax")),

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vqclip_nb.models.clip_model import Perceptor
-from vqclip_nb.prompt_syntax import Prompt, parse_prompts, parse_story
+from vqclip_nb.prompt_syntax import Prompt, parse_prompts
 from vqclip_nb.settings import Settings
 
 LoadPicture = Callable[[str], Tensor]  # a path or url to a picture [1, 3, H, W] in [0,1]
@@ -44,7 +44,7 @@ def make_target(
     """
     extras = _sum_of(perceptor, settings.extras, load_picture) * settings.w2
     blends, prompts, phrases = [], [], []
-    for number, phrase in enumerate(parse_story(settings.prompt)):
+    for number, phrase in enumerate(settings.story):
         for prompt in phrase:
             blend = settings.w1 * _encoded(perceptor, prompt, load_picture) + extras
             if blend.norm() < 1e-6:
@@ -97,7 +97,7 @@ class Story:
     @classmethod
     def of(cls, settings: Settings) -> Story:
         """The settings' story; without `story_step` the phrases share the run equally."""
-        phrases = len(parse_story(settings.prompt))
+        phrases = len(settings.story)
         step = settings.story_step or math.ceil(settings.total_iter / phrases)
         return cls(phrases, step, settings.story_fade)
 
@@ -113,7 +113,7 @@ class Story:
 
 def sentences_of(settings: Settings) -> str:
     """Every sentence of the settings, without weights, pictures and noise."""
-    prompts = [prompt for phrase in parse_story(settings.prompt) for prompt in phrase]
+    prompts = [prompt for phrase in settings.story for prompt in phrase]
     prompts += [*parse_prompts(settings.extras), *parse_prompts(settings.exclude)]
     return " ".join(prompt.text for prompt in prompts if prompt.kind == "text")
 

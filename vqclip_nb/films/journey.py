@@ -72,9 +72,9 @@ def _frames(
     watcher: Watcher,
 ) -> Iterator[tuple[np.ndarray, dict[str, Tensor]]]:
     """The frames still to write, uint8 [H, W, 3], each with the tensors the next one depends on."""
-    state, phrases = writer.state, [p for p in settings.prompt.split("^") if p.strip()]
+    state, phrases = writer.state, settings.story
     if not state:
-        first = settings.replace(prompt=phrases[0].strip())
+        first = settings.replace(prompt=" | ".join(map(str, phrases[0])), story_window=0)
         state = key_run(first, models, out, watcher.run).loop.tensors()
     plan = settings.replace(total_iter=how.frames * how.iterations, coarse=0.0)
     each = math.ceil(plan.total_iter / len(phrases))

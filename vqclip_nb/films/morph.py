@@ -64,7 +64,8 @@ def morph(
     _check_sources(keys, how)
     if settings is None:
         settings = Settings(models=next((key.models for key in keys if key.models), "tiny"))
-    settings = settings.replace(prompt=next((key.name for key in keys if key.z is None), "latents"))
+    prompt = next((key.name for key in keys if key.z is None), "latents")
+    settings = settings.replace(prompt=prompt, story_window=0)  # each source is one target
     if settings.mask and how.through == "latents":
         raise ValueError("mask cannot be kept in a morph through latents: leave mask out.")
     settings, loaded = prepare(settings, models, file, offline)

@@ -13,31 +13,40 @@ from torch import Tensor
 
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.safe_load import WeightsError, check_floats, read_tensors, read_yaml
+from vqclip_nb.models.tensor_names import DISCRIMINATOR, vqgan_names
 from vqclip_nb.models.vqgan import Network
 from vqclip_nb.models.words import Words
 from vqclip_nb.untrusted.text import reason_of, shown
 
-_KEPT = ("encoder.", "decoder.", "quantize.", "quant_conv.", "post_quant_conv.")
-_DISCRIMINATOR = "loss.discriminator."
-_FIRST_STAGE = "first_stage_model."  # prefix in a transformer checkpoint
-_TARGETS = ("VQModel", "GumbelVQ")
+# VQGANs of taming-transformers and latent-diffusion; the tensors have the same names in all
+_TARGETS = ("VQModel", "VQNoDiscModel", "VQSegmentationModel", "EMAVQ", "GumbelVQ")
+_TARGETS += ("VQModelInterface",)
+_CHECKPOINTS = ("checkpoints", "ckpts")  # folders beside `configs`
 
 
-def load_network(file: Path) -> Network:
-    """Load a VQGAN from a checkpoint and the yaml beside it.
+def load_network(file: Path, config: Path | None = None) -> Network:
+    """Load a VQGAN from a checkpoint.
+
+    config: its yaml; by default the one beside it of the same name, or in `../configs`
 
     Raises WeightsError if either file is invalid or if they do not match.
     """
-    return build_network(_vqgan_config(file), vqgan_tensors(file), file)
+    return build_network(_vqgan_config(config or _yaml_of(file)), vqgan_tensors(file), file)
+
+
+def checkpoint_in(folder: Path) -> Path:
+    """The checkpoint in a folder that taming's training wrote; WeightsError if there is not one."""
+    found = [file for name in _CHECKPOINTS for file in sorted((folder / name).glob("*.ckpt"))]
+    found = [file for file in found if file.stem == "last"] or found
+    if len(found) != 1:
+        kept = "several checkpoints" if found else "no checkpoints/last.ckpt or ckpts/last.ckpt"
+        raise WeightsError(f"{folder} has {kept}: give the path of a checkpoint.")
+    return found[0]
 
 
 def vqgan_tensors(file: Path) -> dict[str, Tensor]:
-    """Read the tensors that painting needs, also from the first stage of a transformer."""
-
-    def wanted(name: str) -> bool:
-        return name.removeprefix(_FIRST_STAGE).startswith((*_KEPT, _DISCRIMINATOR))
-
-    return {k.removeprefix(_FIRST_STAGE): v for k, v in read_tensors(file, wanted).items()}
+    """Read the tensors that painting needs, under taming's names, see `vqgan_names`."""
+    return read_tensors(file, lambda names: vqgan_names(names, file))
 
 
 def build_network(
@@ -73,9 +82,9 @@ def _discriminator_of(state: dict[str, Tensor]) -> dict[str, Any]:
 
     The published yaml files put them in different places, and those of transformers omit them.
     """
-    own = {k: v for k, v in state.items() if k.startswith(_DISCRIMINATOR)}
+    own = {k: v for k, v in state.items() if k.startswith(DISCRIMINATOR)}
     kernels = [v for k, v in own.items() if k.endswith(".weight") and v.dim() == 4]
-    first = own.get(f"{_DISCRIMINATOR}main.0.weight")
+    first = own.get(f"{DISCRIMINATOR}main.0.weight")
     if first is None or first.dim() != 4:
         return {}
     return {
@@ -86,20 +95,44 @@ def _discriminator_of(state: dict[str, Tensor]) -> dict[str, Any]:
     }
 
 
-def _vqgan_config(file: Path) -> dict[str, Any]:
-    candidates = [file.with_suffix(suffix) for suffix in (".yaml", ".yml")]
-    found = next((path for path in candidates if path.is_file()), None)
+def _yaml_of(file: Path) -> Path:
+    """The yaml of a checkpoint: beside it under its name, or where taming's training writes it."""
+    beside = [file.with_suffix(suffix) for suffix in (".yaml", ".yml")]
+    found = next((path for path in beside if path.is_file()), None) or _yaml_of_training(file)
     if found is None:
-        raise WeightsError(f"{file} has no yaml beside it: put {candidates[0].name} next to it.")
-    model = _dict(read_yaml(found), "model")
-    if _kind(model) == "Net2NetTransformer":
-        model = _dict(_dict(model, "params"), "first_stage_config")
+        raise WeightsError(
+            f"{file} has no yaml beside it: put {beside[0].name} next to it, or give the path of "
+            "another as config."
+        )
+    return found
+
+
+def _yaml_of_training(file: Path) -> Path | None:
+    """The yaml in the folder `configs` of taming's training, if the checkpoint is of one.
+
+    A training that was continued wrote it again, and `*-lightning.yaml` describes no model.
+    """
+    if file.parent.name not in _CHECKPOINTS:
+        return None
+    folder = file.parent.with_name("configs")
+    models = {path: read_yaml(path).get("model") for path in sorted(folder.glob("*.yaml"))}
+    models = {path: model for path, model in models.items() if model}
+    *earlier, latest = models or [None]
+    if any(models[path] != models[latest] for path in earlier):
+        raise WeightsError(f"{folder} describes several models: give the path of one as config.")
+    return latest
+
+
+def _vqgan_config(file: Path) -> dict[str, Any]:
+    """The `model.params` of a VQGAN's yaml, or of the first stage of what it describes."""
+    model = _dict(read_yaml(file), "model")
+    model = _dict(_dict(model, "params"), "first_stage_config") or model
     if _kind(model) not in _TARGETS or "params" not in model:
         raise WeightsError(
-            f"{found} describes {shown(model.get('target', 'nothing'))}: allowed are "
-            f"{', '.join(_TARGETS)} and a Net2NetTransformer whose first stage is one of them."
+            f"{file} describes {shown(model.get('target', 'nothing'))}: allowed are "
+            f"{', '.join(_TARGETS)} and a model whose first stage is one of them."
         )
-    return _validated(_dict(model, "params"), found)
+    return _validated(_dict(model, "params"), file)
 
 
 def _kind(model: dict) -> str:
@@ -114,8 +147,11 @@ def _dict(tree: dict, key: str) -> dict:
 _MOST_TOKENS, _MOST_PATCHES = 512, 4096  # the largest published CLIPs have 77 and 577
 _VOCABULARY = 49_408  # CLIP's tokens
 _MOST_KERNELS = 8  # of a discriminator; published ones have 5
-_LIMITS = {"z_channels": 4096, "resolution": 8192, "in_channels": 64, "out_ch": 64, "ch": 1024}
+_LIMITS = {"z_channels": 4096, "resolution": 8192, "in_channels": 1024, "out_ch": 1024, "ch": 1024}
 _LIMITS |= {"num_res_blocks": 16, "norm_groups": 1024}
+# Options of other decoders, with the value that taming's has
+_PLAIN = {"attn_type": "vanilla", "use_linear_attn": False, "tanh_out": False}
+_PLAIN |= {"give_pre_end": False}
 
 
 def _validated(params: dict[str, Any], file: Path) -> dict[str, Any]:
@@ -137,8 +173,22 @@ def _validated(params: dict[str, Any], file: Path) -> dict[str, Any]:
         if type(value) is not int or not 1 <= value <= most:
             raise WeightsError(f"{file}: {name} is {shown(value)}, allowed is 1 to {most}.")
     used = {k: shape[k] for k in ("ch_mult", "attn_resolutions", *_LIMITS) if k in shape}
-    used |= {"double_z": False, "dropout": 0.0}
+    used |= _options(shape, file) | {"double_z": False, "dropout": 0.0}
     return {"embed_dim": params["embed_dim"], "n_embed": params["n_embed"], "ddconfig": used}
+
+
+def _options(shape: dict[str, Any], file: Path) -> dict[str, bool]:
+    """Whether resampling has a convolution; raises WeightsError for what taming's VQGAN lacks."""
+    if (shape["in_channels"], shape["out_ch"]) != (3, 3):
+        raise WeightsError(
+            f"{file} describes pictures of {shape['out_ch']} channels, such as maps of labels: give "
+            "a VQGAN of red, green and blue."
+        )
+    resampling = shape.get("resamp_with_conv", True)
+    for name, allowed in (_PLAIN | {"resamp_with_conv": bool(resampling)}).items():
+        if shape.get(name, allowed) != allowed:
+            raise WeightsError(f"{file}: ddconfig.{name} is {shape[name]!r}, allowed is {allowed}.")
+    return {"resamp_with_conv": resampling}
 
 
 def _load_state(network: torch.nn.Module, state: dict[str, Tensor], file: Path) -> None:

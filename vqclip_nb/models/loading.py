@@ -13,6 +13,7 @@ from torch import Tensor
 from vqclip_nb.models.checkpoints import (
     build_network,
     build_perceptor,
+    checkpoint_in,
     load_network,
     load_perceptor,
     vqgan_tensors,
@@ -38,7 +39,7 @@ from vqclip_nb.untrusted.text import shown
 class Models:
     """A VQGAN and its CLIPs on one device.
 
-    name, clip, precision: the arguments of `load_models`, as in `Settings`
+    name, clip, precision, config: the arguments of `load_models`, as in `Settings`
     draft: memory of drawings and places, from which the draft of a run is made, or None
     checksums: SHA-256 of each loaded file, by file or model name
     """
@@ -51,12 +52,13 @@ class Models:
     precision: str = "auto"
     draft: Draft | None = None
     checksums: dict[str, str] = field(default_factory=dict)
+    config: str = ""
 
     def fit(self, settings: Settings) -> bool:
         """Whether these are the models, device and precision of the settings."""
-        here = self.name, self.clip, self.device, self.precision
-        asked = settings.models, settings.clip, pick_device(settings.device), settings.precision
-        return here == asked
+        here = self.name, self.clip, self.config, self.device, self.precision
+        asked = settings.models, settings.clip, settings.config
+        return here == (*asked, pick_device(settings.device), settings.precision)
 
     def free(self) -> None:
         """Release the weights and the GPU memory; the models cannot be used afterwards."""
@@ -68,17 +70,20 @@ def load_models(
     name: str = "tiny",
     *,
     clip: str | Sequence[str] = (),
+    config: str = "",
     device: str = "auto",
     precision: str = "auto",
     offline: bool = False,
 ) -> Models:
     """Load a VQGAN and its CLIPs, frozen; official models are downloaded if they are not cached.
 
-    name: a registered VQGAN; or the path of a `.ckpt`, `.pt` or `.safetensors` file with its yaml
-        beside it; or a folder written by `vqclip_nb.train`
+    name: a registered VQGAN; or the path of a `.ckpt`, `.pt` or `.safetensors` file; or a folder
+        written by `vqclip_nb.train` or by taming's training
     clip: registered CLIPs, paths of CLIP state dicts or TorchScript archives, or models of
         open_clip (`open_clip:MODEL/WEIGHTS`); if empty, the CLIP that the VQGAN is registered with,
         or the embedded one
+    config: the path of the yaml of a checkpoint that is given by path; by default the yaml of the
+        same name beside it, or the one in `../configs`
     device: auto (cuda, else mps, else cpu), cpu, cuda or mps
     precision: auto (on a GPU bf16 if it is supported natively, else fp16; fp32 elsewhere), fp32,
         bf16 or fp16
@@ -88,9 +93,9 @@ def load_models(
     """
     where = pick_device(device)
     dtype = pick_precision(precision, where)
-    generator, clips, draft_file = _sources(name, clip)
+    generator, clips, draft_file = _sources(name, clip, config)
     named, sums = (clip,) if isinstance(clip, str) else tuple(clip), {}
-    network = _load_network(generator, offline, sums)
+    network = _load_network(generator, config, offline, sums)
     vqgan = VQGAN(network.to(where)).use(dtype)
     perceptors = [_load_perceptor(source, offline, sums).to(where).use(dtype) for source in clips]
     draft = None
@@ -98,13 +103,13 @@ def load_models(
         draft = load_draft(draft_file, len(vqgan.codebook))
         for file in (draft_file, draft_file.with_suffix(".json")):
             sums[file.name] = sha256_of(file)
-    return Models(name, named, vqgan, perceptors, where, precision, draft, sums)
+    return Models(name, named, vqgan, perceptors, where, precision, draft, sums, config)
 
 
 def load_for(settings: Settings, *, offline: bool = False) -> Models:
     """Load the models that the settings name; raises as `load_models` and `check_confirmed` do."""
     check_confirmed(settings)
-    named = {name: getattr(settings, name) for name in ("clip", "device", "precision")}
+    named = {name: getattr(settings, name) for name in ("clip", "config", "device", "precision")}
     return load_models(settings.models, **named, offline=offline)
 
 
@@ -147,9 +152,9 @@ def load_latents(source: str, models: Models) -> Tensor | None:
     return z
 
 
-def check_names(name: str, clip: str | Sequence[str] = ()) -> None:
-    """Raise ValueError if there is no such VQGAN or CLIP; loads and downloads nothing."""
-    _sources(name, clip)
+def check_names(name: str, clip: str | Sequence[str] = (), config: str = "") -> None:
+    """Raise ValueError if there is no such VQGAN, CLIP or yaml; loads and downloads nothing."""
+    _sources(name, clip, config)
 
 
 def registered(kind: str) -> list[str]:
@@ -185,8 +190,14 @@ def release_memory() -> None:
 _Source = RegisteredModel | Path | str  # str: a model of open_clip
 
 
-def _sources(name: str, clip: str | Sequence[str]) -> tuple[_Source, list[_Source], Path | None]:
+def _sources(
+    name: str, clip: str | Sequence[str], config: str
+) -> tuple[_Source, list[_Source], Path | None]:
     """The sources of the VQGAN, of its CLIPs and of its draft."""
+    if config and find_model("vqgan", name) is not None:
+        raise ValueError(f"config describes a checkpoint that is given by path, not {name}.")
+    if config and not Path(config).expanduser().is_file():
+        raise ValueError(f"config is {config!r}: give the path of an existing yaml.")
     asked = [clip] if isinstance(clip, str) else list(clip)
     folder = Path(name).expanduser()
     if find_model("vqgan", name) is None and (folder / "vqgan.safetensors").is_file():
@@ -211,18 +222,20 @@ def _source(setting: str, name: str, kind: str) -> _Source:
     path = Path(name).expanduser()
     if path.is_file():
         return path
+    if kind == "vqgan" and path.is_dir():
+        return checkpoint_in(path)
     known = ", ".join(registered(kind))
     raise ValueError(
         f"{setting} is {shown(name)}: allowed is {known}, or the path of an existing checkpoint."
     )
 
 
-def _load_network(source: _Source, offline: bool, sums: dict[str, str]) -> Network:
+def _load_network(source: _Source, config: str, offline: bool, sums: dict[str, str]) -> Network:
     """Load a VQGAN and store the checksum of its file in `sums`."""
     if isinstance(source, Path) or source.embedded:
         file = source if isinstance(source, Path) else source.path
         sums[file.name] = sha256_of(file)
-        return load_network(file)
+        return load_network(file, Path(config).expanduser() if config else None)
 
     def needed(original: Path) -> dict[str, Tensor]:
         return build_network(source.config, vqgan_tensors(original), original).state_dict()

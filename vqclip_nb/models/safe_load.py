@@ -35,6 +35,9 @@ from vqclip_nb.models.stored_zip import StoredZip
 from vqclip_nb.untrusted.files import open_file, read_file
 from vqclip_nb.untrusted.text import reason_of
 
+# All names of tensors in a file, to those to read: {name: the name in the file}.
+Choose = Callable[[list[str]], dict[str, str]]
+
 _MOST_ENTRIES = 200_000  # in the tree of a checkpoint
 _DEEPEST = 64  # levels of it
 _LONGEST_NAME = 1000  # characters
@@ -44,18 +47,18 @@ _LARGEST_YAML = 64 * 2**10  # bytes; published ones have 3 KiB
 
 
 def read_tensors(
-    path: str | Path, wanted: Callable[[str], bool] = lambda name: True
+    path: str | Path, choose: Choose = lambda names: dict(zip(names, names, strict=True))
 ) -> dict[str, Tensor]:
     """Read the tensors of a `.safetensors`, `.ckpt`, `.pt` or TorchScript file onto the CPU.
 
-    wanted: called with each name; only tensors for which it returns True are read
+    choose: called with all names; only the tensors that it returns are read, and renamed
 
     If the file has a `state_dict`, only that part is searched. Raises WeightsError.
     """
     path = Path(path)
     try:
         read = _read_safetensors if path.suffix == ".safetensors" else _read_archive
-        tensors = read(path, wanted)
+        tensors = read(path, choose)
     except WeightsError:
         raise
     except Exception as error:  # an untrusted file can fail in any way
@@ -99,17 +102,17 @@ class _PlainLoader(yaml.SafeLoader):
         """Merge nothing: the key `<<` has no constructor, which raises."""
 
 
-def _read_safetensors(path: Path, wanted: Callable[[str], bool]) -> dict[str, Tensor]:
+def _read_safetensors(path: Path, choose: Choose) -> dict[str, Tensor]:
     """Map the tensors: pages that are never touched take no memory."""
     with open_file(path) as opened:
         begin = opened.read(8)
     if len(begin) < 8 or struct.unpack("<Q", begin)[0] > _LARGEST_HEADER:
         raise ValueError("it is not a safetensors file, or its header is too large")
     with safe_open(path, "pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys() if wanted(name)}  # noqa: SIM118
+        return {name: file.get_tensor(at) for name, at in choose([*file.keys()]).items()}
 
 
-def _read_archive(path: Path, wanted: Callable[[str], bool]) -> dict[str, Tensor]:
+def _read_archive(path: Path, choose: Choose) -> dict[str, Tensor]:
     with StoredZip(path) as file:
         root = next((n[: -len("data.pkl")] for n in file.names() if _is_root(n)), None)
         if root is None:
@@ -118,9 +121,10 @@ def _read_archive(path: Path, wanted: Callable[[str], bool]) -> dict[str, Tensor
         tree = read_pickle(bytes(file.read(f"{root}data.pkl")))
         if isinstance(tree, dict) and isinstance(tree.get("state_dict"), dict):
             tree = tree["state_dict"]
-        found = {name: stored for name, stored in _named_tensors(tree) if wanted(name)}
+        stored = dict(_named_tensors(tree))
+        found = {name: stored[at] for name, at in choose([*stored]).items()}
         archive.check(found.values())
-        return {name: archive.tensor(stored) for name, stored in found.items()}
+        return {name: archive.tensor(each) for name, each in found.items()}
 
 
 def _is_root(name: str) -> bool:

@@ -147,6 +147,12 @@ class RunFolder:
             raise ValueError(f"{self.path} has no step {step}: choose one of {kept or 'none'}.")
         return path
 
+    def copy_pictures(self, file: Path) -> None:
+        """Copy the picture to a file, and those of a batch beside it: FILE_1.png and so on."""
+        for picture in self.path.glob("picture*.png"):
+            number = picture.stem.removeprefix("picture")
+            write_file(file.with_stem(file.stem + number), picture.read_bytes())
+
     def save_history(self, history: list[dict]) -> None:
         """Write `history.csv`, one row an iteration; parts of the loss that were off stay empty."""
         names = list(dict.fromkeys(name for row in history for name in row))

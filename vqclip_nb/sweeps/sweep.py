@@ -98,8 +98,8 @@ def sweep(
     _check(workers, score)
     seed = _seed_of(out)
     plans = combinations(grid, settings.replace(threads=settings.threads or threads), seed)
-    for name, clip in {(p.settings.models, p.settings.clip) for p in plans}:
-        check_names(name, clip)
+    for named in {(p.settings.models, p.settings.clip, p.settings.config) for p in plans}:
+        check_names(*named)
     _keep_seed(out, seed)
     left, failed = [plan for plan in plans if not is_done(out / plan.name)], {}
     with progress_bar(len(plans), "run", initial=len(plans) - len(left), show=show) as bar:
@@ -171,7 +171,7 @@ def _write_sheets(painted: list[Painted], out: Path, columns: int | None, score:
     if score == "clip":
         scores = [_similarity(each.folder) for each in painted]
     else:
-        scores = _judged([each.settings.prompt for each in painted], images)
+        scores = _judged([_last_phrase(each.settings) for each in painted], images)
     figures = list(map(_figure, painted, images, scores))
     more = f", the best {_PAGE} of {len(painted)}" if len(painted) > _PAGE else ""
     by = {"clip": "CLIP", "judge": "the judge"}[score]
@@ -189,15 +189,20 @@ def _similarity(folder: Path) -> float:
     return float(dict(zip(rows[0].split(","), rows[-1].split(","), strict=True))["similarity"])
 
 
+def _last_phrase(settings: Settings) -> str:
+    """The prompt, or the last phrase of a story."""
+    return " | ".join(map(str, settings.story[-1]))
+
+
 def _judged(prompts: list[str], images: list[Image.Image]) -> list[float | None]:
-    """The judge's score of each picture for its prompt, or for the last phrase of a story.
+    """The judge's score of each picture for its prompt.
 
     None for a prompt that cannot be scored, such as a picture.
     """
     judge, scores = load_judge(), [None] * len(prompts)
     of_one: dict[str, list[int]] = {}
     for number, prompt in enumerate(prompts):
-        of_one.setdefault(prompt.rpartition("^")[2].strip(), []).append(number)
+        of_one.setdefault(prompt, []).append(number)
     for prompt, numbers in of_one.items():
         with contextlib.suppress(ValueError):
             check_prompt(prompt)

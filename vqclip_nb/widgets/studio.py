@@ -269,7 +269,7 @@ class Studio:
         step = self.panel.steps.value
         if self.current is None or not step:
             raise ValueError("Fork starts from a step: move the slider to one first.")
-        kept = ("init_image", "mask", "im_shape", "models", "clip", "updates")
+        kept = ("init_image", "mask", "im_shape", "models", "clip", "config", "updates")
         changes = {k: v for k, v in self._read_form().to_dict().items() if k not in kept}
         folder = self.current.folder.path
         return Run.fork(folder, step, models=self.current.models, out=self.out, **changes)
