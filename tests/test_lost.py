@@ -143,6 +143,23 @@ def test_a_run_goes_on_without_the_pictures_that_it_began_with(quick, tiny, tmp_
     assert _same(finished(vq.Run(plan, models=tiny, out=quick["out"])), whole)
 
 
+def test_another_working_directory_changes_nothing(quick, tiny, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    run = _run(quick | {"out": "runs"}, tiny)
+    for it in run:
+        if it.i == 2:
+            monkeypatch.chdir(tmp_path / "elsewhere")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    assert len(_frames(tmp_path / "runs" / run.folder.path.name / "timelapse.mp4")) == 12
+
+
+def test_a_film_of_nine_hundred_live_changes_says_them_all(quick, tiny):
+    log = [{"iteration": 1, "extras": f"neon {number}"} for number in range(900)]
+    run = finished(_run(quick, tiny, total_iter=2, updates=log))
+    assert "neon 899" in metadata(run.folder.timelapse)
+
+
 def test_a_fork_begins_with_the_step_it_is_taken_from(quick, tiny):
     run = _changed_twice(_run(quick, tiny))
     fork = vq.Run.fork(run.folder.path, 10, models=tiny, out=quick["out"], w2=0.1)

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import math
 import os
 import platform
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,14 +25,16 @@ from torch import Tensor
 from vqclip_nb import __version__
 from vqclip_nb.accel.executor import Executor
 from vqclip_nb.accel.memory_saving import MemorySaving
+from vqclip_nb.core.latent_state import misfit
 from vqclip_nb.core.loop import Inputs, Loop, Start
 from vqclip_nb.core.targets import Story, make_target, sentences_of, warn_of_unknown_words
 from vqclip_nb.models.loading import Models, check_names, load_for, load_latents, pick_device
+from vqclip_nb.models.vqgan import VQGAN
 from vqclip_nb.pictures import portable
 from vqclip_nb.settings import Settings, drawn_seed, specs
 from vqclip_nb.storage import interrupts
 from vqclip_nb.storage.images import remembered
-from vqclip_nb.storage.run_folder import RunFolder
+from vqclip_nb.storage.run_folder import DamagedError, RunFolder
 
 _SEGMENT = 100  # iterations after which frames are encoded, if no step is shown before
 
@@ -78,6 +82,7 @@ class Saved:
     """A run as its folder holds it: `Run` continues from it.
 
     tensors: of the loop after iteration i; history: one dict for each of these iterations
+    frames: how many the timelapse has
     """
 
     folder: RunFolder
@@ -86,18 +91,66 @@ class Saved:
     i: int
     seconds: float
     history: list[dict]
+    frames: int
 
     @classmethod
-    def load(cls, folder: Path) -> Saved:
-        """Read a run's folder; live changes made after the state was saved are kept in the log."""
-        files = RunFolder(folder)
+    def load(cls, files: RunFolder, vqgan: VQGAN) -> Saved:
+        """Read a run's folder; live changes made after the state was saved are kept in the log.
+
+        If the state is damaged, this is the latest step that is whole, and a warning says so.
+        Raises ValueError if none is.
+        """
+        try:
+            return cls._of_state(files, vqgan)
+        except DamagedError as error:
+            saved = cls._of_a_step(files, vqgan)
+            if saved is None:
+                raise ValueError(
+                    f"{error} No step in it can be used either: paint it again."
+                ) from None
+            warnings.warn(
+                f"{error} The run continues from step {saved.i}, with a new optimizer.",
+                stacklevel=3,
+            )
+            return saved
+
+    @classmethod
+    def _of_state(cls, files: RunFolder, vqgan: VQGAN) -> Saved:
         tensors, header = files.load_state()
-        plan, logged = header["plan"], files.load_updates()
-        if logged[: len(plan["updates"])] == plan["updates"]:
-            plan = plan | {"updates": logged}
-        i = header["i"]
-        history = files.load_history(i) if i else []
-        return cls(files, Settings.from_dict(plan), tensors, i, header["seconds"], history)
+        i, plan, logged = header["i"], header["plan"], ()
+        with contextlib.suppress(ValueError):
+            logged = files.load_settings().to_dict()["updates"]
+        try:
+            if logged[: len(plan["updates"])] == plan["updates"]:
+                plan = plan | {"updates": logged}
+            settings = Settings.from_dict(plan)
+        except (KeyError, TypeError, ValueError) as error:
+            raise DamagedError(f"{files.path} has settings that cannot be used: {error}") from None
+        if reason := misfit(tensors, settings, _shapes(settings, vqgan)):
+            raise DamagedError(f"The state in {files.path} cannot be used: {reason}.")
+        known = header.get("frames", i)
+        return cls(files, settings, tensors, i, header["seconds"], files.load_history(i), known)
+
+    @classmethod
+    def _of_a_step(cls, files: RunFolder, vqgan: VQGAN) -> Saved | None:
+        settings = files.load_plan()
+        for i in reversed(files.shown_steps()):
+            with contextlib.suppress(DamagedError):
+                z = files.load_step(i)
+                tensors, history = {"z": z, "start": z}, files.load_history(i)
+                seconds = history[-1]["seconds"] if history else 0.0
+                if not misfit(tensors, settings, _shapes(settings, vqgan)):
+                    return cls(files, settings, tensors, i, seconds, history, i)
+        return None
+
+
+def _shapes(settings: Settings, vqgan: VQGAN) -> list[tuple[int, ...]]:
+    """The shapes that the latent of a run can have."""
+    width, height = (side // vqgan.factor for side in settings.im_shape)
+    sizes = [(height, width)]
+    if settings.coarse:
+        sizes.append((max(1, height // 2), max(1, width // 2)))
+    return [(settings.batch_size, vqgan.codebook.shape[1], *size) for size in sizes]
 
 
 class Run:
@@ -146,11 +199,22 @@ class Run:
     def resume(cls, folder: str | Path, *, models: Models | None = None) -> Run:
         """Continue the run of `folder` exactly where its state was last saved.
 
-        Live changes made after that are replayed at their iterations.
+        Live changes made after that are replayed at their iterations. What is damaged in the folder
+        is left out with a warning, see `Saved.load`.
+
+        Raises ValueError if there is nothing to continue from, or another process paints there.
         """
-        saved = Saved.load(Path(folder))
-        run = cls(saved.settings, models=models, saved=saved)
-        run.folder.resume_after(run.i)
+        files = RunFolder(Path(folder))
+        plan = files.load_plan()
+        files.lock.acquire()
+        try:
+            models = models or load_for(plan)
+            saved = Saved.load(files, models.vqgan)
+            run = cls(saved.settings, models=models, saved=saved)
+            run._continue(saved)
+        except BaseException:
+            files.lock.release()
+            raise
         return run
 
     @classmethod
@@ -169,24 +233,25 @@ class Run:
         Raises ValueError if that step was not kept.
         """
         files = RunFolder(Path(folder))
-        _, header = files.load_state()
         latents_of = files.latents_of(step)
-        settings = Settings.from_dict(header["plan"]).at(step)
+        settings = files.load_plan().at(step)
         settings = settings.replace(**{"init_image": str(latents_of), "mask": "", **changes})
         return cls(settings, models=models, out=out)
 
     def __iter__(self) -> Iterator[Iterate]:
         """Paint to the end, an iteration at a time; leaving early keeps what was painted."""
-        atexit.register(self.finish)  # a program may end in the middle
-        try:
-            if not self._is_done():
-                self.executor.reserve()
-            while not self._is_done():
-                yield self._iterate()
-        finally:
-            atexit.unregister(self.finish)
-            if not sys.is_finalizing():
-                self.finish()
+        with interrupts.orderly():
+            self._claim()
+            atexit.register(self.finish)  # a program may end in the middle
+            try:
+                if not self._is_done():
+                    self.executor.reserve()
+                while not self._is_done():
+                    yield self._iterate()
+            finally:
+                atexit.unregister(self.finish)
+                if not sys.is_finalizing():
+                    self.finish()
 
     def update(self, **changes: object) -> None:
         """Change live settings from the next iteration on; the change is logged and kept.
@@ -209,7 +274,7 @@ class Run:
         as many before them.
         """
         wait = self.settings.auto_stop
-        if not wait or self.i < 2 * wait:
+        if not wait or len(self.history) < 2 * wait:
             return False
         losses = [row["loss"] for row in self.history[-2 * wait :]]
         before, now = sum(losses[:wait]) / wait, sum(losses[wait:]) / wait
@@ -220,7 +285,11 @@ class Run:
         return [Image.fromarray(item) for item in self.executor.pixels().cpu().numpy()]
 
     def save(self) -> None:
-        """Write pictures, settings, history and, last, the state that resumes from all of it."""
+        """Write pictures, settings, history and, last, the state that resumes from all of it.
+
+        Raises ValueError if a second interrupt split the last iteration.
+        """
+        self._check_whole()
         self.folder.save_settings(self.plan)
         self.folder.save_pictures(self.images(), self._metadata())
         if self.history:
@@ -228,17 +297,25 @@ class Run:
         self.folder.save_pending(self.i)
         header = {"plan": self.plan.to_dict(), "i": self.i, "seconds": self.seconds}
         header["done"] = self.i >= self.settings.total_iter or self.converged()
+        header["frames"] = self.folder.film.count
         self.folder.save_state(self.loop.tensors(), header)
+        self._version = self.folder.version()
         self.folder.forget_pending(self.i)
 
     def finish(self) -> None:
-        """Save, write the timelapse and release the executor's memory."""
-        with interrupts.held():
+        """Save, write the timelapse and release the executor's memory and the folder.
+
+        After an iteration that a second interrupt split, the folder stays as it was last saved.
+        """
+        with interrupts.held(saving=True):
             try:
-                self.save_film()
+                if not self._torn:
+                    self.save_film()
+                    self.folder.film.pause()
             finally:
+                self.folder.film.discard()
                 self.executor.release()
-                self.folder.film.pause()
+                self.folder.lock.release()
 
     def save_film(self) -> None:
         """Save, and write the timelapse of what was painted so far."""
@@ -268,17 +345,49 @@ class Run:
         )
         if "^" in settings.prompt and not settings.story_step:
             self.plan = self.plan.replace(story_step=Story.of(settings).step)
-        self.i, self.seconds, self.history = 0, 0.0, []
+        self.i, self.seconds, self.history, self._torn = 0, 0.0, [], False
         if saved:
             self.i, self.seconds, self.history = saved.i, saved.seconds, saved.history
         self.settings = self.plan.at(max(1, self.i))
         self._aim_at(self.settings)
-        start = None if saved else self._start()
-        memory = MemorySaving(self.models.device, vqgan.dtype)
         tensors = saved.tensors if saved else None
+        masked = self.settings.mask and tensors is not None and "paint" not in tensors
+        start = self._start() if tensors is None or masked else None
+        memory = MemorySaving(self.models.device, vqgan.dtype)
         self.loop = Loop(self.models, self.settings, start, saved=tensors, compute=memory)
         self.executor = Executor(self.loop)
         self._ahead: tuple[int, Settings, Inputs] | tuple[None, None] = (None, None)
+
+    def _continue(self, saved: Saved) -> None:
+        """Continue the timelapse and the record; warn of frames and figures that are lost."""
+        self.folder.resume_after(self.i, self.plan.im_shape)
+        self._version = self.folder.version()
+        film, rows = self.folder.film.count, len(self.history)
+        if film < saved.frames:
+            lost = f"{saved.frames - film} of {saved.frames} frames of its film"
+        elif rows < self.i:
+            lost = f"{self.i - rows} of {self.i} rows of its history"
+        else:
+            return
+        warnings.warn(f"{self.folder.path} was damaged: it lacks {lost}.", stacklevel=3)
+
+    def _claim(self) -> None:
+        """Keep other processes out; ValueError if one paints here, or has done so meanwhile."""
+        self._check_whole()
+        self.folder.lock.acquire()
+        if self.folder.version() not in (None, self._version):
+            self.folder.lock.release()
+            raise ValueError(
+                f"{self.folder.path} has been painted further elsewhere: continue it with "
+                "Run.resume."
+            )
+
+    def _check_whole(self) -> None:
+        if self._torn:
+            raise ValueError(
+                f"A second interrupt split iteration {self.i + 1}: continue from what was saved "
+                "before, with Run.resume."
+            )
 
     def _start(self) -> Start:
         """The initial image or latents, and the mask, that the settings name."""
@@ -315,16 +424,23 @@ class Run:
 
     def _iterate(self) -> Iterate:
         with interrupts.held():
-            began = time.perf_counter()
-            parts, similarity, frame = self._step()
-            self.i += 1
-            self.seconds += time.perf_counter() - began
-            loss, total = sum(parts.values()), self.settings.total_iter
-            row = {"iteration": self.i, "seconds": self.seconds, "loss": loss}
-            self.history.append(row | {"similarity": similarity} | parts)
-            last = self.i == total or self.converged()
-            shown = last or self.i % self.settings.show_step == 0
-            self._keep(frame, shown)
+            try:
+                return self._iterate_whole()
+            except (KeyboardInterrupt, SystemExit):  # the second one
+                self._torn = True
+                raise
+
+    def _iterate_whole(self) -> Iterate:
+        began = time.perf_counter()
+        parts, similarity, frame = self._step()
+        self.i += 1
+        self.seconds += time.perf_counter() - began
+        loss, total = sum(parts.values()), self.settings.total_iter
+        row = {"iteration": self.i, "seconds": self.seconds, "loss": loss}
+        self.history.append(row | {"similarity": similarity} | parts)
+        last = self.i == total or self.converged()
+        shown = last or self.i % self.settings.show_step == 0
+        self._keep(frame, shown)
         return Iterate(self.i, total, loss, parts, similarity, self.seconds, shown, self)
 
     def _keep(self, frame: np.ndarray, shown: bool) -> None:

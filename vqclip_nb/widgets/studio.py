@@ -59,7 +59,7 @@ class Studio:
         models: Models | None = None,
         out: str | Path = "runs",
     ) -> None:
-        self.out, self._models = Path(out), models
+        self.out, self._models = Path(out).absolute(), models  # also after a %cd
         self._events: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._idle = threading.RLock()  # reentrant: handling an event can put another one
         self._looping = self._painting = self._filming = self._paused = False
