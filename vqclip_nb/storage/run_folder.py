@@ -13,6 +13,7 @@ import io
 import itertools
 import json
 import math
+import re
 import secrets
 import shutil
 import time
@@ -278,7 +279,7 @@ class RunFolder:
     def forget_pending(self, i: int) -> None:
         """Delete the frames that were pending at other iterations than i, whose state is saved."""
         for file in (self.path / "frames").glob("*.npz"):
-            if file.stem != f"{i:06d}":
+            if file.stem.isdecimal() and file.stem != f"{i:06d}":
                 file.unlink()
 
     def resume_after(self, i: int, size: Sequence[int]) -> None:
@@ -286,8 +287,9 @@ class RunFolder:
 
         size: width and height of the frames; `film.count` is less than i if some are lost
         """
-        for broken in self.path.rglob("*.part*"):
-            broken.unlink()
+        for file in self.path.rglob("*.part*"):
+            if re.search(r"\.part(\.\w+)?$", file.name) and file.is_file():
+                file.unlink()
         self.forget_pending(i)
         self.film.resume(i, self._load_pending(i, size), self.timelapse)
 
@@ -319,7 +321,7 @@ def _check_header(header: dict) -> None:
     counts = [header["i"], header.get("frames", 0)]
     if not all(type(count) is int and count >= 0 for count in counts):
         raise ValueError("its iterations are not counted")
-    if not (isinstance(header["plan"], dict) and isinstance(header["done"], bool)):
+    if not isinstance(header["plan"]["updates"], list) or not isinstance(header["done"], bool):
         raise ValueError("it has no settings")
     if not math.isfinite(header["seconds"]):
         raise ValueError("its time is not a number")

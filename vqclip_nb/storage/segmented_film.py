@@ -38,9 +38,9 @@ class SegmentedFilm:
         If frames are lost, `count` is less than `last`.
         """
         self.pending = list(pending)
-        for file in [*self.folder.glob("*.mp4"), *self.folder.glob("*.part*")]:
-            if not file.stem.isdecimal() or int(file.stem) > last:
-                file.unlink(missing_ok=True)
+        for file in {*self.folder.glob("*.mp4"), *self.folder.glob("*.part*")}:
+            if file.is_file() and (not file.stem.isdecimal() or int(file.stem) > last):
+                file.unlink()
         self.count = sum(map(frame_count, self._segments())) + len(self.pending)
         if film is not None and self.count < last:
             self._restore(last, film)

@@ -92,9 +92,11 @@ def sweep(
 
     The pictures do not depend on the number of workers: each run has the same CPU threads, those
     of `settings` or else of this process. A run that fails raises a warning, and the others
-    continue. An interrupt returns the finished runs; the same call continues the sweep.
+    continue; one whose files were damaged is continued as far as they allow. An interrupt returns
+    the finished runs; the same call continues the sweep.
 
-    Raises ValueError before painting if a combination is not allowed.
+    Raises ValueError before painting if a combination is not allowed, or another process paints
+    this sweep.
     """
     settings, out, threads = settings or Settings(), Path(out).absolute(), torch.get_num_threads()
     _check(workers, score)
@@ -117,8 +119,8 @@ def sweep(
                     paint_on_workers(left, out, workers, address, gpus, offline, done)
                 else:
                     _paint_here(left, out, offline, done)
-        left = _left(plans, out)
-        painted = [Painted(p.settings, p.values, out / p.name) for p in plans if p not in left]
+        left = {plan.name for plan in _left(plans, out)}
+        painted = [Painted(p.settings, p.values, out / p.name) for p in plans if p.name not in left]
         if painted:
             _write_sheets(painted, out, columns, score)
     if failed:

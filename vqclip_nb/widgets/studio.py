@@ -185,7 +185,7 @@ class Studio:
                 actions[event]()
             elif self.current is not None:
                 of_run[event](self.current)
-        except (ValueError, OSError) as error:
+        except Exception as error:  # a stranger's file can raise anything, and the panel stays
             self.panel.say_error(error)
         return True
 
