@@ -53,16 +53,16 @@ choose_python() {
   fi
   python=.venv/bin/python
   stamp=.venv/vqclip_nb.stamp
-  [ -x "$python" ] || make_environment
+  [ -x "$python" ] || make_environment python3.13 python3.12 python3.11 python3 python
   set_up_in=$(sed -n 's/^in //p' "$stamp" 2>/dev/null || :)
   [ "${set_up_in:-$(pwd -P)}" = "$(pwd -P)" ] ||
     fail "this folder was $set_up_in when it was set up: move it back, or delete .venv here."
 }
 
-# make_environment: .venv, or what an interrupt or a full disk left out of it
+# make_environment NAME...: .venv, or what an interrupt or a full disk left out of it
 make_environment() {
   local found
-  found=$(find_python python3.13 python3.12 python3.11 python3 python)
+  found=$(find_python "$@")
   rm -f "$stamp"
   "$found" -m venv .venv ||
     fail "the virtual environment could not be made: free some space on the disk, and on Debian and \
@@ -71,10 +71,10 @@ Ubuntu install python3-venv."
 
 # check_environment: it has pip and a Python that will do; only asked before pip is called
 check_environment() {
-  if [ "$python" = .venv/bin/python ] && ! "$python" -m pip --version >/dev/null 2>&1; then
-    make_environment
-  fi
   find_python "$python" >/dev/null
+  if [ "$python" = .venv/bin/python ] && ! "$python" -m pip --version >/dev/null 2>&1; then
+    make_environment "$python"
+  fi
 }
 
 # run_pip COMMAND...: pip, which asks no index where there are wheels to install from

@@ -14,7 +14,7 @@ PYTHON = Path(sys.executable).resolve()
 
 @pytest.fixture
 def project(tmp_path) -> Path:
-    """A project, in a folder with a space, whose only Python is a link in `bin`."""
+    """A project in a folder with a space; `bin`, beside it, is searched for programs first."""
     made = tmp_path / "a project"
     made.mkdir()
     shutil.copy(ROOT / "setup.sh", made)
@@ -22,13 +22,6 @@ def project(tmp_path) -> Path:
     (made / "pyproject.toml").touch()
     (tmp_path / "bin").mkdir()
     return made
-
-
-def _with_python(project: Path, text: str = "") -> None:
-    """A `python3` that is this one, or a script."""
-    python = project.parent / "bin" / "python3"
-    python.write_text(text or f'#!/bin/sh\nexec "{PYTHON}" "$@"\n')
-    python.chmod(0o755)
 
 
 def _setup(project: Path, *words: str) -> subprocess.CompletedProcess:
@@ -55,7 +48,6 @@ def test_a_python_that_is_too_old_or_too_new_is_named(version, project):
 
 
 def test_an_environment_that_was_interrupted_is_finished(project):
-    _with_python(project)
     venv = project / ".venv"
     subprocess.run([PYTHON, "-m", "venv", "--without-pip", venv], check=True)  # its first second
     done = _setup(project)

@@ -190,9 +190,10 @@ def shrink(video: Path, to: Path, size: int) -> None:
     """Write a small copy of a film: at most 256 pixels wide, about `size` bytes."""
     _, seconds = imageio_ffmpeg.count_frames_and_secs(_url(video))
     rate = str(int(8 * size / max(seconds, 1.0)))  # bits a second
-    arguments = ["-i", _url(video), "-an", "-vf", "fps=15,scale='min(256,iw)':-2"]
-    arguments += ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
-    _write(to.absolute(), [*arguments, "-b:v", rate, "-maxrate", rate, "-bufsize", rate])
+    options = ["-an", "-vf", "fps=15,scale='min(256,iw)':-2", "-c:v", "libx264"]
+    options += ["-pix_fmt", "yuv420p", "-movflags", "+faststart"]
+    options += ["-b:v", rate, "-maxrate", rate, "-bufsize", rate]
+    _write(to.absolute(), ["-i", _url(video)], options)
 
 
 def join_videos(path: Path, segments: list[Path], *, comment: str = "") -> None:
@@ -204,30 +205,38 @@ def join_videos(path: Path, segments: list[Path], *, comment: str = "") -> None:
     path = path.absolute()
     names = [segment.absolute().relative_to(path.parent).as_posix() for segment in segments]
     listing = "".join(f"file 'file:{name}'\n" for name in names)
-    arguments = ["-protocol_whitelist", "file,pipe", "-f", "concat", "-safe", "0", "-i", "pipe:0"]
-    about = _about(path)
+    inputs = ["-protocol_whitelist", "file,pipe", "-f", "concat", "-safe", "0", "-i", "pipe:0"]
+    options = ["-c", "copy", "-movflags", "+faststart"]
+    _write(path, inputs, options, listing=listing, comment=comment)
+
+
+def _write(
+    path: Path, inputs: list[str], options: list[str], *, listing: str = "", comment: str = ""
+) -> None:
+    """Write a file with ffmpeg, whole or not at all; OSError if that fails.
+
+    listing: what ffmpeg reads from the pipe, if that is an input
+    """
+    part, about = _part_of(path), _about(path)
     try:
         if comment:
-            arguments += _commented(about, comment)
-        _write(path, [*arguments, "-c", "copy", "-movflags", "+faststart"], listing)
+            inputs = inputs + _commented(about, comment)
+        with _start([*inputs, *options, _url(part)], path.parent) as process:
+            try:
+                reason = _one_line(process.communicate(listing.encode())[1])
+            except BaseException:  # interrupted: no process outlives its film
+                process.kill()
+                raise
+        failed = process.returncode != 0
+        if not failed:
+            part.replace(path)
+    except OSError as error:
+        failed, reason = True, error.strerror
     finally:
-        about.unlink(missing_ok=True)
-
-
-def _write(path: Path, arguments: list[str], listing: str = "") -> None:
-    """Write a file with ffmpeg, whole or not at all; OSError if that fails."""
-    part = _part_of(path)
-    process = _start([*arguments, _url(part)], path.parent)
-    try:
-        _, said = process.communicate(listing.encode())
-        if process.returncode:
-            raise _WriteError(path, _one_line(said))
-        part.replace(path)
-    except BaseException:
-        process.kill()
-        process.communicate()
-        part.unlink(missing_ok=True)
-        raise
+        for file in (part, about):
+            file.unlink(missing_ok=True)
+    if failed:
+        raise _WriteError(path, reason)
 
 
 def _start(
