@@ -117,15 +117,7 @@ class Saved:
     @classmethod
     def _of_state(cls, files: RunFolder, vqgan: VQGAN) -> Saved:
         tensors, header = files.load_state()
-        i, plan, logged = header["i"], header["plan"], ()
-        with contextlib.suppress(ValueError):
-            logged = files.load_settings().to_dict()["updates"]
-        try:
-            if logged[: len(plan["updates"])] == plan["updates"]:
-                plan = plan | {"updates": logged}
-            settings = Settings.from_dict(plan)
-        except (KeyError, TypeError, ValueError) as error:
-            raise DamagedError(f"{files.path} has settings that cannot be used: {error}") from None
+        settings, i = files.load_plan(), header["i"]
         if reason := misfit(tensors, settings, _shapes(settings, vqgan)):
             raise DamagedError(f"The state in {files.path} cannot be used: {reason}.")
         known = header.get("frames", i)

@@ -85,7 +85,6 @@ BROKEN_STATES = {
     "no header": _without_header,
     "no settings": _with_header(plan=...),
     "settings of another kind": _with_header(plan=[1]),
-    "an unknown setting": _with_header(plan={"speed": 3, "updates": []}),
     "no log": _with_header(plan={"prompt": "a cat"}),
     "no iteration": _with_header(i=...),
     "a negative iteration": _with_header(i=-3),
@@ -190,6 +189,7 @@ def _fifo(folder: Path) -> None:
 
 
 HEALED = {  # nothing is lost: what is missing follows from the rest
+    "an unknown setting": _with_header(plan={"speed": 3, "updates": []}),
     "no settings": _remove("settings.json"),
     "broken settings": _write("settings.json", b"{"),
     "no pictures": _remove("picture.png", "steps"),

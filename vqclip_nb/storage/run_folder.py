@@ -135,16 +135,22 @@ class RunFolder:
         return Settings.from_provenance(text, str(file))[0]
 
     def load_plan(self) -> Settings:
-        """The settings with the log of live changes, from the first file that has them.
+        """The settings with the whole log of live changes, from the first file that has them.
 
-        That is the state, or else settings.json, or else a picture. Raises DamagedError if none does.
+        That is the state, or else settings.json, whose log can be longer, or else a picture. Raises
+        DamagedError if none does.
         """
-        header, steps = self.load_header(), map(self.step_picture, reversed(self.shown_steps()))
-        if header:
-            with contextlib.suppress(TypeError, ValueError):
-                return Settings.from_dict(header["plan"])
+        logged = None
         with contextlib.suppress(ValueError):
-            return self.load_settings()
+            logged = self.load_settings()
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            plan = Settings.from_dict(self.load_header()["plan"])
+            if logged and logged.updates[: len(plan.updates)] == plan.updates:
+                plan = plan.replace(updates=logged.updates)
+            return plan
+        if logged:
+            return logged
+        steps = map(self.step_picture, reversed(self.shown_steps()))
         for picture in (self.picture, *steps):
             with contextlib.suppress(ValueError):
                 return Settings.from_png(picture)
