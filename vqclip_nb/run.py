@@ -225,8 +225,7 @@ class Run:
         Raises ValueError if that step was not kept.
         """
         files = RunFolder(Path(folder))
-        latents_of = files.latents_of(step)
-        settings = files.load_plan().at(step)
+        settings, latents_of = files.load_plan().at(step), files.latents_of(step)
         settings = settings.replace(**{"init_image": str(latents_of), "mask": "", **changes})
         return cls(settings, models=models, out=out)
 

@@ -200,16 +200,17 @@ class RunFolder:
 
     def load_history(self, last: int) -> list[dict]:
         """The rows of `history.csv` up to iteration `last`, as numbers; those that can be read."""
-        file, rows = self.path / "history.csv", []
+        file, rows, before = self.path / "history.csv", [], 0
         if not file.is_file():
             return rows
         try:
             with file.open(newline="", encoding="utf-8") as opened:
                 for row in csv.DictReader(opened):
                     numbers = {name: float(text) for name, text in row.items() if text != ""}
-                    if not numbers.keys() >= _COLUMNS or numbers["iteration"] > last:
+                    if not (numbers.keys() >= _COLUMNS and before < numbers["iteration"] <= last):
                         break
-                    rows.append(numbers | {"iteration": int(numbers["iteration"])})
+                    before = int(numbers["iteration"])
+                    rows.append(numbers | {"iteration": before})
         except (OSError, ValueError, TypeError, OverflowError, csv.Error):
             pass  # the rest cannot be read
         return rows
