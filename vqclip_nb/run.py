@@ -416,10 +416,12 @@ class Run:
     def _iterate(self) -> Iterate:
         with interrupts.held():
             try:
-                return self._iterate_whole()
-            except (KeyboardInterrupt, SystemExit):  # the second one
-                self._torn = True
+                iterate = self._iterate_whole()
+            except Exception:  # the latent was not moved, or a file not written
+                self._torn = False
                 raise
+            self._torn = False
+        return iterate
 
     def _iterate_whole(self) -> Iterate:
         began = time.perf_counter()
@@ -446,7 +448,7 @@ class Run:
 
     def _step(self) -> tuple[dict[str, float], float, np.ndarray]:
         """One iteration: the parts of the loss, the similarity, and the first picture after it."""
-        iteration = self.i + 1
+        iteration, self._torn = self.i + 1, True  # until all of it is recorded
         output, pixels = self.executor.iterate(iteration, self._drawn(iteration))
         # the GPU is still at work: draw the next inputs before waiting for its numbers
         self._ahead = iteration + 1, self.settings, self._inputs(iteration + 1)
