@@ -416,12 +416,10 @@ class Run:
     def _iterate(self) -> Iterate:
         with interrupts.held():
             try:
-                iterate = self._iterate_whole()
+                return self._iterate_whole()
             except Exception:  # the latent was not moved, or a file not written
                 self._torn = False
                 raise
-            self._torn = False
-        return iterate
 
     def _iterate_whole(self) -> Iterate:
         began = time.perf_counter()
@@ -441,6 +439,7 @@ class Run:
         self.folder.film.add(frame)
         if shown or self.i % _SEGMENT == 0:
             self.folder.film.end_segment(self.i)
+        self._torn = False
         if shown:
             latent = self.loop.latent.shown()
             self.folder.save_step(self.i, self.images(), self._metadata(), latent)
@@ -448,7 +447,7 @@ class Run:
 
     def _step(self) -> tuple[dict[str, float], float, np.ndarray]:
         """One iteration: the parts of the loss, the similarity, and the first picture after it."""
-        iteration, self._torn = self.i + 1, True  # until all of it is recorded
+        iteration, self._torn = self.i + 1, True  # until `_keep` has all of it
         output, pixels = self.executor.iterate(iteration, self._drawn(iteration))
         # the GPU is still at work: draw the next inputs before waiting for its numbers
         self._ahead = iteration + 1, self.settings, self._inputs(iteration + 1)
