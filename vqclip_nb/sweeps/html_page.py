@@ -34,7 +34,7 @@ _HEAVY = 48 * 2**10  # bytes of a PNG; larger ones become JPEGs
 _MOST_PIXELS = 4096 * 4096  # the largest picture that `Settings` allows
 _MOST_MEMBERS = 1000  # pictures of one zip
 # what is read for one page
-_MOST_PICTURES = 5000
+_MOST_PICTURES = 2000
 _MOST_BYTES = 2**30
 _MOST_SECONDS = 60.0
 _MOST_TEXT = 4 * 2**20  # bytes of a picture's settings
