@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from random_settings import allowed_values, any_settings
 
 from vqclip_nb.films.options import Cut, Journey, Morph
-from vqclip_nb.settings import PRESETS, Settings, specs
+from vqclip_nb.settings import PRESETS, Settings, Spec, specs
 
 
 @given(any_settings)
@@ -108,3 +108,32 @@ def test_every_field_has_help_that_is_a_sentence(kind):
 
 def test_a_graph_is_kept_only_across_changes_that_can_be_made_live():
     assert all(spec.live for spec in specs().values() if spec.graph_safe)
+
+
+def test_a_long_log_of_changes_is_checked_entry_by_entry(monkeypatch):
+    """Not all fields again for each, which would take seconds after every change."""
+    checked, real = [], Spec.check
+
+    def counted(self, value):
+        checked.append(self.name)
+        return real(self, value)
+
+    monkeypatch.setattr(Spec, "check", counted)
+    log = [{"iteration": i + 1, "w2": 0.5} for i in range(3000)]
+    settings = Settings(updates=log).updated(3001, extras="neon")
+    assert len(settings.updates) == 3001
+    assert len(checked) == 2 * len(specs()) + 2 * 3000 + 1
+
+
+@pytest.mark.parametrize(
+    ("log", "message"),
+    [
+        ([{"iteration": 1, "w1": 0}], "w1 is 0, so there is nothing to paint"),
+        ([{"iteration": 1, "w1": 0, "extras": "neon"}, {"iteration": 2, "extras": ""}], "w1 is 0"),
+        ([{"iteration": 1, "prompt": " | "}], "prompt must say what to paint"),
+        ([{"iteration": 1, "exclude": "a:1e999"}], "must be a finite number"),
+    ],
+)
+def test_a_change_is_checked_with_those_before_it(log, message):
+    with pytest.raises(ValueError, match=message):
+        Settings(updates=log)

@@ -13,7 +13,7 @@ import math
 import numbers
 import random
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -264,20 +264,12 @@ class Settings(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        story = self.story
-        if not story:
-            raise ValueError(
-                f"prompt must say what to paint, e.g. 'a red apple', got {shown(self.prompt)}."
-            )
-        _check_prompts("prompt", [prompt for phrase in story for prompt in phrase])
-        for name in ("extras", "exclude"):
-            _check_prompts(name, parse_prompts(getattr(self, name)))
         parse_augments(self.augment)
         if self.mask and not self.init_image:
             raise ValueError("mask needs a picture whose black areas stay: set init_image too.")
-        if self.w1 == 0 and (self.w2 == 0 or not self.extras):
-            raise ValueError("w1 is 0, so there is nothing to paint: set w1, or extras and w2.")
-        object.__setattr__(self, "updates", tuple(self._checked_updates()))
+        values = {name: getattr(self, name) for name in _SENTENCES}
+        _check_sentences(values, values)
+        object.__setattr__(self, "updates", tuple(self._checked_updates(values)))
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Settings:
@@ -289,10 +281,7 @@ class Settings(Checked):
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Settings:
         """Settings from names and values; ValueError for names that are not fields."""
-        known = [*specs(), "updates"]
-        for name in values:
-            if name not in known:
-                raise ValueError(f"{shown(name)} is not a setting: choose from {', '.join(known)}.")
+        _check_names(name for name in values if name != "updates")
         return cls(**values)
 
     @classmethod
@@ -384,15 +373,21 @@ class Settings(Checked):
         """
         return self.replace(updates=[*self.updates, {"iteration": iteration, **changes}])
 
-    def _checked_updates(self) -> Iterator[dict]:
-        """The entries of the log with each value as its field stores it."""
+    def _checked_updates(self, values: dict) -> Iterator[dict]:
+        """The entries of the log with each value as its field stores it.
+
+        values: those of `_SENTENCES` before the first entry
+
+        The time for each entry does not depend on the number of fields or of entries, since the log
+        of a long run is checked after every change.
+        """
         if not isinstance(self.updates, list | tuple):
             raise ValueError(f"updates must be a list of live changes, got {shown(self.updates)}.")
         if len(self.updates) > _MOST_UPDATES:
             raise ValueError(
                 f"updates has {len(self.updates)} live changes, allowed is {_MOST_UPDATES}."
             )
-        values, latest = self.to_dict() | {"updates": ()} if self.updates else {}, 1
+        known, latest = specs(), 1
         for update in self.updates:
             if not isinstance(update, dict):
                 raise ValueError(
@@ -404,12 +399,17 @@ class Settings(Checked):
                 raise ValueError(
                     f"The live change {shown(update)} must have an iteration, {latest} or later."
                 )
-            for name in changes:
-                if name == "updates" or (name in specs() and not specs()[name].live):
+            _check_names(changes)
+            for name, value in changes.items():
+                if not known[name].live:
                     raise ValueError(f"{name} cannot change while painting: start a new run.")
+                changes[name] = known[name].check(value)
+            sentences = {name: value for name, value in changes.items() if name in _SENTENCES}
+            if sentences:
+                values = values | sentences
+                _check_sentences(values, sentences)
             latest = iteration
-            values = type(self).from_dict(values | changes).to_dict()
-            yield {"iteration": latest} | {name: values[name] for name in changes}
+            yield {"iteration": latest} | changes
 
     def replace(self, **changes: Any) -> Settings:
         """A copy with some fields changed; what the changes read needs no confirmation."""
@@ -419,9 +419,9 @@ class Settings(Checked):
 
     def to_dict(self) -> dict[str, Any]:
         """Names and values as plain JSON types."""
-        values = dataclasses.asdict(self)
-        del values["unconfirmed"]
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+        values = {name: getattr(self, name) for name in specs()}
+        values = {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+        return values | {"updates": [dict(update) for update in self.updates]}
 
     def to_json(self) -> str:
         """The settings as JSON text."""
@@ -441,6 +441,43 @@ def specs(fields_of: type = Settings) -> dict[str, Spec]:
         for each in dataclasses.fields(fields_of)
         if (spec := each.metadata.get("spec"))
     }
+
+
+_SENTENCES = (
+    "prompt",
+    "story_window",
+    "extras",
+    "exclude",
+    "w1",
+    "w2",
+)  # decide together what is painted
+
+
+def _check_names(names: Iterable[str]) -> None:
+    """Raise ValueError for a name that is not a field's."""
+    for name in names:
+        if name not in specs():
+            known = ", ".join([*specs(), "updates"])
+            raise ValueError(f"{shown(name)} is not a setting: choose from {known}.")
+
+
+def _check_sentences(values: Mapping[str, Any], changed: Collection[str]) -> None:
+    """Raise ValueError if there is nothing to paint, or a sentence that changed has a wrong weight.
+
+    values: those of `_SENTENCES`
+    """
+    if not {"prompt", "story_window"}.isdisjoint(changed):
+        story = parse_story(values["prompt"], values["story_window"])
+        if not story:
+            raise ValueError(
+                f"prompt must say what to paint, e.g. 'a red apple', got {shown(values['prompt'])}."
+            )
+        _check_prompts("prompt", [prompt for phrase in story for prompt in phrase])
+    for name in ("extras", "exclude"):
+        if name in changed:
+            _check_prompts(name, parse_prompts(values[name]))
+    if values["w1"] == 0 and (values["w2"] == 0 or not values["extras"]):
+        raise ValueError("w1 is 0, so there is nothing to paint: set w1, or extras and w2.")
 
 
 def change_in_words(update: dict) -> str:

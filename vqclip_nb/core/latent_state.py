@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -94,3 +96,29 @@ class LatentState:
             self.z.copy_(torch.where(finite, self.z, before))
             if self.average is not None:
                 self.average.lerp_(self.z, 1 - self._decay)
+
+
+def misfit(
+    tensors: Mapping[str, Tensor], settings: Settings, shapes: Collection[tuple[int, ...]]
+) -> str:
+    """Why these are not the saved tensors of a run; empty if they are.
+
+    shapes: those that the latent can have
+    """
+    if not {"z", "start"} <= tensors.keys():
+        return "it has no latent"
+    z, (width, height) = tensors["z"], settings.im_shape
+    if tuple(z.shape) not in shapes:
+        return f"its latent has the shape {tuple(z.shape)}, expected is {next(iter(shapes))}"
+    own = {"kept": (1, 3, height, width), "paint": (1, 1, height, width)}  # of the mask
+    for name, value in tensors.items():
+        if tuple(value.shape) not in (own.get(name, z.shape), ()) or not value.is_floating_point():
+            return f"{name} has the shape {tuple(value.shape)}"
+        if not value.isfinite().all():
+            return f"{name} has values that are not finite"
+    memory = {n.removeprefix(_MEMORY) for n in tensors if n.startswith(_MEMORY)}
+    if memory and not memory >= optimizers.state_names(settings):
+        return f"it has no memory of the optimizer {settings.optimizer}"
+    if settings.mask and len(own.keys() & tensors.keys()) == 1:
+        return "its mask is not whole"
+    return ""

@@ -115,14 +115,17 @@ class Loop:
         saved: dict[str, Tensor] | None = None,
         compute: Compute | None = None,
     ) -> None:
-        """Begin as the settings and `start` say, or continue from `saved`, made by `tensors`."""
+        """Begin as the settings and `start` say, or continue from `saved`, made by `tensors`.
+
+        If `saved` has no mask, it is that of `start`.
+        """
         self.models, self.settings, self.compute = models, settings, compute or Compute()
         self.coarse, self.mask = settings.coarse > 0, None
         if saved is None:
             self._make_drafts()
             self._begin(start or Start())
         else:
-            self._restore(saved)
+            self._restore(saved, start or Start())
             self._make_drafts()
         self.forget()
 
@@ -258,10 +261,7 @@ class Loop:
 
     def _begin(self, start: Start) -> None:
         settings, vqgan = self.settings, self.models.vqgan
-        if start.mask is not None:
-            kept = fitted(start.picture, *settings.im_shape).to(vqgan.device)
-            paint = fitted(start.mask, *settings.im_shape).mean(1, keepdim=True)
-            self.mask = Mask(paint.to(vqgan.device), kept)
+        self._take_mask(start)
         height, width = self.codes
         if start.latents is not None:
             z = latents.from_latents(start.latents, settings.batch_size, height, width)
@@ -275,9 +275,17 @@ class Loop:
             z = latents.begin(vqgan, *common, height, width)
         self.latent = LatentState(settings, z.to(vqgan.device))
 
-    def _restore(self, saved: dict[str, Tensor]) -> None:
+    def _take_mask(self, start: Start) -> None:
+        if start.mask is not None:
+            device, shape = self.models.vqgan.device, self.settings.im_shape
+            kept = fitted(start.picture, *shape).to(device)
+            paint = fitted(start.mask, *shape).mean(1, keepdim=True)  # (1, 1, H, W)
+            self.mask = Mask(paint.to(device), kept)
+
+    def _restore(self, saved: dict[str, Tensor], start: Start) -> None:
         device = self.models.vqgan.device
         self.latent = LatentState.restore(self.settings, saved, device)
+        self._take_mask(start)
         if "paint" in saved:
             self.mask = Mask(saved["paint"].to(device), saved["kept"].to(device))
         self.coarse = False

@@ -61,6 +61,15 @@ def state_of(optimizer: torch.optim.Optimizer, z: Tensor) -> dict[str, Tensor]:
     return {k: v for k, v in optimizer.state.get(z, {}).items() if isinstance(v, Tensor)}
 
 
+def state_names(settings: Settings) -> set[str]:
+    """The names in `state_of` after a step."""
+    z = torch.zeros(1, requires_grad=True)
+    z.grad = torch.zeros(1)
+    optimizer = make_optimizer(settings, z)
+    optimizer.step()
+    return set(state_of(optimizer, z))
+
+
 def restore(optimizer: torch.optim.Optimizer, z: Tensor, state: dict[str, Tensor]) -> None:
     """Restore what `state_of` returned; step counters stay on the CPU unless they are capturable."""
     here = bool(optimizer.defaults.get("capturable"))

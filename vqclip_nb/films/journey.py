@@ -48,7 +48,7 @@ def journey(
     An interrupt leaves the film so far; the same call continues it, see `ResumableWriter`.
     Raises ValueError before anything is painted if a value is not allowed.
     """
-    how, file = Journey(**fields), film_file(file)
+    how, file, out = Journey(**fields), film_file(file), Path(out).absolute()
     settings = prompt if isinstance(prompt, Settings) else Settings(prompt=prompt)
     if settings.mask:
         raise ValueError(

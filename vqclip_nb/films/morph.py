@@ -59,7 +59,7 @@ def morph(
     interrupt leaves the film so far; the same call continues it, see `ResumableWriter`.
     Raises ValueError before anything is painted if a value is not allowed.
     """
-    how, file = Morph(**fields), film_file(file)
+    how, file, out = Morph(**fields), film_file(file), Path(out).absolute()
     keys = [_Source.of(source) for source in sources]
     _check_sources(keys, how)
     if settings is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
@@ -66,9 +65,8 @@ def key_run(
     """A finished run of these settings: the one in `out`, resumed if unfinished, or a new one."""
     wanted, found = settings.to_dict(), None
     for state in sorted(Path(out).glob("*/state.safetensors")):
-        with contextlib.suppress(Exception):  # a broken folder can raise anything
-            if RunFolder(state.parent).load_state()[1]["plan"] == wanted:
-                found = state.parent
+        if RunFolder(state.parent).load_header().get("plan") == wanted:
+            found = state.parent
     run = Run.resume(found, models=models) if found else Run(settings, models=models, out=out)
     missing = watch(run)
     if run.i < run.settings.total_iter and not run.converged():

@@ -61,7 +61,7 @@ class Studio:
         models: Models | None = None,
         out: str | Path = "runs",
     ) -> None:
-        self.out, self._models = Path(out), models
+        self.out, self._models = Path(out).absolute(), models  # also after a %cd
         self._events: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._idle = threading.RLock()  # reentrant: handling an event can put another one
         self._looping = self._painting = self._filming = self._paused = False
@@ -189,7 +189,7 @@ class Studio:
                 actions[event]()
             elif self.current is not None:
                 of_run[event](self.current)
-        except (ValueError, OSError) as error:
+        except Exception as error:  # a stranger's file can raise anything, and the panel stays
             self.panel.say_error(error)
         return True
 
