@@ -13,7 +13,9 @@ import math
 import re
 from dataclasses import dataclass
 
-AUGMENTS = ("flip", "affine", "perspective", "jitter", "sharpen", "erase")
+AUGMENTS = ("flip", "affine", "rotate", "perspective", "crop", "elastic", "spline", "jitter")
+AUGMENTS += ("sharpen", "sharpness", "noise", "erase")
+AUGMENT_CODES = ("Ji", "Sh", "Gn", "Pe", "Ro", "Af", "Et", "Ts", "Cr", "Er", "Re")  # nerdyrodent's
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
 _WEIGHTS = re.compile(rf":\s*({_NUMBER})\s*(?::\s*({_NUMBER}|-inf))?\s*$", re.IGNORECASE)
 _PICTURE = re.compile(r"\.(png|jpe?g|webp|gif|bmp|tiff?)$", re.IGNORECASE)
@@ -40,6 +42,18 @@ class Prompt:
     def noise_seed(self) -> int:
         """The seed of a noise prompt."""
         return int(_NOISE.match(self.text)[1])
+
+
+@dataclass(frozen=True)
+class Augments:
+    """Augmentations of the crops.
+
+    wanted: names with strengths, and codes without one, in order
+    replace: whether they replace the cut method's own or follow them
+    """
+
+    wanted: tuple[tuple[str, float | None], ...] = ()
+    replace: bool = False
 
 
 def is_url(text: str) -> bool:
@@ -79,21 +93,31 @@ def parse_prompt(text: str) -> Prompt:
     return Prompt(text)
 
 
-def parse_augments(text: str) -> list[tuple[str, float]]:
-    """Names and strengths of augmentations such as "affine:15 erase:0.3", in order.
+def parse_augments(text: str) -> Augments:
+    """Augmentations such as "affine:15 erase:0.3", or "only Ro Pe Er" to replace the method's own.
 
+    A code of nerdyrodent's stands for one with its strength; "none" removes the method's own.
     Raises ValueError for an unknown name or a strength below 0.
     """
-    wanted = []
-    for part in text.split():
-        name, _, strength = part.partition(":")
-        if name not in AUGMENTS or not re.fullmatch(_NUMBER, strength) or float(strength) < 0:
+    parts, wanted = text.split(), []
+    if parts == ["none"]:
+        return Augments(replace=True)
+    replace = parts[:1] == ["only"]
+    for part in parts[replace:]:
+        name, colon, strength = part.partition(":")
+        if not colon and name in AUGMENT_CODES:
+            wanted.append((name, None))
+        elif name in AUGMENTS and re.fullmatch(_NUMBER, strength) and float(strength) >= 0:
+            wanted.append((name, float(strength)))
+        else:
             raise ValueError(
                 "augment must list name:strength, with a strength of 0 or more and a name from "
-                f"{', '.join(AUGMENTS)}, got {part!r}."
+                f"{', '.join(AUGMENTS)}, or codes from {', '.join(AUGMENT_CODES)}, after 'only' to "
+                f"replace the method's own, or be 'none'; got {part!r}."
             )
-        wanted.append((name, float(strength)))
-    return wanted
+    if replace and not wanted:
+        raise ValueError("augment must name augmentations after 'only'; 'none' removes them all.")
+    return Augments(tuple(wanted), replace)
 
 
 def _is_text(before: str, number: str) -> bool:

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from vqclip_nb.core import latents
 from vqclip_nb.core.cutouts import Cuts, draw_cuts
-from vqclip_nb.core.images import fitted, to_bytes
+from vqclip_nb.core.images import fitted, squashed, to_bytes
 from vqclip_nb.core.latent_state import LatentState
 from vqclip_nb.core.losses import Observation, Weights, objective
 from vqclip_nb.core.mask import Mask
@@ -258,16 +258,20 @@ class Loop:
 
     def _begin(self, start: Start) -> None:
         settings, vqgan = self.settings, self.models.vqgan
+        notebook = settings.picture_method == "notebook"
+        fit = squashed if notebook else fitted
         if start.mask is not None:
-            kept = fitted(start.picture, *settings.im_shape).to(vqgan.device)
-            paint = fitted(start.mask, *settings.im_shape).mean(1, keepdim=True)
+            kept = fit(start.picture, *settings.im_shape).to(vqgan.device)
+            paint = fit(start.mask, *settings.im_shape).mean(1, keepdim=True)
             self.mask = Mask(paint.to(vqgan.device), kept)
         height, width = self.codes
         if start.latents is not None:
             z = latents.from_latents(start.latents, settings.batch_size, height, width)
         elif start.picture is not None:
-            x = fitted(start.picture, width * vqgan.factor, height * vqgan.factor)
-            z = vqgan.encode(x.to(vqgan.device)).repeat(settings.batch_size, 1, 1, 1)
+            x = fit(start.picture, width * vqgan.factor, height * vqgan.factor)
+            z = vqgan.encode(x.to(vqgan.device))
+            z = vqgan.quantize(z)[0] if notebook else z
+            z = z.repeat(settings.batch_size, 1, 1, 1)
         elif settings.start == "draft" and self.drafts[0] is not None:
             z = self.drafts[0]
         else:
