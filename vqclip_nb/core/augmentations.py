@@ -100,13 +100,13 @@ def crop(draw: Chances, smallest: float, chance: float = 0.5) -> Warp:
 
     The ratio of width to height is 0.75 to 1.333.
     """
-    size, shape = draw.size, (draw.n, _TRIES)
+    size = draw.size
     area = draw.uniform(min(1.0, smallest), 1, _TRIES) * size**2
     ratio = draw.uniform(math.log(0.75), math.log(1.333), _TRIES).exp()
     sides = torch.stack([(area * ratio).sqrt(), (area / ratio).sqrt()]).round()  # (2, n, tries)
     fits = ((sides >= 1) & (sides <= size)).all(0)
-    first = fits.int().argmax(1, keepdim=True)
-    sides = sides.gather(2, first.expand(2, *shape)[..., :1])[..., 0]  # (2, n)
+    first = fits.int().argmax(1).view(1, -1, 1).expand(2, -1, 1)
+    sides = sides.gather(2, first)[..., 0]  # (2, n)
     sides = torch.where(fits.any(1), sides, size).T  # (n, 2)
     start = (draw.uniform(0, 1, 2) * (size - sides + 1)).floor()
     # the corner pixels' centres go to those of the cut
@@ -163,7 +163,7 @@ def sharpness(draw: Chances, strength: float, chance: float = 0.5) -> Sharpness:
 
 def sharpen(draw: Chances, strength: float, chance: float = 0.5) -> Sharpness:
     """Sharpened by `strength`; kornia has `sharpness` instead."""
-    return Sharpness(torch.full((draw.n,), 1 + strength), draw.coin(chance))
+    return Sharpness(torch.full((draw.n,), 1.0 + strength), draw.coin(chance))
 
 
 def noise(draw: Chances, strength: float, chance: float = 0.5) -> Speckle:

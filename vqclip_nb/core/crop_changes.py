@@ -44,7 +44,7 @@ class Bend:
         if offsets.shape[-2:] != size:
             offsets = F.interpolate(offsets, size, mode="bilinear", align_corners=False)
         ys, xs = _places(x)
-        seen = offsets + torch.stack([xs + 0 * ys, ys + 0 * xs])
+        seen = offsets + torch.stack(torch.broadcast_tensors(xs, ys))
         return _sampled(x, seen.expand(len(x), -1, -1, -1))
 
 
