@@ -42,7 +42,7 @@ OTHERS = {
     "models": words,
     "config": words,
     "mask": st.just(""),
-    "augment": st.sampled_from(["", "flip:1", "affine:15 erase:0.3"]),
+    "augment": st.sampled_from(["", "none", "flip:1", "affine:15 erase:0.3", "only Ro noise:1"]),
     "w1": st.floats(0.01, 10),
 }
 any_settings = st.fixed_dictionaries(

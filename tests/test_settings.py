@@ -61,7 +61,7 @@ def test_allowed_options_of_films_are_kept(kind, data):
         ),
         ({"im_shape": (64, 64, 4)}, r"im_shape must be .*, got \(64, 64, 4\)"),
         ({"im_shape": "64"}, "im_shape must be .*, got '64'"),
-        ({"device": "tpu"}, "device must be one of auto, cpu, cuda, mps, got 'tpu'"),
+        ({"device": "tpu"}, "device must be one of auto, cpu, cuda, mps, cuda:N, got 'tpu'"),
         ({"clip": [""]}, "clip must be a list of names or paths, at most 16, got"),
         ({"w1": 0}, "w1 is 0, so there is nothing to paint: set w1, or extras and w2"),
     ],

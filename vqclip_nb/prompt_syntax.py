@@ -15,7 +15,9 @@ import math
 import re
 from dataclasses import dataclass, replace
 
-AUGMENTS = ("flip", "affine", "perspective", "jitter", "sharpen", "erase")
+AUGMENTS = ("flip", "affine", "rotate", "perspective", "crop", "elastic", "spline", "jitter")
+AUGMENTS += ("sharpen", "sharpness", "noise", "erase")
+AUGMENT_CODES = ("Ji", "Sh", "Gn", "Pe", "Ro", "Af", "Et", "Ts", "Cr", "Er", "Re")  # nerdyrodent's
 _STRONGEST = 360.0  # of an augmentation: degrees
 # Possessive (++), so that a long row of digits is not tried again from every length of it.
 _NUMBER = r"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:e[+-]?\d++)?"
@@ -56,6 +58,18 @@ class Prompt:
         if parse_prompt(self.text) == self:
             return self.text
         return f"{self.text}:{self.weight}:{self.stop}"
+
+
+@dataclass(frozen=True)
+class Augments:
+    """Augmentations of the crops.
+
+    wanted: names with strengths, and codes without one, in order
+    replace: whether they replace the cut method's own or follow them
+    """
+
+    wanted: tuple[tuple[str, float | None], ...] = ()
+    replace: bool = False
 
 
 def is_url(text: str) -> bool:
@@ -103,22 +117,32 @@ def parse_prompt(text: str) -> Prompt:
     return Prompt(text)
 
 
-def parse_augments(text: str) -> list[tuple[str, float]]:
-    """Names and strengths of augmentations such as "affine:15 erase:0.3", in order.
+def parse_augments(text: str) -> Augments:
+    """Augmentations such as "affine:15 erase:0.3", or "only Ro Pe Er" to replace the method's own.
 
+    A code of nerdyrodent's stands for one with its strength; "none" removes the method's own.
     Raises ValueError for an unknown name or a strength out of range.
     """
-    wanted = []
-    for part in text.split():
-        name, _, strength = part.partition(":")
+    parts, wanted = text.split(), []
+    if parts == ["none"]:
+        return Augments(replace=True)
+    replace = parts[:1] == ["only"]
+    for part in parts[replace:]:
+        name, colon, strength = part.partition(":")
         number = float(strength) if re.fullmatch(_NUMBER, strength) else -1.0
-        if name not in AUGMENTS or not 0 <= number <= _STRONGEST:
+        if not colon and name in AUGMENT_CODES:
+            wanted.append((name, None))
+        elif name in AUGMENTS and 0 <= number <= _STRONGEST:
+            wanted.append((name, number))
+        else:
             raise ValueError(
                 f"augment must list name:strength, with a strength from 0 to {_STRONGEST:g} and a "
-                f"name from {', '.join(AUGMENTS)}, got {part[:99]!r}."
+                f"name from {', '.join(AUGMENTS)}, or codes from {', '.join(AUGMENT_CODES)}, after "
+                f"'only' to replace the method's own, or be 'none'; got {part[:99]!r}."
             )
-        wanted.append((name, number))
-    return wanted
+    if replace and not wanted:
+        raise ValueError("augment must name augmentations after 'only'; 'none' removes them all.")
+    return Augments(tuple(wanted), replace)
 
 
 def _is_text(before: str, number: str) -> bool:

@@ -12,6 +12,7 @@ import json
 import math
 import numbers
 import random
+import re
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ class Spec:
     help: one or two sentences
     minimum, maximum: the range of a number, or of each side of a shape
     live: can change while a run paints
+    numbered: one more choice, in which N stands for a whole number
     graph_safe: a recorded CUDA graph stays valid when the value changes, because the value reaches
         an iteration as a tensor or not at all
     section: the folded part of the form that shows the field; empty: the part that is always open
@@ -48,6 +50,7 @@ class Spec:
     maximum: float | None = None
     unit: str = ""
     choices: tuple[str, ...] = ()
+    numbered: str = ""
     live: bool = False
     graph_safe: bool = False
     section: str = ""
@@ -59,7 +62,7 @@ class Spec:
     def limits(self) -> str:
         """The choices or the range in words; empty if there are none."""
         if self.choices:
-            return "one of " + ", ".join(self.choices)
+            return "one of " + ", ".join(filter(None, [*self.choices, self.numbered]))
         return "" if self.minimum is None else f"from {self.minimum:g} to {self.maximum:.10g}"
 
     @property
@@ -164,8 +167,9 @@ class Settings(Checked):
     )
     augment: str = _crops(
         "",
-        "More augmentations of the crops, as name:strength, e.g. "
-        "'perspective:0.5 jitter:0.1 erase:0.3 flip:1 affine:15'.",
+        "Augmentations of the crops after the method's own, as name:strength or nerdyrodent's code, "
+        "e.g. 'perspective:0.5 jitter:0.1 erase:0.3 flip:1 affine:15'; 'only Ro Pe Er' instead of "
+        "its own; 'none' without any.",
     )
 
     optimizer: str = _loss(
@@ -174,7 +178,7 @@ class Settings(Checked):
         choices=("Adam", "AdamW", "NAdam", "RAdam", "Adamax", "RMSprop", "Adagrad", "SGD"),
     )
     beta1: float = _loss(0.9, "Adam beta1 (momentum for SGD).", 0, 0.999)
-    beta2: float = _loss(0.999, "Adam beta2 (alpha for RMSprop).", 0, 0.9999)
+    beta2: float = _loss(0.999, "Adam beta2.", 0, 0.9999)
     schedule: str = _loss(
         "constant",
         "Learning rate schedule: cosine falls to 1 %, warm_up rises during the first tenth of the "
@@ -203,7 +207,7 @@ class Settings(Checked):
         0.0, "Weight of total variation; smooths the picture.", 0, 1000, **_LIVE
     )
     init_weight: float = _loss(
-        0.0, "Weight of the distance to the initial latent.", 0, 1000, **_LIVE
+        0.0, "Weight of half the squared distance to the initial latent.", 0, 1000, **_LIVE
     )
     zero_weight: float = _loss(
         0.0, "Weight of the latent's mean square, fading as in nerdyrodent's notebook.", 0, 1000
@@ -222,6 +226,12 @@ class Settings(Checked):
     )
     init_image: str = _model("", "Picture, or a run's latents, to start from: path or URL.")
     mask: str = _model("", "Picture: white areas are painted, black ones stay as in init_image.")
+    picture_method: str = _model(
+        "studio",
+        "How pictures are read: studio crops init_image to fit and embeds a picture prompt whole; "
+        "notebook squashes init_image onto the codebook and embeds crops of a picture prompt.",
+        choices=("studio", "notebook"),
+    )
     tile: bool = _model(False, "Make the edges match, so that the picture tiles seamlessly.")
     quantizer: str = _model(
         "straight_through",
@@ -243,8 +253,9 @@ class Settings(Checked):
     clip: tuple[str, ...] = _model((), "CLIP models: names or paths; empty: the generator's own.")
     device: str = _model(
         "auto",
-        "Device to compute on; auto prefers CUDA, then MPS, then the CPU.",
+        "Device to compute on; auto prefers CUDA, then MPS, then the CPU; cuda:1 is the second GPU.",
         choices=("auto", "cpu", "cuda", "mps"),
+        numbered="cuda:N",
     )
     precision: str = _model(
         "auto",
@@ -273,10 +284,10 @@ class Settings(Checked):
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Settings:
-        """The preset `name` with `changes`; see `PRESETS`."""
+        """The preset `name` with `changes`; see `preset_values`."""
         if name not in PRESETS:
             raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {name!r}.")
-        return cls.from_dict({**PRESETS[name], **changes})
+        return cls.from_dict(preset_values(name, changes))
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Settings:
@@ -528,11 +539,16 @@ def _switch(spec: Spec, value: Any) -> bool:
 
 
 def _text(spec: Spec, value: Any) -> str:
-    if not isinstance(value, str) or (spec.choices and value not in spec.choices):
+    if not isinstance(value, str) or (spec.choices and not _is_choice(spec, value)):
         raise ValueError
     if len(value) > _LONGEST:
         raise ValueError
     return value
+
+
+def _is_choice(spec: Spec, value: str) -> bool:
+    form = re.escape(spec.numbered).replace("N", "[0-9]{1,3}")
+    return value in spec.choices or (bool(form) and re.fullmatch(form, value) is not None)
 
 
 def _shape(spec: Spec, value: Any) -> tuple[int, int]:
@@ -573,8 +589,21 @@ _RULES = {  # by kind: the allowed values in words, and the check
     "names": (f"a list of names or paths, at most {_MOST_NAMES}", _names),
 }
 
+
+def preset_values(name: str, changes: dict[str, Any]) -> dict[str, Any]:
+    """The values of the preset `name` with `changes` on top.
+
+    AdamW keeps torch's own weight decay in a preset that sets none, as in the public loops.
+    """
+    values = PRESETS[name] | changes
+    if "wd" not in values and name in _TORCH_DECAY and values["optimizer"] == "AdamW":
+        values["wd"] = 0.01
+    return values
+
+
 # No public loop has a draft.
 _PEERS: dict[str, Any] = {"draft_weight": 0.0, "cut_pow": 1.0}
+_TORCH_DECAY = ("crowson", "nerdyrodent")
 PRESETS: dict[str, dict[str, Any]] = {
     "studio": {},
     # The maths of the public loops; picture size and length of the run are left to the user.
@@ -584,8 +613,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     | {"quantizer": "none", "clamp": False, "exclude_weight": 0.5},
     "crowson": _PEERS
     | {"learning_rate": 0.05, "optimizer": "Adam", "cutn": 64, "cut_method": "original"}
-    | {"noise_factor": 0.0},
+    | {"noise_factor": 0.0, "picture_method": "notebook"},
     "nerdyrodent": _PEERS
     | {"learning_rate": 0.1, "optimizer": "Adam", "cutn": 32, "cut_method": "latest"}
-    | {"noise_factor": 0.1},
+    | {"noise_factor": 0.1, "picture_method": "notebook"},
 }

@@ -239,7 +239,9 @@ RANDOM = st.fixed_dictionaries(
         "prompt": st.sampled_from(PROMPTS),
         "extras": st.sampled_from(["", "neon", "neon:-2 | sepia"]),
         "exclude": st.sampled_from(["", "a dog", "a dog:0.1 | red"]),
-        "augment": st.sampled_from(["", "flip:1", "affine:15 erase:0.3 jitter:0.2"]),
+        "augment": st.sampled_from(
+            ["", "none", "flip:1", "affine:15 erase:0.3 jitter:0.2", "only Ts Sh"]
+        ),
         "batch_size": st.integers(1, 2),
         "im_shape": st.sampled_from([(32, 32), (64, 40), (41, 67)]),
     },

@@ -39,3 +39,17 @@ def fitted(x: Tensor, width: int, height: int) -> Tensor:
     x = x[..., top : top + h, left : left + w]
     size = height, width
     return F.interpolate(x, size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+
+
+def squashed(x: Tensor, width: int, height: int) -> Tensor:
+    """The image [1, 3, H, W] at `width` x `height`, out of proportion if it has another; Lanczos."""
+    image = as_images(x)[0].resize((width, height), Image.LANCZOS)
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
+
+
+def within_area(x: Tensor, width: int, height: int) -> Tensor:
+    """The image [1, 3, H, W] in proportion, at most as many pixels as `width` x `height`; Lanczos."""
+    ratio = x.shape[-1] / x.shape[-2]
+    area = min(x.shape[-1] * x.shape[-2], width * height)
+    across, down = (max(1, round(side)) for side in ((area * ratio) ** 0.5, (area / ratio) ** 0.5))
+    return squashed(x, across, down)

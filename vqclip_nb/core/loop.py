@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from vqclip_nb.core import latents
 from vqclip_nb.core.cutouts import Cuts, draw_cuts
-from vqclip_nb.core.images import fitted, to_bytes
+from vqclip_nb.core.images import fitted, squashed, to_bytes
 from vqclip_nb.core.latent_state import LatentState
 from vqclip_nb.core.losses import Observation, Weights, objective
 from vqclip_nb.core.mask import Mask
@@ -261,13 +261,16 @@ class Loop:
 
     def _begin(self, start: Start) -> None:
         settings, vqgan = self.settings, self.models.vqgan
+        notebook = settings.picture_method == "notebook"
         self._take_mask(start)
         height, width = self.codes
         if start.latents is not None:
             z = latents.from_latents(start.latents, settings.batch_size, height, width)
         elif start.picture is not None:
-            x = fitted(start.picture, width * vqgan.factor, height * vqgan.factor)
-            z = vqgan.encode(x.to(vqgan.device)).repeat(settings.batch_size, 1, 1, 1)
+            x = self._fitted(start.picture, width * vqgan.factor, height * vqgan.factor)
+            z = vqgan.encode(x.to(vqgan.device))
+            z = vqgan.quantize(z)[0] if notebook else z
+            z = z.repeat(settings.batch_size, 1, 1, 1)
         elif settings.start == "draft" and self.drafts[0] is not None:
             z = self.drafts[0]
         else:
@@ -278,9 +281,14 @@ class Loop:
     def _take_mask(self, start: Start) -> None:
         if start.mask is not None:
             device, shape = self.models.vqgan.device, self.settings.im_shape
-            kept = fitted(start.picture, *shape).to(device)
-            paint = fitted(start.mask, *shape).mean(1, keepdim=True)  # (1, 1, H, W)
+            kept = self._fitted(start.picture, *shape).to(device)
+            paint = self._fitted(start.mask, *shape).mean(1, keepdim=True)  # (1, 1, H, W)
             self.mask = Mask(paint.to(device), kept)
+
+    def _fitted(self, x: Tensor, width: int, height: int) -> Tensor:
+        """A picture at this size, as `picture_method` says."""
+        fit = squashed if self.settings.picture_method == "notebook" else fitted
+        return fit(x, width, height)
 
     def _restore(self, saved: dict[str, Tensor], start: Start) -> None:
         device = self.models.vqgan.device

@@ -20,9 +20,7 @@ def make_optimizer(settings: Settings, z: Tensor) -> torch.optim.Optimizer:
     options = {"lr": settings.learning_rate, "weight_decay": settings.wd}
     if settings.optimizer == "SGD":
         options["momentum"] = settings.beta1
-    elif settings.optimizer == "RMSprop":
-        options["alpha"] = settings.beta2
-    elif settings.optimizer != "Adagrad":
+    elif settings.optimizer not in ("RMSprop", "Adagrad"):
         options["betas"] = (settings.beta1, settings.beta2)
     if z.device.type == "cuda" and "capturable" in inspect.signature(kind).parameters:
         # foreach, since RMSprop's single-tensor code reads the rate back from the GPU

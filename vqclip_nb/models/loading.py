@@ -84,7 +84,7 @@ def load_models(
         or the embedded one
     config: the path of the yaml of a checkpoint that is given by path; by default the yaml of the
         same name beside it, or the one in `../configs`
-    device: auto (cuda, else mps, else cpu), cpu, cuda or mps
+    device: auto (cuda, else mps, else cpu), cpu, cuda, cuda:1 or mps
     precision: auto (on a GPU bf16 if it is supported natively, else fp16; fp32 elsewhere), fp32,
         bf16 or fp16
     offline: forbid downloads, as the environment variable HF_HUB_OFFLINE=1 does
@@ -169,14 +169,17 @@ def is_embedded(name: str) -> bool:
 
 
 def pick_device(name: str) -> torch.device:
-    """The device for auto, cpu, cuda or mps; raises ValueError if the machine lacks it."""
-    there = {"cpu": True, "cuda": torch.cuda.is_available()}
-    there["mps"] = torch.backends.mps.is_available()
+    """The device for auto, cpu, cuda, cuda:1 or mps; raises ValueError if the machine lacks it."""
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    there = {"cuda": gpus > 0, "mps": torch.backends.mps.is_available(), "cpu": True}
+    found = [device for device, yes in there.items() if yes]
+    found += [f"cuda:{number}" for number in range(gpus)]
     if name == "auto":
-        name = next(device for device in ("cuda", "mps", "cpu") if there[device])
-    if not there.get(name):
-        found = ", ".join(device for device, yes in there.items() if yes)
-        raise ValueError(f"device is {name!r}, which this machine lacks: allowed is auto, {found}.")
+        name = found[0]
+    if name not in found:
+        raise ValueError(
+            f"device is {name!r}, which this machine lacks: allowed is auto, {', '.join(found)}."
+        )
     return torch.device(name)
 
 

@@ -26,7 +26,7 @@ def widget_for(spec: Spec, value: object) -> widgets.Widget:
     common = {"description": spec.name + unit, **looks()}
     if spec.kind == "shape":
         return _size_fields(common, value)
-    if spec.kind == "choice":
+    if spec.kind == "choice" and not spec.numbered:
         return widgets.Dropdown(options=spec.choices, value=value, **common)
     if spec.kind == "switch":
         return widgets.Checkbox(value=value, **common)
@@ -34,6 +34,8 @@ def widget_for(spec: Spec, value: object) -> widgets.Widget:
     if spec.name == "models":
         common["placeholder"] = "a name, or the path of a checkpoint"
         return widgets.Combobox(value=value, options=registered("vqgan"), **common)
+    if spec.numbered:
+        return widgets.Combobox(value=value, options=spec.choices, **common)
     if spec.kind in ("seed", "names", "text"):
         placeholder = "empty: a new seed" if spec.kind == "seed" else spec.help
         return widgets.Text(value=_typed(spec, value), placeholder=placeholder, **common)
