@@ -25,7 +25,14 @@ from vqclip_nb.accel.executor import Executor
 from vqclip_nb.accel.memory_saving import MemorySaving
 from vqclip_nb.core.loop import Inputs, Loop, Start
 from vqclip_nb.core.targets import Story, make_target, sentences_of, warn_of_unknown_words
-from vqclip_nb.models.loading import Models, check_names, load_for, load_latents, pick_device
+from vqclip_nb.models.loading import (
+    Models,
+    check_names,
+    load_for,
+    load_latents,
+    no_discriminator,
+    pick_device,
+)
 from vqclip_nb.pictures import portable
 from vqclip_nb.settings import Settings, drawn_seed, specs
 from vqclip_nb.storage import interrupts
@@ -256,10 +263,7 @@ class Run:
             torch.set_num_threads(min(settings.threads, os.cpu_count() or 1))
         vqgan = self.models.vqgan
         if settings.gan_weight and not vqgan.has_discriminator:
-            raise ValueError(
-                f"gan_weight is {settings.gan_weight:g}, but {self.models.name} has no "
-                "discriminator: set gan_weight to 0."
-            )
+            raise ValueError(no_discriminator(settings.gan_weight, self.models.name))
         self.plan = settings.replace(
             models=self.models.name,
             clip=self.models.clip,

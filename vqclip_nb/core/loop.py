@@ -117,7 +117,8 @@ class Loop:
     ) -> None:
         """Begin as the settings and `start` say, or continue from `saved`, made by `tensors`."""
         self.models, self.settings, self.compute = models, settings, compute or Compute()
-        self.coarse, self.mask = settings.coarse > 0, None
+        self.halvings = settings.coarse_steps if settings.coarse else 0
+        self.mask = None
         if saved is None:
             self._make_drafts()
             self._begin(start or Start())
@@ -145,9 +146,9 @@ class Loop:
         output = StepOutput(parts, similarity.detach(), gradient.abs().amax())
         finite = output.stacked().isfinite().all()
         # optimizer step, then back into the codebook's box and the mask
-        box = (vqgan.z_min, vqgan.z_max) if settings.clamp else None
+        confine = vqgan.confine if settings.clamp else None
         free = self.mask and self.mask.free_codes(*self.codes)
-        latent.move(gradient, finite, box=box, free=free)
+        latent.move(gradient, finite, confine=confine, free=free)
         self.forget()
         return output
 
@@ -215,9 +216,9 @@ class Loop:
 
     @property
     def codes(self) -> tuple[int, int]:
-        """Height and width of the latent in codes; a half of each while painting coarsely."""
+        """Height and width of the latent in codes, halved `halvings` times."""
         width, height = (side // self.models.vqgan.factor for side in self.settings.im_shape)
-        return (max(1, height // 2), max(1, width // 2)) if self.coarse else (height, width)
+        return max(1, height >> self.halvings), max(1, width >> self.halvings)
 
     def update(self, settings: Settings) -> None:
         """Use these settings from the next iteration on."""
@@ -230,13 +231,19 @@ class Loop:
         set_rate(self.latent.optimizer, self.settings, iteration)
 
     def grow_if_due(self, iteration: int) -> None:
-        """Double the latent's sides after the last coarse iteration."""
-        settings = self.settings
-        if self.coarse and iteration >= round(settings.coarse * settings.total_iter):
-            self.coarse = False
+        """Double the latent's sides after the last iteration of a coarse size."""
+        settings, size = self.settings, self.codes
+        while self.halvings and iteration >= self._last_at_this_size():
+            self.halvings -= 1
+        if self.codes != size:
             self.latent = self.latent.resized(settings, *self.codes)
             self._make_drafts()
             self.forget()
+
+    def _last_at_this_size(self) -> int:
+        settings = self.settings
+        share = 1 - (self.halvings - 1) / settings.coarse_steps
+        return round(share * settings.coarse * settings.total_iter)
 
     def decoded(self) -> tuple[Tensor, Tensor] | None:
         """The last z_q and picture without their graph, if they are still kept."""
@@ -273,15 +280,17 @@ class Loop:
         else:
             common = settings.start, settings.seed, settings.batch_size
             z = latents.begin(vqgan, *common, height, width)
-        self.latent = LatentState(settings, z.to(vqgan.device))
+        self.latent = LatentState(settings, vqgan.normalized(z.to(vqgan.device)))
 
     def _restore(self, saved: dict[str, Tensor]) -> None:
         device = self.models.vqgan.device
         self.latent = LatentState.restore(self.settings, saved, device)
         if "paint" in saved:
             self.mask = Mask(saved["paint"].to(device), saved["kept"].to(device))
-        self.coarse = False
-        self.coarse = tuple(self.latent.z.shape[-2:]) != self.codes
+        sizes = range(self.settings.coarse_steps + 1)
+        for self.halvings in sizes:
+            if self.codes == tuple(self.latent.z.shape[-2:]):
+                break
 
     def _make_drafts(self) -> None:
         """For each phrase its draft or None; stacked, with zeros for None, if there is any."""

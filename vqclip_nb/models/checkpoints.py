@@ -12,13 +12,15 @@ import torch
 from torch import Tensor
 
 from vqclip_nb.models.clip_model import Perceptor
+from vqclip_nb.models.key_maps import AVERAGE, averaged, taming_names
 from vqclip_nb.models.safe_load import WeightsError, read_tensors, read_yaml
 from vqclip_nb.models.vqgan import Network
 from vqclip_nb.models.words import Words
 
 _KEPT = ("encoder.", "decoder.", "quantize.", "quant_conv.", "post_quant_conv.")
 _DISCRIMINATOR = "loss.discriminator."
-_FIRST_STAGE = "first_stage_model."  # prefix in a transformer checkpoint
+_PREFIXES = ("first_stage_model.", "model.")  # in a transformer's checkpoint, and in LlamaGen's
+_AVERAGES = tuple(AVERAGE + name.replace(".", "") for name in (*_KEPT, _DISCRIMINATOR))
 _TARGETS = ("VQModel", "GumbelVQ")
 
 
@@ -31,12 +33,22 @@ def load_network(file: Path) -> Network:
 
 
 def vqgan_tensors(file: Path) -> dict[str, Tensor]:
-    """Read the tensors that painting needs, also from the first stage of a transformer."""
+    """Read the tensors that painting needs, under taming's names.
+
+    They can be the first stage of a transformer, have LlamaGen's names, or come with a moving
+    average, which is used instead.
+    """
 
     def wanted(name: str) -> bool:
-        return name.removeprefix(_FIRST_STAGE).startswith((*_KEPT, _DISCRIMINATOR))
+        return _bare(name).startswith((*_KEPT, _DISCRIMINATOR, *_AVERAGES))
 
-    return {k.removeprefix(_FIRST_STAGE): v for k, v in read_tensors(file, wanted).items()}
+    return taming_names(averaged({_bare(k): v for k, v in read_tensors(file, wanted).items()}))
+
+
+def _bare(name: str) -> str:
+    for prefix in _PREFIXES:
+        name = name.removeprefix(prefix)
+    return name
 
 
 def build_network(
@@ -61,7 +73,7 @@ def build_network(
         ) from error
     _load_state(network, state, file)
     if not checked:
-        _check_finite(state, file)
+        check_finite(state, file)
     return network
 
 
@@ -149,7 +161,8 @@ def _load_state(network: torch.nn.Module, state: dict[str, Tensor], file: Path) 
     network.load_state_dict({name: state[name] for name in expected}, assign=True)
 
 
-def _check_finite(state: dict[str, Tensor], file: Path) -> None:
+def check_finite(state: dict[str, Tensor], file: Path) -> None:
+    """Raise WeightsError if a weight is infinite or not a number; file: named in the error."""
     for name, tensor in state.items():
         if not tensor.isfinite().all():
             raise WeightsError(f"{file} has non-finite values in {name}: get another copy of it.")
@@ -176,7 +189,7 @@ def build_perceptor(
     checked: skip the check for non-finite values
     """
     if not checked:
-        _check_finite(state, file)
+        check_finite(state, file)
     try:
         return Perceptor.from_state(name, state, words)
     except (KeyError, IndexError, RuntimeError, AssertionError, ValueError, ArithmeticError) as e:

@@ -20,6 +20,7 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 from tqdm import tqdm
 
+from vqclip_nb.models.hub import HubError, fetch_from_hub, parse_address
 from vqclip_nb.storage.files import write_file
 
 _TIMEOUT = (10.0, 30.0)  # seconds to connect, and between two chunks
@@ -42,7 +43,7 @@ class Download:
     """A file to download.
 
     path: the destination
-    urls: mirrors, in order: https URLs or Google Drive file pages
+    urls: mirrors, in order: https URLs, of the Hugging Face Hub too, or Google Drive file pages
     sha256: expected checksum; if empty, that of the first download is recorded and required later
     size: approximate size in bytes; 0 if unknown
     room: further bytes of disk space that will be needed beside it
@@ -91,6 +92,7 @@ def fetch(file: Download) -> str:
                 continue
             if not file.sha256:
                 _record(file.path, found)
+            shutil.rmtree(_hub_folder(file.path), ignore_errors=True)
             return found
     raise FetchError(_failure_message(file, reasons))
 
@@ -156,6 +158,22 @@ class _NoRangesError(Exception):
 
 def _fetch(file: Download, url: str) -> str:
     """Download to the unverified file; returns its checksum."""
+    on_hub = parse_address(url)
+    return _fetch_from_hub(file, on_hub) if on_hub else _fetch_over_https(file, url)
+
+
+def _fetch_from_hub(file: Download, on_hub: dict[str, str]) -> str:
+    folder = _hub_folder(file.path)
+    try:
+        os.replace(fetch_from_hub(**on_hub, folder=folder), _unverified(file.path))
+    except HubError as error:
+        raise _TryNextError(str(error)) from error
+    except OSError as error:
+        raise _unwritable(file, error) from error
+    return sha256_of(_unverified(file.path))
+
+
+def _fetch_over_https(file: Download, url: str) -> str:
     import gdown  # takes half a second to import
     import requests
 
@@ -180,11 +198,15 @@ def _fetch(file: Download, url: str) -> str:
                 raise _NoRangesError("it cannot resume a download") from error
             raise _TryNextError(_reason(error)) from error
         except OSError as error:
-            raise FetchError(
-                f"{file.path} could not be written ({error.strerror}): free disk space, or set "
-                "VQCLIP_CACHE to another folder; the partial download will resume."
-            ) from error
+            raise _unwritable(file, error) from error
     return hasher.hexdigest()
+
+
+def _unwritable(file: Download, error: OSError) -> FetchError:
+    return FetchError(
+        f"{file.path} could not be written ({error.strerror}): free disk space, or set "
+        "VQCLIP_CACHE to another folder; the partial download will resume."
+    )
 
 
 def _watch(file: Download, bar: tqdm) -> Callable[[int, int | None], None]:
@@ -249,6 +271,11 @@ def _check_disk_space(file: Download, missing: int) -> None:
 
 def _unverified(path: Path) -> Path:
     return path.with_name(path.name + ".unchecked")
+
+
+def _hub_folder(path: Path) -> Path:
+    """Where the Hub's client keeps the file while it downloads it."""
+    return path.with_name(path.name + ".hub")
 
 
 def _partials(path: Path) -> list[Path]:
