@@ -20,7 +20,7 @@ from vqclip_nb.models.words import Words
 _KEPT = ("encoder.", "decoder.", "quantize.", "quant_conv.", "post_quant_conv.")
 _DISCRIMINATOR = "loss.discriminator."
 _PREFIXES = ("first_stage_model.", "model.")  # in a transformer's checkpoint, and in LlamaGen's
-_AVERAGES = tuple(AVERAGE + name.replace(".", "") for name in (*_KEPT, _DISCRIMINATOR))
+_AVERAGES = tuple(AVERAGE + name.replace(".", "") for name in _KEPT)
 _TARGETS = ("VQModel", "GumbelVQ")
 
 

@@ -20,8 +20,8 @@ _MIDDLE_PARTS = ("block_1", "attn_1", "block_2")
 def averaged(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The moving average of the weights where the file has one, else the weights themselves.
 
-    Latent diffusion's LitEma and IBQ keep it under `model_ema.`, e.g. as
-    `model_ema.decoderconv_inweight`. Their published figures are those of the average.
+    LitEma of latent diffusion, which IBQ uses, keeps it under `model_ema.`, e.g. as
+    `model_ema.decoderconv_inweight`. IBQ's published figures are those of the average.
     """
     return {
         name: tensors.get(AVERAGE + name.replace(".", ""), tensor)
