@@ -30,8 +30,8 @@ class OpenClipPerceptor(Perceptor):
     """A CLIP whose model and tokenizer are open_clip's.
 
     model: an open_clip model; tokenizer: its tokenizer
-    preprocess: open_clip's preprocessing config: size, mean and std, with `resize_mode` (`squash`:
-        squash pictures that are not square; else crop them to their middle) and `interpolation`
+    preprocess: open_clip's preprocessing config: size, mean and std, with `resize_mode` (`shortest`:
+        crop pictures that are not square to their middle; else squash them) and `interpolation`
     """
 
     def __init__(self, name: str, model: Any, tokenizer: Any, preprocess: dict[str, Any]) -> None:
@@ -40,7 +40,7 @@ class OpenClipPerceptor(Perceptor):
         self._words = frozenset()
         size, mean, std = (preprocess[key] for key in ("size", "mean", "std"))
         self._set_input(size if isinstance(size, int) else max(size), mean, std)
-        self._crops = preprocess.get("resize_mode", "squash") != "squash"
+        self._crops = preprocess.get("resize_mode") == "shortest"
         self.interpolation = preprocess.get("interpolation", self.interpolation)
         self.context_length = model.context_length
         self._tokenizer = tokenizer
@@ -108,13 +108,14 @@ def load_registered(model: RegisteredModel, offline: bool = False) -> tuple[Perc
         built = open_clip.create_model(model.open_clip, pretrained=str(file))
     except (RuntimeError, KeyError) as error:
         file.unlink()
-        first = str(error).splitlines()[0]
+        first = (str(error) or type(error).__name__).splitlines()[0]
         raise WeightsError(
             f"{model.name} does not fit open_clip's {model.open_clip} ({first}): load it again, or "
             "get another copy of it."
         ) from error
     how = open_clip.get_model_preprocess_cfg(built) | {"mean": model.mean, "std": model.std}
-    how |= {"resize_mode": model.resize, "interpolation": model.interpolation}
+    resize_mode = "shortest" if model.resize == "crop" else "squash"
+    how |= {"resize_mode": resize_mode, "interpolation": model.interpolation}
     return OpenClipPerceptor(model.name, built, tokenizer, how), checksum
 
 
