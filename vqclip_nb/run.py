@@ -34,6 +34,7 @@ from vqclip_nb.models.loading import (
     check_names,
     load_for,
     load_latents,
+    no_discriminator,
     pick_device,
 )
 from vqclip_nb.models.vqgan import VQGAN
@@ -337,10 +338,7 @@ class Run:
             torch.set_num_threads(min(settings.threads, os.cpu_count() or 1))
         vqgan = self.models.vqgan
         if settings.gan_weight and not vqgan.has_discriminator:
-            raise ValueError(
-                f"gan_weight is {settings.gan_weight:g}, but {self.models.name} has no "
-                "discriminator: set gan_weight to 0."
-            )
+            raise ValueError(no_discriminator(settings.gan_weight, self.models.name))
         self.plan = settings.replace(
             models=self.models.name,
             clip=self.models.clip,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import torch
 from torch import Tensor
@@ -75,13 +75,13 @@ class LatentState:
         gradient: Tensor,
         finite: Tensor,
         *,
-        box: tuple[Tensor, Tensor] | None,
+        confine: Callable[[Tensor], None] | None,
         free: Tensor | None,
     ) -> None:
         """One optimizer step along the gradient, unless `finite` is false.
 
         finite: a boolean scalar on the device, so that nothing waits for it
-        box: smallest and largest value of each channel [1, C, 1, 1]; None: no clamp
+        confine: moves z in place to where the codes are; None: z may go anywhere
         free: [1, 1, h, w], false for codes that keep their start; None: all are free
         """
         before = self.z.detach().clone()
@@ -89,8 +89,8 @@ class LatentState:
         self.optimizer.step()
         self.optimizer.zero_grad()
         with torch.no_grad():
-            if box is not None:
-                self.z.copy_(self.z.clamp(*box))
+            if confine is not None:
+                confine(self.z)
             if free is not None:
                 self.z.copy_(torch.where(free, self.z, self.start))
             self.z.copy_(torch.where(finite, self.z, before))

@@ -120,7 +120,8 @@ class Loop:
         If `saved` has no mask, it is that of `start`.
         """
         self.models, self.settings, self.compute = models, settings, compute or Compute()
-        self.coarse, self.mask = settings.coarse > 0, None
+        self.halvings = settings.coarse_steps if settings.coarse else 0
+        self.mask = None
         if saved is None:
             self._make_drafts()
             self._begin(start or Start())
@@ -148,9 +149,9 @@ class Loop:
         output = StepOutput(parts, similarity.detach(), gradient.abs().amax())
         finite = output.stacked().isfinite().all()
         # optimizer step, then back into the codebook's box and the mask
-        box = (vqgan.z_min, vqgan.z_max) if settings.clamp else None
+        confine = vqgan.confine if settings.clamp else None
         free = self.mask and self.mask.free_codes(*self.codes)
-        latent.move(gradient, finite, box=box, free=free)
+        latent.move(gradient, finite, confine=confine, free=free)
         self.forget()
         return output
 
@@ -218,9 +219,9 @@ class Loop:
 
     @property
     def codes(self) -> tuple[int, int]:
-        """Height and width of the latent in codes; a half of each while painting coarsely."""
+        """Height and width of the latent in codes, halved `halvings` times."""
         width, height = (side // self.models.vqgan.factor for side in self.settings.im_shape)
-        return (max(1, height // 2), max(1, width // 2)) if self.coarse else (height, width)
+        return max(1, height >> self.halvings), max(1, width >> self.halvings)
 
     def update(self, settings: Settings) -> None:
         """Use these settings from the next iteration on."""
@@ -233,13 +234,19 @@ class Loop:
         set_rate(self.latent.optimizer, self.settings, iteration)
 
     def grow_if_due(self, iteration: int) -> None:
-        """Double the latent's sides after the last coarse iteration."""
-        settings = self.settings
-        if self.coarse and iteration >= round(settings.coarse * settings.total_iter):
-            self.coarse = False
+        """Double the latent's sides after the last iteration of a coarse size."""
+        settings, size = self.settings, self.codes
+        while self.halvings and iteration >= self._last_at_this_size():
+            self.halvings -= 1
+        if self.codes != size:
             self.latent = self.latent.resized(settings, *self.codes)
             self._make_drafts()
             self.forget()
+
+    def _last_at_this_size(self) -> int:
+        settings = self.settings
+        share = 1 - (self.halvings - 1) / settings.coarse_steps
+        return round(share * settings.coarse * settings.total_iter)
 
     def decoded(self) -> tuple[Tensor, Tensor] | None:
         """The last z_q and picture without their graph, if they are still kept."""
@@ -276,7 +283,7 @@ class Loop:
         else:
             common = settings.start, settings.seed, settings.batch_size
             z = latents.begin(vqgan, *common, height, width)
-        self.latent = LatentState(settings, z.to(vqgan.device))
+        self.latent = LatentState(settings, vqgan.normalized(z.to(vqgan.device)))
 
     def _take_mask(self, start: Start) -> None:
         if start.mask is not None:
@@ -296,8 +303,10 @@ class Loop:
         self._take_mask(start)
         if "paint" in saved:
             self.mask = Mask(saved["paint"].to(device), saved["kept"].to(device))
-        self.coarse = False
-        self.coarse = tuple(self.latent.z.shape[-2:]) != self.codes
+        sizes = range(self.settings.coarse_steps + 1)
+        for self.halvings in sizes:
+            if self.codes == tuple(self.latent.z.shape[-2:]):
+                break
 
     def _make_drafts(self) -> None:
         """For each phrase its draft or None; stacked, with zeros for None, if there is any."""

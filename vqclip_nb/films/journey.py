@@ -103,7 +103,7 @@ def _paint_on(loop: Loop, view: Tensor, inputs: Iterable[tuple[int, Inputs]]) ->
     """
     vqgan, latent = loop.models.vqgan, loop.latent
     z = vqgan.encode(view)
-    vqgan.clamp_to_box(z)
+    vqgan.confine(z)
     with torch.no_grad():
         for tensor in (latent.z, latent.start, latent.average):
             if tensor is not None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vqclip_nb.models.clip_model import Perceptor
+from vqclip_nb.models.key_maps import taming_names
 from vqclip_nb.models.safe_load import WeightsError, check_floats, read_tensors, read_yaml
 from vqclip_nb.models.tensor_names import DISCRIMINATOR, vqgan_names
 from vqclip_nb.models.vqgan import Network
@@ -45,8 +46,11 @@ def checkpoint_in(folder: Path) -> Path:
 
 
 def vqgan_tensors(file: Path) -> dict[str, Tensor]:
-    """Read the tensors that painting needs, under taming's names, see `vqgan_names`."""
-    return read_tensors(file, lambda names: vqgan_names(names, file))
+    """Read the tensors that painting needs, under taming's names.
+
+    See `vqgan_names` for where they are found, and `taming_names` for LlamaGen's files.
+    """
+    return taming_names(read_tensors(file, lambda names: vqgan_names(names, file)))
 
 
 def build_network(
@@ -73,7 +77,7 @@ def build_network(
         ) from error
     _load_state(network, state, file)
     if not checked:
-        _check_finite(state, file)
+        check_finite(state, file)
     return network
 
 
@@ -205,7 +209,8 @@ def _load_state(network: torch.nn.Module, state: dict[str, Tensor], file: Path) 
     network.load_state_dict({name: state[name] for name in expected}, assign=True)
 
 
-def _check_finite(state: dict[str, Tensor], file: Path) -> None:
+def check_finite(state: dict[str, Tensor], file: Path) -> None:
+    """Raise WeightsError if a weight is infinite or not a number; file: named in the error."""
     for name, tensor in state.items():
         if not tensor.isfinite().all():
             raise WeightsError(f"{file} has non-finite values in {name}: get another copy of it.")
@@ -249,7 +254,7 @@ def build_perceptor(
     # TorchScript files hold sizes as numbers, and ours the ids of known tokens
     check_floats({k: v for k, v in state.items() if v.ndim and not k.endswith("ids")}, file)
     if not checked:
-        _check_finite(state, file)
+        check_finite(state, file)
     try:
         _check_sizes(state)
         return Perceptor.from_state(name, state, words)

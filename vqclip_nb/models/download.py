@@ -23,6 +23,7 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 from tqdm import tqdm
 
+from vqclip_nb.models.hub import HubError, fetch_from_hub, parse_address
 from vqclip_nb.storage.files import write_file
 from vqclip_nb.untrusted.addresses import AddressError, AddressStatusError, checked, failure, opened
 from vqclip_nb.untrusted.files import parse_json, read_file
@@ -56,7 +57,7 @@ class Download:
     """A file to download.
 
     path: the destination
-    urls: mirrors, in order: https URLs or Google Drive file pages
+    urls: mirrors, in order: https URLs, of the Hugging Face Hub too, or Google Drive file pages
     sha256: expected checksum; if empty, that of the first download that could be read is recorded
         and required later
     size: approximate size in bytes; 0 if unknown
@@ -111,6 +112,7 @@ def fetch(file: Download, read: Callable[[Path], T]) -> tuple[str, T]:
                 continue
             if not file.sha256:
                 record(file.path, found)
+            shutil.rmtree(_hub_folder(file.path), ignore_errors=True)
             return found, content
     raise FetchError(_failure_message(file, reasons))
 
@@ -193,6 +195,22 @@ class _NoRangesError(Exception):
 
 def _fetch(file: Download, url: str) -> str:
     """Download to the unverified file; returns its checksum."""
+    on_hub = parse_address(url)
+    return _fetch_from_hub(file, on_hub) if on_hub else _fetch_over_https(file, url)
+
+
+def _fetch_from_hub(file: Download, on_hub: dict[str, str]) -> str:
+    folder = _hub_folder(file.path)
+    try:
+        os.replace(fetch_from_hub(**on_hub, folder=folder), _unverified(file.path))
+    except HubError as error:
+        raise _TryNextError(str(error)) from error
+    except OSError as error:
+        raise _unwritable(file, error) from error
+    return sha256_of(_unverified(file.path))
+
+
+def _fetch_over_https(file: Download, url: str) -> str:
     options = {"unit": "B", "unit_scale": True, "leave": False, "mininterval": 0.5}
     with tqdm(total=file.size or None, desc=file.path.name, **options) as bar:
         try:
@@ -343,6 +361,11 @@ def _check_disk_space(file: Download, missing: int) -> None:
 
 def _unverified(path: Path) -> Path:
     return path.with_name(path.name + ".unchecked")
+
+
+def _hub_folder(path: Path) -> Path:
+    """Where the Hub's client keeps the file while it downloads it."""
+    return path.with_name(path.name + ".hub")
 
 
 def _partials(path: Path) -> list[Path]:

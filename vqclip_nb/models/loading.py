@@ -22,7 +22,13 @@ from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.download import sha256_of
 from vqclip_nb.models.draft.stored import Draft, load_draft
 from vqclip_nb.models.half_precision import pick_precision
-from vqclip_nb.models.open_clip import PREFIX, check_name, load_open_clip
+from vqclip_nb.models.open_clip import (
+    PREFIX,
+    check_name,
+    check_packages,
+    load_open_clip,
+    load_registered,
+)
 from vqclip_nb.models.registry import (
     RegisteredModel,
     ensure_cached,
@@ -109,6 +115,9 @@ def load_models(
 def load_for(settings: Settings, *, offline: bool = False) -> Models:
     """Load the models that the settings name; raises as `load_models` and `check_confirmed` do."""
     check_confirmed(settings)
+    found = find_model("vqgan", settings.models)
+    if settings.gan_weight and found is not None and not found.discriminator:
+        raise ValueError(no_discriminator(settings.gan_weight, settings.models))
     named = {name: getattr(settings, name) for name in ("clip", "config", "device", "precision")}
     return load_models(settings.models, **named, offline=offline)
 
@@ -129,6 +138,11 @@ def to_confirm(settings: Settings) -> list[str]:
     """
     known = {*registered("vqgan"), *registered("clip")}
     return [source for source in settings.unconfirmed if source not in known]
+
+
+def no_discriminator(gan_weight: float, models: str) -> str:
+    """What to tell a person who asks a discriminator that the models lack."""
+    return f"gan_weight is {gan_weight:g}, but {models} has no discriminator: set gan_weight to 0."
 
 
 def load_latents(source: str, models: Models) -> Tensor | None:
@@ -218,6 +232,8 @@ def _sources(
 def _source(setting: str, name: str, kind: str) -> _Source:
     found = find_model(kind, name)
     if found is not None:
+        if found.open_clip:
+            check_packages(found)
         return found
     if kind == "clip" and name.startswith(PREFIX):
         check_name(name)
@@ -255,6 +271,9 @@ def _load_perceptor(source: _Source, offline: bool, sums: dict[str, str]) -> Per
         file = source if isinstance(source, Path) else source.path
         sums[file.name] = sha256_of(file)
         return load_perceptor(file)
+    if source.open_clip:
+        perceptor, sums[source.name] = load_registered(source, offline)
+        return perceptor
 
     def needed(original: Path) -> dict[str, Tensor]:
         state = read_tensors(original)

@@ -76,7 +76,7 @@ def draft_latents(
         text = ", ".join(perceptor.known_part(text) for text in texts)
         z = encoded_draft(draft, vqgan, text, chances, height, width)
         if z is not None:
-            vqgan.clamp_to_box(z)
+            vqgan.confine(z)
         return z
 
     extras = [p.text for p in parse_prompts(settings.extras) if p.kind == "text"]
