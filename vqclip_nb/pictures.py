@@ -27,7 +27,7 @@ MOST_BYTES = 64 * 2**20  # of a picture's file
 _MOST_PIXELS = 100_000_000  # a small file can unpack to fill the memory
 _CHUNK = "vqclip_nb"  # the name of the PNG text chunk
 _SENTENCES = ("prompt", "extras", "exclude")
-_COPY = re.compile(r"[0-9a-f]{16}\.png")
+_COPY = re.compile(r"[0-9a-f]{16}\.(png|safetensors)")
 
 
 def open_picture(
@@ -146,8 +146,9 @@ def portable(settings: Mapping) -> dict:
 
 
 def copy_name(source: str) -> str:
-    """The name of the copy, in a run's `inputs`, of the picture from a path or web address."""
-    return hashlib.sha256(source.encode()).hexdigest()[:16] + ".png"
+    """The name of the copy, in a run's `inputs`, of the picture or the latents from a source."""
+    kind = ".safetensors" if source.endswith(".safetensors") else ".png"
+    return hashlib.sha256(source.encode()).hexdigest()[:16] + kind
 
 
 def with_copies(settings: Mapping, inputs: Mapping, picture: Path) -> dict:

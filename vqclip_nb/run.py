@@ -26,9 +26,10 @@ from vqclip_nb.accel.memory_saving import MemorySaving
 from vqclip_nb.core.loop import Inputs, Loop, Start
 from vqclip_nb.core.targets import Story, make_target, sentences_of, warn_of_unknown_words
 from vqclip_nb.models.loading import Models, check_names, load_for, load_latents, pick_device
-from vqclip_nb.pictures import portable
+from vqclip_nb.pictures import copy_name, portable
 from vqclip_nb.settings import Settings, drawn_seed, specs
 from vqclip_nb.storage import interrupts
+from vqclip_nb.storage.files import write_file
 from vqclip_nb.storage.images import remembered
 from vqclip_nb.storage.run_folder import RunFolder
 
@@ -284,8 +285,16 @@ class Run:
         """The initial image or latents, and the mask, that the settings name."""
         source, mask = self.settings.init_image, self.settings.mask
         latents = load_latents(source, self.models)
+        if source.endswith(".safetensors"):
+            self._keep_latents(source)
         picture = self._picture(source) if source and (latents is None or mask) else None
         return Start(picture, latents, self._picture(mask) if mask else None)
+
+    def _keep_latents(self, source: str) -> None:
+        """Copy a step's latents into the run's folder, so that its settings load without it."""
+        copy = self.folder.inputs / copy_name(source)
+        copy.parent.mkdir(exist_ok=True)
+        write_file(copy, Path(source).expanduser().read_bytes())
 
     def _picture(self, source: str) -> Tensor:
         """An image from a path or url; the run's folder keeps a copy to resume with."""
