@@ -34,7 +34,7 @@ _MOST_SCANS = 100  # of a progressive JPEG, each of which goes over all pixels; 
 _FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
 _CHUNK = "vqclip_nb"  # the name of the PNG text chunk
 _SENTENCES = ("prompt", "extras", "exclude")
-_COPY = re.compile(r"[0-9a-f]{16}\.png")
+_COPY = re.compile(r"[0-9a-f]{16}\.(png|safetensors)")
 
 
 def open_picture(
@@ -194,8 +194,9 @@ def sources_in(settings: Mapping) -> list[str]:
 
 
 def copy_name(source: str) -> str:
-    """The name of the copy, in a run's `inputs`, of the picture from a path or web address."""
-    return hashlib.sha256(source.encode()).hexdigest()[:16] + ".png"
+    """The name of the copy, in a run's `inputs`, of the picture or the latents from a source."""
+    kind = ".safetensors" if source.endswith(".safetensors") else ".png"
+    return hashlib.sha256(source.encode()).hexdigest()[:16] + kind
 
 
 def with_copies(settings: Mapping, inputs: Mapping, picture: Path) -> dict:

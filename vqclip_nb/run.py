@@ -42,6 +42,7 @@ from vqclip_nb.pictures import copy_name, portable, sources_in, with_copies
 from vqclip_nb.prompt_syntax import Prompt
 from vqclip_nb.settings import Settings, drawn_seed, specs
 from vqclip_nb.storage import interrupts
+from vqclip_nb.storage.files import write_file
 from vqclip_nb.storage.images import remembered
 from vqclip_nb.storage.run_folder import DamagedError, RunFolder
 
@@ -398,8 +399,16 @@ class Run:
         """The initial image or latents, and the mask, that the settings name."""
         source, mask = self.settings.init_image, self.settings.mask
         latents = load_latents(source, self.models)
+        if source.endswith(".safetensors"):
+            self._keep_latents(source)
         picture = self._picture(source) if source and (latents is None or mask) else None
         return Start(picture, latents, self._picture(mask) if mask else None)
+
+    def _keep_latents(self, source: str) -> None:
+        """Copy a step's latents into the run's folder, so that its settings load without it."""
+        copy = self.folder.inputs / copy_name(source)
+        copy.parent.mkdir(exist_ok=True)
+        write_file(copy, Path(source).expanduser().read_bytes())
 
     def _picture(self, source: str) -> Tensor:
         """An image from a path or url; the run's folder keeps a copy to resume with."""

@@ -32,7 +32,7 @@ def parser() -> ArgumentParser:
     add("--gpus", type=float, help="GPUs per run, fractions allowed, with workers")
     add(
         "--score",
-        default="clip",
+        default="judge",
         help="order of sheet.html, clip or judge (default: %(default)s)",
     )
     flags.add_settings(made)

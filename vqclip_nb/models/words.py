@@ -25,6 +25,13 @@ _LONGEST = 60  # characters of a word or phrase
 _MOST_WORDS = 3  # of a phrase in the table
 _MOST_KNOWN = 50_000  # words of a file; the embedded one has two thousand
 _WORD = re.compile(r"[^\W_](?:[\w'’-]*[^\W_])?")
+# Emoji and pictographs, with what joins them to one; letters, digits and punctuation are not in it.
+_EMOJI = re.compile(r"[\u2300-\u2bff\ufe0f\u200d\U0001f000-\U0001faff]+")
+# Words of the names of emoji that say how the symbol is drawn, not what it shows.
+_OF_SYMBOLS = re.compile(
+    r"\b(?:face|symbol|sign|variation selector.*|zero width joiner|emoji modifier.*)\b"
+)
+_OF_OLD_SYMBOLS = re.compile(r"\b(?:black|white|heavy|medium)\b")  # black: filled
 _MARKS = re.compile(r"[,.:;!?()]")
 
 # Words that captions need no drawing for: never unknown, and dropped if CLIP does not know them.
@@ -111,7 +118,9 @@ class Words:
         return text.replace('],"', '],\n"')
 
     def read(self, text: str) -> Reading:
-        """Replace or drop what is not known."""
+        """Replace or drop what is not known; an emoji is read as what it shows."""
+        if _EMOJI.search(text):
+            text = " ".join(_EMOJI.sub(self._shown_by, text).split())
         reading = self._read_once(text)
         while True:  # ends, because a second replacement shortens the text
             again = self._read_once(reading.text)
@@ -122,6 +131,15 @@ class Words:
     def similar_spelling(self, word: str) -> list[str]:
         """Up to three known words that are spelled like an unknown one."""
         return difflib.get_close_matches(word, sorted(self.known), cutoff=0.7)
+
+    def _shown_by(self, emoji: re.Match) -> str:
+        """The known words of an emoji's name in Unicode, e.g. "penguin"; a space if it has none."""
+        names = []
+        for symbol in emoji[0]:
+            name = _OF_SYMBOLS.sub(" ", unicodedata.name(symbol, "").lower())
+            names.append(_OF_OLD_SYMBOLS.sub(" ", name) if symbol < "\u2c00" else name)
+        reading = self._read_once(" ".join(names))
+        return " " if reading.unknown else f" {reading.text} "
 
     def _read_once(self, text: str) -> Reading:
         reading, pieces = Reading(text), []

@@ -71,7 +71,7 @@ def sweep(
     gpus: float | None = None,
     out: str | Path = "sweep",
     columns: int | None = None,
-    score: str = "clip",
+    score: str = "judge",
     offline: bool = False,
     show: bool = False,
 ) -> list[Painted]:
@@ -86,7 +86,8 @@ def sweep(
     out: holds a folder for each run, named after its settings; a finished run that is there is
         used as it is, an unfinished one is resumed
     columns: pictures in a row of sheet.png, which is in the grid's order
-    score: sorts sheet.html: `clip`, the run's last similarity, or `judge`
+    score: sorts sheet.html: `judge`, or `clip`, the run's last similarity, which a picture can
+        raise without looking better
     offline: download no model
     show: display a progress bar
 
