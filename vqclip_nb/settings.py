@@ -365,8 +365,10 @@ class Settings(Checked):
     def _to_confirm(self, sources: Iterable[str] | None = None) -> Settings:
         """A copy in which these sources, of those that it has, are to be confirmed: or all."""
         own = sources_in(self.to_dict())
-        kept = own if sources is None else [each for each in own if each in set(sources)]
-        return dataclasses.replace(self, unconfirmed=tuple(kept))
+        kept = tuple(own if sources is None else (each for each in own if each in set(sources)))
+        if kept == self.unconfirmed:
+            return self  # making a copy checks everything again
+        return dataclasses.replace(self, unconfirmed=kept)
 
     @property
     def story(self) -> list[list[Prompt]]:

@@ -170,6 +170,7 @@ def served(tmp_path, monkeypatch):
             pass
 
     handler = functools.partial(Quiet, directory=folder)
+    monkeypatch.setenv("VQCLIP_LOCAL_NETWORK", "1")
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
 

@@ -6,7 +6,7 @@ import re
 import warnings
 from pathlib import Path
 
-from vqclip_nb.models.safe_load import WeightsError
+from vqclip_nb.models.errors import WeightsError
 
 GENERATOR = ("encoder.", "decoder.", "quantize.", "quant_conv.", "post_quant_conv.")
 DISCRIMINATOR = "loss.discriminator."
