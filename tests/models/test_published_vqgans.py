@@ -23,9 +23,9 @@ import vqclip_nb as vq
 from vqclip_nb.core import latents
 from vqclip_nb.models import registry
 from vqclip_nb.models.checkpoints import build_network, vqgan_tensors
+from vqclip_nb.models.download import FetchError
 from vqclip_nb.models.key_maps import taming_names
 from vqclip_nb.models.registry import find_model
-from vqclip_nb.models.safe_load import WeightsError
 from vqclip_nb.models.vqgan import VQGAN
 
 LLAMAGEN = {"llamagen_vq16": [1, 1, 2, 2, 4], "llamagen_vq8": [1, 2, 2, 4]}
@@ -106,7 +106,8 @@ def test_ibq_uses_the_average_of_its_weights_and_matches_by_inner_product(tmp_pa
     weights = taming_weights([1, 1, 2, 2, 4], **options) | discriminator_weights()
     saved, average = with_average(weights)
     lpips = {"loss.perceptual_loss.net.slice1.0.weight": torch.zeros(64, 3, 3, 3)}
-    vqgan = _loaded(tmp_path / "ibq.ckpt", "ibq_1024", {"state_dict": saved | lpips})
+    with pytest.warns(UserWarning, match=r"has an average \(EMA\) of its weights: using it"):
+        vqgan = _loaded(tmp_path / "ibq.ckpt", "ibq_1024", {"state_dict": saved | lpips})
     published, x = Published(average), torch.rand(1, 3, 32, 32)
     with torch.no_grad():
         z = published.encode(2 * x - 1)
@@ -231,7 +232,7 @@ def test_a_zip_without_its_checkpoint_is_refused(served):
     file = served("ldm_vq_f8", {"state_dict": {}})
     with zipfile.ZipFile(file, "w") as packed:
         packed.writestr("readme.txt", "moved")
-    with pytest.raises(WeightsError, match=r"is not a zip file with model\.ckpt"):
+    with pytest.raises(FetchError, match=r"is not a zip file with model\.ckpt"):
         vq.load_models("ldm_vq_f8", clip="tiny", device="cpu")
 
 

@@ -360,7 +360,7 @@ def _check_disk_space(file: Download, missing: int) -> None:
 
 
 def _unverified(path: Path) -> Path:
-    return path.with_name(path.name + ".unchecked")
+    return path.with_name(f"unchecked-{path.name}")  # its suffix says how to read it
 
 
 def _hub_folder(path: Path) -> Path:
