@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vqclip_nb.core import latents
+from vqclip_nb.core.compute import Compute
 from vqclip_nb.core.cutouts import Cuts, draw_cuts
 from vqclip_nb.core.images import fitted, squashed, to_bytes
 from vqclip_nb.core.latent_state import LatentState
@@ -25,9 +26,7 @@ from vqclip_nb.core.losses import Observation, Weights, objective
 from vqclip_nb.core.mask import Mask
 from vqclip_nb.core.optimizers import set_rate
 from vqclip_nb.core.targets import Story, Target
-from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.draft.drafting import draft_latents
-from vqclip_nb.models.vqgan import VQGAN
 from vqclip_nb.settings import Settings
 
 if TYPE_CHECKING:
@@ -89,18 +88,6 @@ class Start:
     picture: Tensor | None = None
     latents: Tensor | None = None
     mask: Tensor | None = None
-
-
-class Compute:
-    """How the two networks are called; `accel.memory_saving` has a way that needs less memory."""
-
-    def decode(self, vqgan: VQGAN, z_q: Tensor, *, tile: bool) -> Tensor:
-        """Codes [B, C, h, w] to pictures [B, 3, H, W] in [0,1]."""
-        return vqgan.decode(z_q, tile=tile)
-
-    def encode(self, perceptor: Perceptor, crops: Tensor) -> Tensor:
-        """Crops [n, 3, S, S] to embeddings [n, E]."""
-        return perceptor.encode_image(crops)
 
 
 class Loop:
