@@ -100,12 +100,10 @@ def notebooks() -> dict[str, dict]:
     """The notebook of each step, by the step's key in `STEPS`."""
     # The same as `first_cell("")` in stamp.py, which cannot be imported without nbformat.
     first_cell = (ROOT / ".ci" / "first_cell.py").read_text(encoding="utf-8").rstrip("\n")
-    quick_start = (ROOT / "notebooks" / "00_quickstart.ipynb").read_text(encoding="utf-8")
-    # nobody is there to press a button: its cell ends with the picture
-    quick_start = quick_start.replace("stay = True ", "stay = False ")
+    quick_start = ROOT / "notebooks" / "00_quickstart.ipynb"
     return {
         "1_first_cell": _notebook(first_cell, IMPORT + "proof.describe()"),
-        "2_quick_start": json.loads(quick_start),
+        "2_quick_start": json.loads(quick_start.read_text(encoding="utf-8")),
         "3_paint": _notebook(IMPORT + "proof.paint()"),
         "4_bench": _notebook(IMPORT + "proof.bench()"),
         "5_bench_against": _notebook(IMPORT + 'proof.bench("nerdyrodent")'),

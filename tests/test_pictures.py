@@ -39,7 +39,7 @@ def test_a_file_is_not_read_beyond_its_limit(tmp_path, monkeypatch):
     (tmp_path / "a.png").write_bytes(as_png(Image.new("RGB", (9, 9)), None) + bytes(2**20))
     open_picture(tmp_path / "a.png")
     monkeypatch.setattr(pictures, "MOST_BYTES", 2**20)
-    with pytest.raises(ValueError, match=r"a\.png cannot .*: it is larger than the allowed 1 MiB"):
+    with pytest.raises(ValueError, match=r"a\.png is larger than the allowed 1 MiB"):
         open_picture(tmp_path / "a.png")
 
 

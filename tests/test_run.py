@@ -79,23 +79,6 @@ def test_seed_zero_is_kept_and_no_seed_draws_one_and_records_it(quick, tiny):
     assert _hash(_paint(quick, tiny, seed=recorded)) == _hash(drawn)
 
 
-def test_a_long_text_under_a_window_paints_as_the_story_that_the_window_shows(quick, tiny):
-    windows = "a red apple beside ^ apple beside a lemon ^ beside a lemon pie"
-    told = vq.generate(windows, models=tiny, exclude="a dog", **quick)
-    slid = vq.generate(
-        "a red apple beside a lemon pie", models=tiny, exclude="a dog", story_window=4, **quick
-    )
-    assert _hash(slid) == _hash(told)
-    assert vq.Settings.from_png(slid.folder / "picture.png").story_step == 2
-
-
-def test_a_sentence_that_is_the_name_of_a_file_warns(quick, tiny, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Image.new("RGB", (8, 8)).save("my cat.png")
-    with pytest.warns(UserWarning, match=r"'my cat.png' is read as a sentence: write './my cat"):
-        vq.Run(_settings(quick).replace(prompt="my cat.png"), models=tiny, out=quick["out"])
-
-
 def test_another_process_paints_the_same(quick, tiny, tmp_path):
     ours = _paint(quick, tiny)
     program = (

@@ -81,8 +81,6 @@ def test_help_version_and_a_wrong_flag_load_nothing_heavy(words):
             "preset must be one of studio, classic, crowson, nerdyrodent, got 'nope'",
         ),
         (["a cat", "--out", "/dev/null/x"], "out is '/dev/null/x'"),
-        (["a cat", "-o", "apple.txt"], "-o is 'apple.txt': give the name of a .png file"),
-        (["a cat", "-o", "/nowhere/apple.png"], "give a file in a folder that you may write to"),
         (["sweep", "/nowhere.txt"], "/nowhere.txt"),
     ],
 )
@@ -111,17 +109,6 @@ def test_flags_become_settings(tmp_path, capsys):
     picture = json.loads(capsys.readouterr().out)["picture"]
     settings = Settings.from_png(picture)
     assert (settings.extras, settings.w2, settings.im_shape) == ("the sun", 0.5, (64, 64))
-
-
-def test_o_writes_the_pictures_under_that_name(tmp_path, capsys):
-    file = tmp_path / "apple.png"
-    flags = ["--batch-size", "2", "--out", str(tmp_path / "runs"), "-o", str(file), "--json"]
-    assert main(["a cat", *QUICK, *flags]) == 0
-    facts = json.loads(capsys.readouterr().out)
-    assert facts["picture"] == str(file)
-    for name, own in (("apple.png", "picture.png"), ("apple_1.png", "picture_1.png")):
-        assert (tmp_path / name).read_bytes() == (Path(facts["folder"]) / own).read_bytes()
-    assert Settings.from_png(file).prompt == "a cat"
 
 
 def test_sweep_paints_every_line_and_a_sheet(tmp_path, capsys):

@@ -80,16 +80,6 @@ def test_an_interrupted_film_plays_and_resumes_to_the_same_frames(plan, tiny, tm
         vq.journey(plan.replace(prompt="a cat"), film, models=tiny, **how | {"zoom": 1.0})
 
 
-def test_a_window_over_a_long_text_makes_the_film_of_the_story_that_it_shows(plan, tiny, tmp_path):
-    frames = []
-    for text, window in (("a cat:0.5 ^ cat dog:0.5 ^ dog hat:0.5", 0), ("a cat dog hat:0.5", 2)):
-        settings = plan.replace(prompt=text, story_window=window)
-        film = tmp_path / f"{window}.mp4"
-        vq.journey(settings, film, models=tiny, out=tmp_path, frames=3, iterations=1)
-        frames.append(probe(film)["frames"])
-    assert np.array_equal(*frames)
-
-
 def test_the_command_line_makes_a_film(tmp_path, capsys):
     film = tmp_path / "a.gif"
     words = ["journey", "a red apple", *CLI, "--to", str(film), "--out", str(tmp_path)]

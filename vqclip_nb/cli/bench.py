@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from argparse import ArgumentParser
 from dataclasses import asdict
 
 from vqclip_nb.cli import flags
-from vqclip_nb.cli.streams import say
 from vqclip_nb.settings import Settings
 
 
@@ -80,7 +80,7 @@ def run(options: dict) -> int:
     models = untrained(plans[0]) if options["untrained"] else load_for(plans[0])
     rows = []
     for number, plan in enumerate(plans, 1):
-        say(f"{number} of {len(plans)}: {plan.im_shape[0]} pixels", of="")
+        print(f"{number} of {len(plans)}: {plan.im_shape[0]} pixels", file=sys.stderr)
         rows.append(measure(plan, models, iterations=options["iterations"], against=against))
     return _report(rows, as_table(rows, against), options["json"])
 
@@ -96,7 +96,7 @@ def _race(options: dict) -> int:
     from vqclip_nb.evaluation.time_to_score import as_table, race
 
     def tell(number: int, total: int, prompt: str) -> None:
-        say(f"{number} of {total}: {prompt}", of="")
+        print(f"{number} of {total}: {prompt}", file=sys.stderr)
 
     more = {"iterations": options["iterations"], "cutn": crops[0], "each": tell}
     laps = race(options["race"], against, ours, **more)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser
 from pathlib import Path
-
-from vqclip_nb.cli.streams import say
 
 
 def parser() -> ArgumentParser:
@@ -31,7 +30,7 @@ def run(options: dict) -> int:
 
     entries, problems = collect(options["folders"])
     for problem in problems:
-        say(problem)
+        print(f"vqclip: {problem}", file=sys.stderr)
     if not entries:
         named = ", ".join(map(str, options["folders"]))
         raise ValueError(f"No run was found in {named}: give the folder that contains the runs.")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 from argparse import ArgumentParser
-from pathlib import Path
 
 from vqclip_nb import __version__
 from vqclip_nb.cli import flags
@@ -22,22 +20,13 @@ def parser() -> ArgumentParser:
         "models lists the models; vqclip bench measures speed and memory.",
     )
     made.add_argument("prompt", help="what to paint, e.g. 'a red apple'")
-    made.add_argument(
-        "-o",
-        dest="file",
-        type=Path,
-        metavar="FILE.png",
-        help="also write the picture to this file (several pictures: FILE.png, FILE_1.png, …)",
-    )
     made.add_argument("--version", action="version", version=f"vqclip {__version__}")
     flags.add_settings(made)
     return made
 
 
 def run(options: dict) -> int:
-    settings, file = flags.settings(options), options["file"]
-    if file:
-        _check_file(file)
+    settings = flags.settings(options)
     from vqclip_nb.films.progress import with_bar
     from vqclip_nb.run import Run
 
@@ -47,23 +36,13 @@ def run(options: dict) -> int:
             pass
     except KeyboardInterrupt:
         interrupted = True
-    if file:
-        run.folder.copy_pictures(file)
-    _report(run, file or run.folder.picture, options["json"])
+    _report(run, options["json"])
     return 130 if interrupted else 0
 
 
-def _check_file(file: Path) -> None:
-    """Raise ValueError if the picture could not be written there."""
-    if file.suffix.lower() != ".png":
-        raise ValueError(f"-o is {str(file)!r}: give the name of a .png file.")
-    if file.is_dir() or not os.access(file.parent, os.W_OK):
-        raise ValueError(f"-o is {str(file)!r}: give a file in a folder that you may write to.")
-
-
-def _report(run, picture: Path, as_json: bool) -> None:
+def _report(run, as_json: bool) -> None:
     facts = {
-        "picture": str(picture),
+        "picture": str(run.folder.picture),
         "video": str(run.folder.timelapse),
         "folder": str(run.folder.path),
         "seed": run.settings.seed,

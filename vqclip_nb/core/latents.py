@@ -84,8 +84,10 @@ def quantize(
         return z
     if quantizer == "straight_through":
         return vqgan.quantize(z)[0]
+    flat = z.permute(0, 2, 3, 1)  # (B, h, w, C)
     codebook = vqgan.codebook
-    logits = -vqgan.distances(z) / (temperature * codebook.var() * codebook.shape[1])
+    nearness = 2 * flat @ codebook.T - codebook.square().sum(1)  # -|z - c|^2 + |z|^2
+    logits = nearness / (temperature * codebook.var() * codebook.shape[1])
     if quantizer == "gumbel":
         logits = logits + noise
     share = logits.softmax(-1)

@@ -48,7 +48,7 @@ def journey(
     An interrupt leaves the film so far; the same call continues it, see `ResumableWriter`.
     Raises ValueError before anything is painted if a value is not allowed.
     """
-    how, file, out = Journey(**fields), film_file(file), Path(out).absolute()
+    how, file = Journey(**fields), film_file(file)
     settings = prompt if isinstance(prompt, Settings) else Settings(prompt=prompt)
     if settings.mask:
         raise ValueError(
@@ -72,9 +72,9 @@ def _frames(
     watcher: Watcher,
 ) -> Iterator[tuple[np.ndarray, dict[str, Tensor]]]:
     """The frames still to write, uint8 [H, W, 3], each with the tensors the next one depends on."""
-    state, phrases = writer.state, settings.story
+    state, phrases = writer.state, [p for p in settings.prompt.split("^") if p.strip()]
     if not state:
-        first = settings.replace(prompt=" | ".join(map(str, phrases[0])), story_window=0)
+        first = settings.replace(prompt=phrases[0].strip())
         state = key_run(first, models, out, watcher.run).loop.tensors()
     plan = settings.replace(total_iter=how.frames * how.iterations, coarse=0.0)
     each = math.ceil(plan.total_iter / len(phrases))
@@ -103,7 +103,7 @@ def _paint_on(loop: Loop, view: Tensor, inputs: Iterable[tuple[int, Inputs]]) ->
     """
     vqgan, latent = loop.models.vqgan, loop.latent
     z = vqgan.encode(view)
-    vqgan.confine(z)
+    vqgan.clamp_to_box(z)
     with torch.no_grad():
         for tensor in (latent.z, latent.start, latent.average):
             if tensor is not None:

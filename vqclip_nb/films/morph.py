@@ -59,13 +59,12 @@ def morph(
     interrupt leaves the film so far; the same call continues it, see `ResumableWriter`.
     Raises ValueError before anything is painted if a value is not allowed.
     """
-    how, file, out = Morph(**fields), film_file(file), Path(out).absolute()
+    how, file = Morph(**fields), film_file(file)
     keys = [_Source.of(source) for source in sources]
     _check_sources(keys, how)
     if settings is None:
         settings = Settings(models=next((key.models for key in keys if key.models), "tiny"))
-    prompt = next((key.name for key in keys if key.z is None), "latents")
-    settings = settings.replace(prompt=prompt, story_window=0)  # each source is one target
+    settings = settings.replace(prompt=next((key.name for key in keys if key.z is None), "latents"))
     if settings.mask and how.through == "latents":
         raise ValueError("mask cannot be kept in a morph through latents: leave mask out.")
     settings, loaded = prepare(settings, models, file, offline)

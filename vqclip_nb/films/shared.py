@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
@@ -13,7 +14,7 @@ from vqclip_nb.accel.executor import Executor
 from vqclip_nb.core.loop import Inputs
 from vqclip_nb.films.options import Options
 from vqclip_nb.films.resumable_writer import ResumableWriter, seed_of
-from vqclip_nb.models.loading import Models, check_confirmed, load_for
+from vqclip_nb.models.loading import Models, load_for
 from vqclip_nb.pictures import portable
 from vqclip_nb.run import Iterate, Run, versions
 from vqclip_nb.settings import Settings
@@ -32,9 +33,7 @@ def prepare(
     shape = models.vqgan.drawable(settings.im_shape)
     known = {"models": models.name, "clip": models.clip, "precision": models.precision}
     known |= {"im_shape": shape, "seed": seed, "batch_size": 1, "updates": ()}
-    settings = settings.replace(**known)
-    check_confirmed(settings)
-    return settings, models
+    return settings.replace(**known), models
 
 
 def writer_for(
@@ -65,8 +64,9 @@ def key_run(
     """A finished run of these settings: the one in `out`, resumed if unfinished, or a new one."""
     wanted, found = settings.to_dict(), None
     for state in sorted(Path(out).glob("*/state.safetensors")):
-        if RunFolder(state.parent).load_header().get("plan") == wanted:
-            found = state.parent
+        with contextlib.suppress(Exception):  # a broken folder can raise anything
+            if RunFolder(state.parent).load_state()[1]["plan"] == wanted:
+                found = state.parent
     run = Run.resume(found, models=models) if found else Run(settings, models=models, out=out)
     missing = watch(run)
     if run.i < run.settings.total_iter and not run.converged():

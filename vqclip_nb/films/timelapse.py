@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from vqclip_nb.films.options import Cut
 from vqclip_nb.pictures import provenance_of
-from vqclip_nb.storage.ffmpeg import frame_count, read_video, write_video
+from vqclip_nb.storage.ffmpeg import read_video, write_video
 from vqclip_nb.storage.run_folder import RunFolder
 
 
@@ -34,9 +34,9 @@ def timelapse(folder: str | Path, file: str | Path | None = None, **cut: object)
         cut["format"] = Path(file).suffix.removeprefix(".")
     chosen, run = Cut(**cut), RunFolder(Path(folder))
     file = Path(file) if file else run.path / f"film.{chosen.format}"
-    if not frame_count(run.timelapse):
-        run.save_timelapse(None)  # of a run that was interrupted, or whose film was damaged
-    if not frame_count(run.timelapse):
+    if not run.timelapse.is_file():
+        run.save_timelapse(None)  # of a run that was interrupted
+    if not run.timelapse.is_file():
         raise ValueError(f"{folder} has no frames: paint at least one iteration.")
     with _frames(run.timelapse) as frames:
         order = _order(frames, chosen)
@@ -75,7 +75,7 @@ def _order(frames: np.ndarray, cut: Cut) -> list[int]:
 
 def _captions(run: RunFolder, number: int) -> list[tuple[str, str]]:
     """For each frame the prompt at that time, and the iteration with its loss."""
-    plan = run.load_plan()
+    plan = run.load_settings()
     prompts = {1: plan.prompt}
     prompts |= {u["iteration"]: u["prompt"] for u in plan.updates if "prompt" in u}
     losses = {row["iteration"]: row["loss"] for row in run.load_history(number)}

@@ -67,8 +67,7 @@ class Comparison:
 
     def write(self, folder: Path) -> dict[str, dict[str, Scores]]:
         """Paint and judge everything; for each way and kind of sentence, the judges' scores."""
-        # presets for these models, not those with CLIPs of their own
-        ways = {name: Settings.preset(name) for name, own in PRESETS.items() if "clip" not in own}
+        ways = {name: Settings.preset(name) for name in PRESETS}
         ways |= {name: Settings(**changes) for name, changes in INGREDIENTS.items()}
         gallery, table = PaintingCache(self.models, folder), {}
         for kind, tested in self.tested.items():

@@ -18,7 +18,7 @@ from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.draft.layout import sketch
 from vqclip_nb.models.draft.stored import Draft
 from vqclip_nb.models.vqgan import VQGAN
-from vqclip_nb.prompt_syntax import parse_prompts
+from vqclip_nb.prompt_syntax import parse_prompts, parse_story
 from vqclip_nb.settings import Settings
 
 _FULL_EXTRAS = 0.5  # w2 / w1 from which on a draft shows the extras in full
@@ -76,7 +76,7 @@ def draft_latents(
         text = ", ".join(perceptor.known_part(text) for text in texts)
         z = encoded_draft(draft, vqgan, text, chances, height, width)
         if z is not None:
-            vqgan.confine(z)
+            vqgan.clamp_to_box(z)
         return z
 
     extras = [p.text for p in parse_prompts(settings.extras) if p.kind == "text"]
@@ -113,7 +113,7 @@ def encoded_draft(
 def sentences_to_draft(settings: Settings) -> list[str]:
     """The sentence with the largest weight in each phrase of the prompt, or an empty string."""
     drawn = []
-    for phrase in settings.story:
+    for phrase in parse_story(settings.prompt):
         sentences = [p for p in phrase if p.kind == "text" and p.weight > 0]
         drawn.append(max(sentences, key=lambda p: p.weight).text if sentences else "")
     return drawn
