@@ -93,7 +93,7 @@ class VQGANTrainer(ABC):
         self._set_learning_rates(progress)
         adversarial = progress > self.settings["discriminator_start"]
         self.network.train()
-        # channels last would make group norm's gradient several times slower on a CPU
+        # group norm's gradient in bf16 is several times slower in channels last, on a CPU
         x = self._pictures(progress).contiguous() * 2 - 1  # taming's range
         with self._half():
             z = self.network.quant_conv(self.network.encoder(x))
