@@ -26,11 +26,11 @@ find_wheels() {
   [ -d "$wheels" ] || fail "VQCLIP_WHEELS is $wheels, where no folder is."
 }
 
-# find_python: the name of one that will do; a kit's wheels fit one version only
+# find_python NAME...: the first that will do; a kit's wheels fit one version only
 find_python() {
-  local name version versions="3.13 3.12 3.11"
+  local name version found="none" versions="3.13 3.12 3.11"
   if [ -n "$wheels" ] && [ -f "$wheels/python.txt" ]; then versions=$(cat "$wheels/python.txt"); fi
-  for name in python3.13 python3.12 python3.11 python3 python; do
+  for name in "$@"; do
     version=$("$name" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue
     case " $versions " in
       *" $version "*)
@@ -38,13 +38,13 @@ find_python() {
         return
         ;;
     esac
+    found="only Python $version"
   done
-  fail "Python ${versions// / or } is needed and none was found: install it."
+  fail "Python ${versions// / or } is needed and $found was found: install it."
 }
 
 # choose_python: the environment's Python in $python, made if need be, and its $stamp
 choose_python() {
-  local found
   find_wheels
   if [ -n "${COLAB_RELEASE_TAG:-}" ]; then
     python=python3
@@ -53,10 +53,27 @@ choose_python() {
   fi
   python=.venv/bin/python
   stamp=.venv/vqclip_nb.stamp
-  if ! [ -x "$python" ]; then
-    found=$(find_python)
-    "$found" -m venv .venv ||
-      fail "the virtual environment could not be made: on Debian and Ubuntu install python3-venv."
+  [ -x "$python" ] || make_environment python3.13 python3.12 python3.11 python3 python
+  set_up_in=$(sed -n 's/^in //p' "$stamp" 2>/dev/null || :)
+  [ "${set_up_in:-$(pwd -P)}" = "$(pwd -P)" ] ||
+    fail "this folder was $set_up_in when it was set up: move it back, or delete .venv here."
+}
+
+# make_environment NAME...: .venv, or what an interrupt or a full disk left out of it
+make_environment() {
+  local found
+  found=$(find_python "$@")
+  rm -f "$stamp"
+  "$found" -m venv .venv ||
+    fail "the virtual environment could not be made: free some space on the disk, and on Debian and \
+Ubuntu install python3-venv."
+}
+
+# check_environment: it has pip and a Python that will do; only asked before pip is called
+check_environment() {
+  find_python "$python" >/dev/null
+  if [ "$python" = .venv/bin/python ] && ! "$python" -m pip --version >/dev/null 2>&1; then
+    make_environment "$python"
   fi
 }
 
@@ -75,11 +92,13 @@ install() {
   choose_python
   wanted=$(cat requirements.txt pyproject.toml | cksum)
   if ! grep -qsxF "$wanted $extras" "$stamp"; then
+    check_environment
     say "Installing${wheels:+ from $wheels} (the first time takes minutes: torch is large) …"
     run_pip install -e ".${extras:+[$extras]}" ||
       fail "pip could not install everything${wheels:+ from $wheels, and no index was asked}."
-    grep -qsF "$wanted" "$stamp" || : >"$stamp"
-    echo "$wanted $extras" >>"$stamp"
+    { grep -qsF "$wanted" "$stamp" || echo "in $(pwd -P)" >"$stamp"; } 2>/dev/null &&
+      echo "$wanted $extras" >>"$stamp" ||
+      fail "$stamp could not be written: free some space on the disk."
   fi
 }
 
@@ -172,6 +191,7 @@ kit() {
   [ -n "$1" ] || fail "kit needs a folder to collect in, e.g. bash setup.sh kit ~/vqclip_kit"
   choose_python
   dir=$(kit_folder "$1")
+  check_environment
   say "Collecting wheels (the first time takes minutes: torch is large) …"
   collect_wheels "$dir/wheels"
   collect_project "$dir/vqclip_nb"
@@ -189,7 +209,7 @@ case "${1:-}" in
   demo)
     install
     say "Painting …"
-    "$python" -m vqclip_nb "a red apple on a light blue background" --seed 3 --out runs
+    "$python" -m vqclip_nb "a castle on a hill at sunset" --seed 3 --out runs
     ;;
   test)
     install test train lab

@@ -1,10 +1,14 @@
 """Shared fixtures: the embedded pair, loaded once, files of random small models, a browser."""
 
+import vqclip_nb as vq  # before torch: it says how threads wait
+
+# isort: split
 import contextlib
 import gc
 import io
 import os
 import shutil
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +21,8 @@ from taming.modules.diffusionmodules.model import Decoder, Encoder
 from taming.modules.discriminator.model import NLayerDiscriminator
 from taming.modules.vqvae.quantize import VectorQuantizer2
 
-import vqclip_nb as vq
-
 torch.set_num_threads(2)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 hypothesis.settings.register_profile("no clock", deadline=None)
 hypothesis.settings.load_profile("no clock")
 

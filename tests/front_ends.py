@@ -37,7 +37,9 @@ ASK_THE_KERNEL = """async () => {
         await new Promise(done => setTimeout(done, 100));
     }
 }"""
-CONTROLS = ".jupyter-widgets :is(button, input:not([type=file]), select, [class*=Collapse-header])"
+CONTROLS = (
+    ".vq-panel :is(button, input:not([type=file]), textarea, select, [class*=Collapse-header])"
+)
 CONTROLS += ":not(:disabled):visible"
 NUMBERS = ["0", "1", "-1", "0.5", "3", "1e9", ""]
 TEXTS = [
@@ -51,23 +53,26 @@ TEXTS = [
     "a:b:c",
     "\\",
     "'",
+    "0,5",
 ]
-SAID = ".jupyter-widgets :is([role=status], [role=alert])"  # the line above the picture
+SAID = ".vq-status :is([role=status], [role=alert])"  # the line below the buttons
 
 
 class JupyterLab:
-    """JupyterLab of the environment that the tests run in."""
+    """JupyterLab of the environment that the tests run in; theme: "Light" or "Dark"."""
 
-    seen = ".jupyter-widgets"
+    seen = ".vq-panel"
 
-    def __init__(self, folder: Path) -> None:
-        self.python = sys.executable
+    def __init__(self, folder: Path, theme: str = "Light") -> None:
+        self.python, self.theme = sys.executable, theme
 
     def arguments(self, folder: Path, port: int, token: str) -> list[str]:
         """What starts the server, with no settings but these, and no question about news."""
         asks = folder / ".jupyter/settings/@jupyterlab/apputils-extension"
         asks.mkdir(parents=True)
         (asks / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
+        look = json.dumps({"theme": f"JupyterLab {self.theme}"})
+        (asks / "themes.jupyterlab-settings").write_text(look)
         return [
             *("jupyter", "lab", "--allow-root", "--no-browser", "--ServerApp.ip=127.0.0.1"),
             *(f"--ServerApp.port={port}", "--ServerApp.port_retries=0"),
@@ -158,9 +163,14 @@ def _connected(address: str, token: str) -> bool:
 
 
 @contextlib.contextmanager
-def opened(front: JupyterLab | Classic, page: Page, folder: Path, cells: list[str]) -> Iterator:
-    """A notebook of these cells, opened in a folder and run from top to bottom; gives a `Person`."""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+def opened(
+    front: JupyterLab | Classic, page: Page, folder: Path, cells: list[str] | Path
+) -> Iterator[Person]:
+    """A notebook, or one of these cells, opened in a folder and run from top to bottom."""
+    if isinstance(cells, Path):
+        notebook = nbformat.read(cells, as_version=4)
+    else:
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
     # without a name a dialog asks for the kernel
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     nbformat.write(notebook, folder / "studio.ipynb")
@@ -199,7 +209,10 @@ def _served(front: JupyterLab | Classic, folder: Path) -> Iterator[tuple[str, st
         yield address, token
     finally:
         server.terminate()
-        server.wait(30)
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:  # it may hang if a kernel was just starting again
+            server.kill()
 
 
 def until(true: Callable[[], bool], seconds: float) -> None:
@@ -228,9 +241,12 @@ class Person:
         button.click()
 
     def write(self, name: str, value: str) -> None:
-        field = self.page.locator(f".widget-inline-hbox:has(label:text-is('{name}')) input").first
+        """Fill in a field; Enter in the prompt would paint."""
+        hbox = f".widget-inline-hbox:has(label:text-is('{name}'))"
+        field = self.page.locator(f"{hbox} :is(input, textarea)").first
         field.fill(value)
-        field.press("Enter")
+        if name != "prompt":
+            field.press("Enter")
 
     def choose(self, name: str, option: str) -> None:
         menu = self.page.locator(f".widget-inline-hbox:has(label:text-is('{name}')) select").first
@@ -241,12 +257,19 @@ class Person:
         words = re.compile(rf"^\s*{title}\s*$")
         self.page.locator("[class*=Collapse-header]").filter(has_text=words).click()
 
+    def reveal(self, name: str, *titles: str) -> None:
+        """Open sections until this button is seen."""
+        for title in titles:
+            if not self.button(name).is_visible():
+                self.unfold(title)
+                self.page.wait_for_timeout(500)
+
     def scrub(self) -> None:
         """One step to the right on the slider."""
         self.front.slider(self.page).press("ArrowRight")
 
     def status(self) -> str:
-        """The line above the picture."""
+        """The line below the buttons."""
         return self.page.locator(SAID).first.inner_text()
 
     def iteration(self) -> int:
@@ -275,7 +298,8 @@ class Person:
         control = controls.nth(chance.randrange(controls.count())).element_handle()
         label = control.evaluate("e => e.closest('.widget-inline-hbox')?.innerText ?? e.innerText")
         if any(
-            name in label for name in ("Close", "Upload", "batch_size", "im_shape", "cutn", "×")
+            name in label
+            for name in ("End the cell", "Upload", "batch_size", "im_shape", "cutn", "×")
         ):
             return
         kind = control.evaluate("e => e.type ?? e.tagName")
@@ -283,8 +307,10 @@ class Person:
             if kind.startswith("select"):
                 options = control.evaluate("e => e.length")
                 control.select_option(index=chance.randrange(max(1, options)), timeout=2000)
-            elif kind in ("text", "number"):
-                control.fill(chance.choice(NUMBERS if kind == "number" else TEXTS), timeout=2000)
+            elif kind in ("text", "number", "textarea"):
+                control.fill(
+                    chance.choice(TEXTS if kind == "textarea" else NUMBERS + TEXTS), timeout=2000
+                )
                 control.press("Enter", timeout=2000)
             else:
                 control.click(timeout=2000)

@@ -18,6 +18,10 @@ def allowed_values(name: str, fields_of: type = Settings) -> st.SearchStrategy:
     return st.floats(spec.minimum, spec.maximum)
 
 
+# Categories of characters that are visible, or join others; control characters are refused.
+words = st.text(st.characters(exclude_categories=["Cc", "Cf", "Cs"]))
+
+
 def _parsed(text: str) -> list | None:
     """The prompts of a text; None where it is refused."""
     try:
@@ -30,14 +34,15 @@ side = st.integers(int(specs()["im_shape"].minimum), int(specs()["im_shape"].max
 OTHERS = {
     "im_shape": st.tuples(side, side),
     "seed": st.none() | st.integers(0, int(specs()["seed"].maximum)),
-    "clip": st.lists(st.text(min_size=1), max_size=3).map(tuple),
-    "prompt": st.text(min_size=1).filter(_parsed),
-    "extras": st.text().filter(lambda text: _parsed(text) is not None),
-    "exclude": st.text().filter(lambda text: _parsed(text) is not None),
-    "init_image": st.text(),
-    "models": st.text(),
+    "clip": st.lists(words.filter(bool), max_size=3).map(tuple),
+    "prompt": words.filter(_parsed),
+    "extras": words.filter(lambda text: _parsed(text) is not None),
+    "exclude": words.filter(lambda text: _parsed(text) is not None),
+    "init_image": words,
+    "models": words,
+    "config": words,
     "mask": st.just(""),
-    "augment": st.sampled_from(["", "flip:1", "affine:15 erase:0.3"]),
+    "augment": st.sampled_from(["", "none", "flip:1", "affine:15 erase:0.3", "only Ro noise:1"]),
     "w1": st.floats(0.01, 10),
 }
 any_settings = st.fixed_dictionaries(

@@ -3,11 +3,13 @@
 import nbformat
 
 SHORTER = {
-    '"total_iter": 60': '"total_iter": 20',  # the prompt lab's sixty pictures
-    "Settings(total_iter=60": "Settings(total_iter=20",
-    "total_iter=120, show_step=20": "total_iter=60",
-    "seed=3, total_iter=100": "seed=3, total_iter=30",  # the video notebook's
-    "seed=0, total_iter=60": "seed=0, total_iter=20",
+    '"total_iter": 30': '"total_iter": 10',  # the prompt lab's sixty pictures
+    "Settings(total_iter=30": "Settings(total_iter=10",
+    "total_iter=90, show_step=15": "total_iter=30",
+    '"total_iter": 40': '"total_iter": 10',
+    "total_iter=60)": "total_iter=20)",
+    'start="codes", total_iter=60': 'start="codes", total_iter=20',  # the video notebook's
+    "seed=0, total_iter=30": "seed=0, total_iter=10",
     "seconds = 1.5  #": "seconds = 0.5  #",
     "frames = 72": "frames = 18",
 }

@@ -13,7 +13,17 @@ import vqclip_nb as vq
 
 ROOT = Path(vq.__file__).parent
 # What imports what: each room may import those before it.
-ROOMS = ["prompt_syntax", "pictures", "settings", "storage", "models", "core", "accel", "run"]
+ROOMS = [
+    "untrusted",
+    "prompt_syntax",
+    "pictures",
+    "settings",
+    "storage",
+    "models",
+    "core",
+    "accel",
+    "run",
+]
 ROOMS += ["films", "evaluation", "train", "sweeps", "lessons", "widgets", "cli", "__main__"]
 
 

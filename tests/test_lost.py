@@ -143,6 +143,23 @@ def test_a_run_goes_on_without_the_pictures_that_it_began_with(quick, tiny, tmp_
     assert _same(finished(vq.Run(plan, models=tiny, out=quick["out"])), whole)
 
 
+def test_another_working_directory_changes_nothing(quick, tiny, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    run = _run(quick | {"out": "runs"}, tiny)
+    for it in run:
+        if it.i == 2:
+            monkeypatch.chdir(tmp_path / "elsewhere")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    assert len(_frames(tmp_path / "runs" / run.folder.path.name / "timelapse.mp4")) == 12
+
+
+def test_a_film_of_nine_hundred_live_changes_says_them_all(quick, tiny):
+    log = [{"iteration": 1, "w2": number / 1000} for number in range(900)]
+    run = finished(_run(quick, tiny, total_iter=2, updates=log))
+    assert "0.899" in metadata(run.folder.timelapse)
+
+
 def test_a_fork_begins_with_the_step_it_is_taken_from(quick, tiny):
     run = _changed_twice(_run(quick, tiny))
     fork = vq.Run.fork(run.folder.path, 10, models=tiny, out=quick["out"], w2=0.1)
@@ -347,24 +364,25 @@ def test_what_never_fits_says_which_size_would_and_keeps_what_was_painted(quick,
     assert vq.Run.resume(run.folder.path, models=tiny).i == 6
 
 
+ENDS = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, 0)  # 0: the disk is full
 TORTURE = {"prompt": "a red apple", "total_iter": 14, "show_step": 3, "im_shape": (64, 64)}
 TORTURE |= {"cutn": 4, "seed": 5, "device": "cpu"}
 
 
 class _Events:
-    """Counts what a process does to the files in a folder; kills it at event `fatal`."""
+    """Counts what a process does to the files in a folder; sends it a signal at event `fatal`."""
 
     KINDS = ("open", "os.mkdir", "os.remove", "os.rename", "subprocess.Popen")
 
-    def __init__(self, folder: Path, fatal: int | None = None) -> None:
-        self.folder, self.fatal, self.seen = str(folder), fatal, 0
+    def __init__(self, folder: Path, fatal: int | None = None, number: int = 0) -> None:
+        self.folder, self.fatal, self.number, self.seen = str(folder), fatal, number, 0
         sys.addaudithook(self)  # for good: hooks cannot be removed
 
     def __call__(self, kind: str, arguments: tuple) -> None:
         if kind in self.KINDS and self.folder in str(arguments):
             self.seen += 1
             if self.seen == self.fatal:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), self.number)
 
 
 def _painted(models: vq.Models, out: Path) -> vq.Run:
@@ -377,34 +395,39 @@ def _painted(models: vq.Models, out: Path) -> vq.Run:
     return run
 
 
-def _victim(out: Path, fatal: int | None, largest: int | None) -> None:
-    """Paint in a process of its own until file event `fatal`; no file grows beyond `largest` bytes."""
+def _victim(out: Path, fatal: int | None, number: int, largest: int | None) -> None:
+    """Paint in a process of its own, which gets the signal `number` at file event `fatal`.
+
+    No file grows beyond `largest` bytes.
+    """
     torch.set_num_threads(2)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     models = vq.load_models("tiny", device="cpu")
     if largest is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
-    _Events(out, fatal)
+    _Events(out, fatal, number)
     _painted(models, out)
 
 
 @pytest.fixture(scope="module")
 def torture(tiny, tmp_path_factory):
-    """Kill a run at a random file event, or fill its disk; resume it and compare."""
+    """End a run by a signal at a random file event, or fill its disk; resume it and compare."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["vqclip_nb.run", "pytest", "imageio_ffmpeg"])
     whole = tmp_path_factory.mktemp("whole")
     events = _Events(whole)
     run, events_of_a_run = _painted(tiny, whole), events.seen
 
-    def once(out: Path, rng: random.Random, *, full_disk: bool) -> str:
+    def once(out: Path, seed: int) -> str:
         """What became of it; asserts that nothing was lost."""
+        rng, number = random.Random(seed), ENDS[seed % len(ENDS)]
+        full_disk = number == 0
         largest = rng.randrange(500, 60_000) if full_disk else None
         fatal = None if full_disk else rng.randint(1, events_of_a_run)
-        process = context.Process(target=_victim, args=(out, fatal, largest))
+        process = context.Process(target=_victim, args=(out, fatal, number, largest))
         process.start()
         process.join()
-        assert full_disk or process.exitcode == -signal.SIGKILL
+        assert full_disk or process.exitcode in (-number, 128 + number)
         folders = [path for path in out.iterdir() if not path.name.startswith(".")]
         if not folders:
             return "nothing painted yet"
@@ -421,14 +444,14 @@ def torture(tiny, tmp_path_factory):
 
 
 @pytest.mark.parametrize("number", range(10))
-def test_a_killed_run_loses_nothing(number, torture, tmp_path):
-    assert torture(tmp_path, random.Random(number), full_disk=number % 4 == 3)
+def test_a_run_that_is_ended_loses_nothing(number, torture, tmp_path):
+    assert torture(tmp_path, number)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", range(10, 50))
-def test_forty_more_killed_runs_lose_nothing(number, torture, tmp_path):
-    assert torture(tmp_path, random.Random(number), full_disk=number % 4 == 3)
+@pytest.mark.parametrize("number", range(10, 100))
+def test_ninety_more_runs_that_are_ended_lose_nothing(number, torture, tmp_path):
+    assert torture(tmp_path, number)
 
 
 @pytest.mark.parametrize(

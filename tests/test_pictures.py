@@ -39,7 +39,7 @@ def test_a_file_is_not_read_beyond_its_limit(tmp_path, monkeypatch):
     (tmp_path / "a.png").write_bytes(as_png(Image.new("RGB", (9, 9)), None) + bytes(2**20))
     open_picture(tmp_path / "a.png")
     monkeypatch.setattr(pictures, "MOST_BYTES", 2**20)
-    with pytest.raises(ValueError, match=r"a\.png is larger than the allowed 1 MiB"):
+    with pytest.raises(ValueError, match=r"a\.png cannot .*: it is larger than the allowed 1 MiB"):
         open_picture(tmp_path / "a.png")
 
 
@@ -104,3 +104,10 @@ def test_a_remembered_picture_outlives_its_source(tmp_path):
     assert torch.equal(first, load_picture(str(source)))
     source.unlink()
     assert torch.equal(remembered(str(source), tmp_path / "inputs"), first)
+
+
+def test_the_record_of_a_picture_names_clips_and_hides_folders():
+    clips = ["ViT-B/32", "FARE4-B/32", "open_clip:ViT-B-32/openai", "/home/mine/ViT-B-32.pt"]
+    said = portable(Settings(clip=clips, models="/home/mine/f16.ckpt").to_dict())["settings"]
+    assert said["clip"] == [*clips[:3], "ViT-B-32.pt"]
+    assert said["models"] == "f16.ckpt"

@@ -61,7 +61,8 @@ def test_the_latent_stays_in_the_codebooks_box(quick, tiny):
 
 
 def test_painting_brings_the_picture_nearer_to_the_prompt(quick, tiny):
-    history = _paint(quick, tiny, total_iter=40, cutn=8).history
+    from_codes = {"start": "codes", "draft_weight": 0.0, "total_iter": 40, "cutn": 8}
+    history = _paint(quick, tiny, **from_codes).history
     assert history[-1]["similarity"] > history[0]["similarity"] + 0.1
     assert history[-1]["loss"] < history[0]["loss"]
 
@@ -77,6 +78,23 @@ def test_seed_zero_is_kept_and_no_seed_draws_one_and_records_it(quick, tiny):
     recorded = vq.Settings.from_png(drawn.folder / "picture.png").seed
     assert recorded is not None
     assert _hash(_paint(quick, tiny, seed=recorded)) == _hash(drawn)
+
+
+def test_a_long_text_under_a_window_paints_as_the_story_that_the_window_shows(quick, tiny):
+    windows = "a red apple beside ^ apple beside a lemon ^ beside a lemon pie"
+    told = vq.generate(windows, models=tiny, exclude="a dog", **quick)
+    slid = vq.generate(
+        "a red apple beside a lemon pie", models=tiny, exclude="a dog", story_window=4, **quick
+    )
+    assert _hash(slid) == _hash(told)
+    assert vq.Settings.from_png(slid.folder / "picture.png").story_step == 2
+
+
+def test_a_sentence_that_is_the_name_of_a_file_warns(quick, tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (8, 8)).save("my cat.png")
+    with pytest.warns(UserWarning, match=r"'my cat.png' is read as a sentence: write './my cat"):
+        vq.Run(_settings(quick).replace(prompt="my cat.png"), models=tiny, out=quick["out"])
 
 
 def test_another_process_paints_the_same(quick, tiny, tmp_path):
@@ -253,3 +271,15 @@ def test_a_run_of_version_0_1_resumes_and_its_picture_reloads(tiny, tmp_path):
     assert run.i == 3
     assert [it.i for it in run] == [4, 5, 6]
     assert len(list(read_video(folder / "timelapse.mp4"))) == 6
+
+
+@pytest.mark.parametrize(
+    ("chosen", "count"),
+    [({}, "10000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "None")],
+)
+def test_threads_spin_only_where_the_user_asks_for_it(chosen, count):
+    free = {k: v for k, v in os.environ.items() if k not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    code = "import os, vqclip_nb; print(os.environ.get('GOMP_SPINCOUNT'))"
+    command = [sys.executable, "-c", code]
+    said = subprocess.run(command, env=free | chosen, capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == count

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from random_settings import allowed_values, any_settings
 
 from vqclip_nb.films.options import Cut, Journey, Morph
-from vqclip_nb.settings import PRESETS, Settings, specs
+from vqclip_nb.settings import PRESETS, Settings, Spec, specs
 
 
 @given(any_settings)
@@ -50,7 +50,7 @@ def test_allowed_options_of_films_are_kept(kind, data):
     [
         ({"prompt": ""}, "prompt must say what to paint, .*, got ''"),
         ({"prompt": "   "}, "prompt must say what to paint, .*, got '   '"),
-        ({"prompt": 7}, "prompt must be text, got 7"),
+        ({"prompt": 7}, "prompt must be text of at most 10000 characters, got 7"),
         ({"total_iter": 0}, "total_iter must be a whole number from 1 to 100000, got 0"),
         ({"total_iter": -5}, "total_iter must be .*, got -5"),
         ({"total_iter": 1.5}, "total_iter must be a whole number .*, got 1.5"),
@@ -61,8 +61,8 @@ def test_allowed_options_of_films_are_kept(kind, data):
         ),
         ({"im_shape": (64, 64, 4)}, r"im_shape must be .*, got \(64, 64, 4\)"),
         ({"im_shape": "64"}, "im_shape must be .*, got '64'"),
-        ({"device": "tpu"}, "device must be one of auto, cpu, cuda, mps, got 'tpu'"),
-        ({"clip": [""]}, "clip must be a list of names or paths, got"),
+        ({"device": "tpu"}, "device must be one of auto, cpu, cuda, mps, cuda:N, got 'tpu'"),
+        ({"clip": [""]}, "clip must be a list of names or paths, at most 16, got"),
         ({"w1": 0}, "w1 is 0, so there is nothing to paint: set w1, or extras and w2"),
     ],
 )
@@ -108,3 +108,32 @@ def test_every_field_has_help_that_is_a_sentence(kind):
 
 def test_a_graph_is_kept_only_across_changes_that_can_be_made_live():
     assert all(spec.live for spec in specs().values() if spec.graph_safe)
+
+
+def test_a_long_log_of_changes_is_checked_entry_by_entry(monkeypatch):
+    """Not all fields again for each, which would take seconds after every change."""
+    checked, real = [], Spec.check
+
+    def counted(self, value):
+        checked.append(self.name)
+        return real(self, value)
+
+    monkeypatch.setattr(Spec, "check", counted)
+    log = [{"iteration": i + 1, "w2": 0.5} for i in range(3000)]
+    settings = Settings(updates=log).updated(3001, extras="neon")
+    assert len(settings.updates) == 3001
+    assert len(checked) == 2 * len(specs()) + 2 * 3000 + 1
+
+
+@pytest.mark.parametrize(
+    ("log", "message"),
+    [
+        ([{"iteration": 1, "w1": 0}], "w1 is 0, so there is nothing to paint"),
+        ([{"iteration": 1, "w1": 0, "extras": "neon"}, {"iteration": 2, "extras": ""}], "w1 is 0"),
+        ([{"iteration": 1, "prompt": " | "}], "prompt must say what to paint"),
+        ([{"iteration": 1, "exclude": "a:1e999"}], "must be a finite number"),
+    ],
+)
+def test_a_change_is_checked_with_those_before_it(log, message):
+    with pytest.raises(ValueError, match=message):
+        Settings(updates=log)

@@ -3,6 +3,7 @@ from vqclip_nb.evaluation.scores import score as score
 from vqclip_nb.films.journey import journey as journey
 from vqclip_nb.films.morph import morph as morph
 from vqclip_nb.films.progress import generate as generate
+from vqclip_nb.films.restyle import restyle as restyle
 from vqclip_nb.films.timelapse import timelapse as timelapse
 from vqclip_nb.models.judge import load_judge as load_judge
 from vqclip_nb.models.loading import Models as Models

@@ -18,16 +18,24 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PureWindowsPath
 from typing import IO
 
+import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from vqclip_nb.prompt_syntax import is_url, parse_story
+from vqclip_nb.untrusted.files import read_file, read_stream
+from vqclip_nb.untrusted.text import on_one_line, reason_of
 
 MOST_BYTES = 64 * 2**20  # of a picture's file
 _MOST_PIXELS = 100_000_000  # a small file can unpack to fill the memory
+_LONGEST_PATH = 1000  # characters, in an error
+_MOST_SCANS = 100  # of a progressive JPEG, each of which goes over all pixels; cameras write ten
+# what cameras, browsers and painting programs write; Pillow reads fifty more, some by other programs
+_FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
 _CHUNK = "vqclip_nb"  # the name of the PNG text chunk
 _SENTENCES = ("prompt", "extras", "exclude")
-_COPY = re.compile(r"[0-9a-f]{16}\.png")
+_COPY = re.compile(r"[0-9a-f]{16}\.(png|safetensors)")
+_WEIGHTS = (".pt", ".pth", ".bin", ".safetensors")  # of CLIPs by path; their names have slashes too
 
 
 def open_picture(
@@ -35,33 +43,38 @@ def open_picture(
     name: str = "",
     *,
     most_pixels: int = _MOST_PIXELS,
-    formats: Sequence[str] | None = None,
+    formats: Sequence[str] = _FORMATS,
     upright: bool = False,
 ) -> Image.Image:
     """Decode an untrusted picture file within limits on its bytes and pixels.
 
     source: a path, or the content of a file
     name: what error messages call it; by default the path
-    formats: Pillow's names of the allowed formats; by default all that Pillow decodes by itself
+    formats: Pillow's names of the allowed formats
     upright: rotate it by the orientation that the camera recorded
+
+    Pictures of more than 8 bits a channel, and those of floats in [0,1], get 8 bits.
 
     Raises ValueError with one sentence if it cannot be read or is too large.
     """
-    name = name or str(source)
+    name = on_one_line(name or str(source), _LONGEST_PATH)
     data = source if isinstance(source, bytes) else _read(source, name)
-    if formats is None:
-        Image.init()
-        formats = [each for each in Image.ID if each != "EPS"]  # Pillow would run Ghostscript
     try:
+        if data.count(b"\xff\xda") > _MOST_SCANS and data[:2] == b"\xff\xd8":
+            raise ValueError("it has more scans than any camera writes")
+        Image.init()
+        formats = [each for each in formats if each in Image.OPEN]  # AVIF is not in every build
         with warnings.catch_warnings():  # the limit below replaces Pillow's
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(io.BytesIO(data), formats=formats)
         size = image.width * image.height
         if size <= most_pixels:
             image.load()
+            image = _in_8_bits(image)
             return ImageOps.exif_transpose(image) if upright else image
     except Exception as error:  # a broken file can raise anything
-        reason = "unknown format" if isinstance(error, UnidentifiedImageError) else error
+        unknown = isinstance(error, UnidentifiedImageError)
+        reason = "unknown format" if unknown else reason_of(error)
         raise ValueError(f"{name} is not a picture that can be read: {reason}.") from None
     raise ValueError(
         f"{name} has {image.width} × {image.height} pixels, more than the allowed "
@@ -74,15 +87,33 @@ def read_limited(file: IO[bytes], name: str, most: int | None = None) -> bytes:
 
     Whatever size a server or an archive claims, no more than that is read.
     """
-    most = MOST_BYTES if most is None else most
-    data = file.read(most + 1)
-    if len(data) > most:
-        raise ValueError(f"{name} is larger than the allowed {most // 2**20} MiB.")
-    return data
+    try:
+        return read_stream(file, MOST_BYTES if most is None else most)
+    except ValueError as error:
+        raise ValueError(f"{name} {str(error).removeprefix('it ')}.") from None
+
+
+def _in_8_bits(image: Image.Image) -> Image.Image:
+    """The picture with 8 bits a channel; Pillow's own conversion would make it white or black.
+
+    Raises ValueError if its values are in no known range.
+    """
+    if not image.mode.startswith(("I", "F")):
+        return image if image.mode != "LAB" else image.convert("RGB")
+    values = np.asarray(image)
+    most = 1 if image.mode == "F" else 0xFFFF
+    if not (values.min() >= 0 and values.max() <= most):  # false for nan
+        raise ValueError(
+            f"its values are from {values.min():g} to {values.max():g}, allowed is 0 to {most}: "
+            "save it with 8 bits"
+        )
+    return Image.fromarray((values * np.float32(255 / most)).round().astype(np.uint8))
 
 
 def on_white(image: Image.Image) -> Image.Image:
     """The picture in RGB, transparent parts white."""
+    if "A" not in image.getbands() and "transparency" not in image.info:
+        return image.convert("RGB")
     layer = image.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
 
@@ -139,15 +170,34 @@ def portable(settings: Mapping) -> dict:
         return name
 
     values = _with_sources(settings, name_of)
-    values["models"] = _last_part(values["models"])
-    values["clip"] = [_last_part(each) for each in values["clip"]]
+    for name in ("models", "config"):
+        values[name] = _last_part(values[name])
+    values["clip"] = [_last_part(x) if x.endswith(_WEIGHTS) else x for x in values["clip"]]
     updates = [_with_sources(update, name_of) for update in values.pop("updates")]
     return {"settings": values, "updates": updates, "inputs": inputs}
 
 
+def sources_in(settings: Mapping) -> list[str]:
+    """What a run with these settings would read: paths, addresses and names of models.
+
+    settings: all or some names and values, live changes included
+    """
+    found: list[str] = []
+
+    def note(source: str) -> str:
+        found.append(source)
+        return source
+
+    for values in (settings, *settings.get("updates", ())):
+        _with_sources(values, note)
+    models = [settings.get("models"), settings.get("config"), *(settings.get("clip") or ())]
+    return list(dict.fromkeys(filter(None, [*found, *models])))
+
+
 def copy_name(source: str) -> str:
-    """The name of the copy, in a run's `inputs`, of the picture from a path or web address."""
-    return hashlib.sha256(source.encode()).hexdigest()[:16] + ".png"
+    """The name of the copy, in a run's `inputs`, of the picture or the latents from a source."""
+    kind = ".safetensors" if source.endswith(".safetensors") else ".png"
+    return hashlib.sha256(source.encode()).hexdigest()[:16] + kind
 
 
 def with_copies(settings: Mapping, inputs: Mapping, picture: Path) -> dict:
@@ -183,12 +233,9 @@ def _with_sources(settings: Mapping, change: Callable[[str], str]) -> dict:
 
 def _read(path: str | Path, name: str) -> bytes:
     try:
-        file = open(Path(path).expanduser(), "rb")  # noqa: SIM115 - closed below
-    except (OSError, RuntimeError, ValueError) as error:  # also ~nobody, and a null character
-        reason = getattr(error, "strerror", None) or str(error).rstrip(".")
-        raise ValueError(f"{name} cannot be read as a picture: {reason}.") from None
-    with file:
-        return read_limited(file, name)
+        return read_file(path, MOST_BYTES)
+    except ValueError as error:
+        raise ValueError(f"{name} cannot be read as a picture: {error}.") from None
 
 
 def _last_part(path: str) -> str:

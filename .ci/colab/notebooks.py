@@ -24,6 +24,8 @@ CONTENT = "/content"
 def run(path: Path) -> str:
     """Run a notebook; what went wrong, or an empty string."""
     notebook = shortened(nbformat.read(path, as_version=4))
+    for cell in notebook.cells:  # nobody is there to press a button: the cell ends with the picture
+        cell.source = cell.source.replace("stay = True ", "stay = False ")
     resources = {"metadata": {"path": CONTENT}}
     try:
         NotebookClient(notebook, timeout=600, resources=resources).execute()

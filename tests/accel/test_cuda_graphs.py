@@ -60,6 +60,7 @@ def recordings(monkeypatch) -> list[Recording]:
                 return graph, graph.result
 
             monkeypatch.setattr(cuda_graphs, "_recorded", recorded)
+            monkeypatch.setattr(torch.cuda, "device", lambda _: contextlib.nullcontext())
             monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: (0, 1))
             super().__init__(loop, inputs)
             made.append(self)

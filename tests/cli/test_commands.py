@@ -25,11 +25,12 @@ def test_json_names_picture_video_and_similarities(tmp_path, capsys):
     assert facts["seed"] == 3
 
 
-def test_without_json_people_read_the_same(tmp_path, capsys):
-    assert main(["a red apple", *QUICK, "--out", str(tmp_path)]) == 0
+def test_without_json_people_read_the_same(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["a red apple", *QUICK]) == 0
     said = capsys.readouterr()
-    assert "picture " in said.out
-    assert "video " in said.out
+    assert "picture     runs/" in said.out  # not the whole path of what lies below
+    assert "video       runs/" in said.out
     assert "at the start" in said.out
     assert "it/s" in said.err
 
@@ -78,9 +79,11 @@ def test_help_version_and_a_wrong_flag_load_nothing_heavy(words):
         (["a cat", "--models", "nope"], "models is 'nope': allowed is tiny"),
         (
             ["a cat", "--preset", "nope"],
-            "preset must be one of studio, classic, crowson, nerdyrodent, got 'nope'",
+            "preset must be one of studio, classic, crowson, nerdyrodent, robust, got 'nope'",
         ),
         (["a cat", "--out", "/dev/null/x"], "out is '/dev/null/x'"),
+        (["a cat", "-o", "apple.txt"], "-o is 'apple.txt': give the name of a .png file"),
+        (["a cat", "-o", "/nowhere/apple.png"], "give a file in a folder that you may write to"),
         (["sweep", "/nowhere.txt"], "/nowhere.txt"),
     ],
 )
@@ -109,6 +112,17 @@ def test_flags_become_settings(tmp_path, capsys):
     picture = json.loads(capsys.readouterr().out)["picture"]
     settings = Settings.from_png(picture)
     assert (settings.extras, settings.w2, settings.im_shape) == ("the sun", 0.5, (64, 64))
+
+
+def test_o_writes_the_pictures_under_that_name(tmp_path, capsys):
+    file = tmp_path / "apple.png"
+    flags = ["--batch-size", "2", "--out", str(tmp_path / "runs"), "-o", str(file), "--json"]
+    assert main(["a cat", *QUICK, *flags]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["picture"] == str(file)
+    for name, own in (("apple.png", "picture.png"), ("apple_1.png", "picture_1.png")):
+        assert (tmp_path / name).read_bytes() == (Path(facts["folder"]) / own).read_bytes()
+    assert Settings.from_png(file).prompt == "a cat"
 
 
 def test_sweep_paints_every_line_and_a_sheet(tmp_path, capsys):

@@ -146,6 +146,15 @@ def test_coarse_to_fine_paints_the_whole_size_in_the_end(quick, tiny):
     assert sizes == [(4, 4)] * 2 + [(8, 8)] * 4
 
 
+def test_three_sizes_take_a_quarter_a_quarter_and_a_half_of_the_run(quick, tiny):
+    run = run_of(quick, tiny, coarse=0.5, coarse_steps=2, total_iter=8, im_shape=(160, 96))
+    sizes = []
+    for it in run:
+        sizes.append(tuple(run.loop.latent.z.shape[-2:]))
+        assert it.images()[0].size == (160, 96)
+    assert sizes == [(4, 5)] * 1 + [(6, 10)] * 2 + [(12, 20)] * 5
+
+
 def test_the_average_is_what_is_shown_and_kept(quick, tiny):
     result = _paint(quick, tiny, ema=0.9, learning_rate=1.0)
     with torch.no_grad():
@@ -160,8 +169,10 @@ RESUMED = [
     {"quantizer": "gumbel"},
     {"quantizer": "none", "start": "sine", "clamp": False},
     {"ema": 0.8, "coarse": 0.4},
+    {"coarse": 0.9, "coarse_steps": 2, "total_iter": 12},
     {"tile": True, "start": "gradients"},
     {"prompt": "a cat ^ a dog", "story_fade": 2},
+    {"prompt": "a cat and a dog by the sea", "story_window": 4},
     {"prompt": "a cat:2 | noise#3:-0.5", "exclude": "a dog"},
     {"schedule": "cosine"},
     *({"optimizer": name} for name in ("Adam", "NAdam", "RAdam", "Adamax")),
@@ -238,7 +249,9 @@ RANDOM = st.fixed_dictionaries(
         "prompt": st.sampled_from(PROMPTS),
         "extras": st.sampled_from(["", "neon", "neon:-2 | sepia"]),
         "exclude": st.sampled_from(["", "a dog", "a dog:0.1 | red"]),
-        "augment": st.sampled_from(["", "flip:1", "affine:15 erase:0.3 jitter:0.2"]),
+        "augment": st.sampled_from(
+            ["", "none", "flip:1", "affine:15 erase:0.3 jitter:0.2", "only Ts Sh"]
+        ),
         "batch_size": st.integers(1, 2),
         "im_shape": st.sampled_from([(32, 32), (64, 40), (41, 67)]),
     },
@@ -260,7 +273,7 @@ def _is_whole(result: vq.Result | None, refusal: str) -> bool:
     return torch.isfinite(result.latents).all().item() and len(result.history) == 2
 
 
-@pytest.mark.filterwarnings("ignore:im_shape", "ignore:tiny never saw", "ignore:clip never saw")
+@pytest.mark.filterwarnings("ignore:im_shape", "ignore:clip reads", "ignore:clip never saw")
 @given(values=RANDOM)
 @settings(max_examples=12, suppress_health_check=list(HealthCheck))
 def test_any_settings_paint_or_are_refused_with_a_sentence(values, tiny, tmp_path):
@@ -268,7 +281,7 @@ def test_any_settings_paint_or_are_refused_with_a_sentence(values, tiny, tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:im_shape", "ignore:tiny never saw", "ignore:clip never saw")
+@pytest.mark.filterwarnings("ignore:im_shape", "ignore:clip reads", "ignore:clip never saw")
 @given(values=RANDOM)
 @settings(max_examples=500, suppress_health_check=list(HealthCheck))
 def test_five_hundred_settings_paint_or_are_refused_with_a_sentence(values, tiny, tmp_path):

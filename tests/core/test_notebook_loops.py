@@ -7,6 +7,7 @@ import vqclip_nb as vq
 from vqclip_nb.core import notebook_cutouts
 from vqclip_nb.core.latents import stream
 from vqclip_nb.evaluation.reference_loops import ClassicLoop, CodebookLoop
+from vqclip_nb.prompt_syntax import parse_augments
 
 SIZE, STEPS = 64, 10
 
@@ -24,7 +25,13 @@ def _draws(run: vq.Run, iteration: int) -> notebook_cutouts.PeerDraws:
     size = run.models.perceptors[0].input_size
     common = size, (SIZE, SIZE), settings.cut_pow, settings.noise_factor
     generator = stream(settings.seed, 0, iteration)
-    return notebook_cutouts.draw(settings.cut_method, generator, settings.cutn, *common)
+    return notebook_cutouts.draw(
+        settings.cut_method,
+        generator,
+        settings.cutn,
+        *common,
+        augments=parse_augments(settings.augment),
+    )
 
 
 def _reference(preset: str, tiny, z: torch.Tensor, run: vq.Run):
@@ -64,6 +71,21 @@ def test_ten_steps_have_the_losses_and_gradients_of_the_plain_loop(preset, chang
         torch.testing.assert_close(run.loop.latent.z.detach(), z.detach(), atol=2e-3, rtol=1e-3)
         before = run.loop.latent.z.detach().clone()
     assert it.i == STEPS
+
+
+@pytest.mark.parametrize(
+    ("preset", "changes"), [("classic", {"exclude": "a dog"}), ("crowson", {}), ("nerdyrodent", {})]
+)
+def test_without_augmentations_the_gradient_is_the_plain_loops(preset, changes, quick, tiny):
+    bare = changes | {"augment": "none", "noise_factor": 0.0}
+    run = _run(tiny, quick["out"], preset, prompt="a red apple", extras="neon", **bare)
+    found = []
+    run.loop.latent.z.register_hook(lambda gradient: found.append(gradient.clone()))
+    z = run.loop.latent.z.detach().clone().requires_grad_()
+    plain = _reference(preset, tiny, z, run)
+    it = next(iter(run))
+    assert it.loss == pytest.approx(plain.step(_draws(run, 1)), abs=1e-6)
+    assert (found[0] - z.grad).norm() < 1e-4 * z.grad.norm()
 
 
 def test_a_weighted_prompt_with_a_stop_is_crowsons(tiny):

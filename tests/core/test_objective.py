@@ -89,7 +89,7 @@ def test_the_parts_are_the_documented_terms(tiny):
         "clip": (theta**2 / 2).mean() - 0.7 * (away**2 / 2).mean(),
         "vq": 0.3 * (z - z_q).pow(2).mean(),
         "draft": 0.6 * (z - draft).pow(2).mean() / tiny.vqgan.codebook.var(),
-        "init": 0.4 * (z - start).pow(2).mean(),
+        "init": 0.4 / 2 * (z - start).pow(2).mean(),
         "zero": 1.5 / (2 * (2 * 2 + 1)) * z.pow(2).mean(),
         "tv": 0.9
         * ((x[:, :, 1:] - x[:, :, :-1]).pow(2).mean() + (x[..., 1:] - x[..., :-1]).pow(2).mean()),

@@ -28,6 +28,7 @@ WAYS += [{"quantizer": name} for name in ("softmax", "gumbel", "none")]
 WAYS += [{"ema": 0.9}, {"tile": True}, {"batch_size": 2}, {"precision": "fp16"}]
 WAYS += [{"precision": "bf16"}]
 WAYS += [{"augment": "perspective:0.5 jitter:0.1 erase:0.3 flip:1 affine:15 sharpen:0.3"}]
+WAYS += [{"cut_method": "latest", "augment": "only Ji Sh Gn Pe Ro Af Et Ts Er Re"}]
 WAYS += [{"prompt": "a cat:2 | a dog:1:0.5 ^ a moon", "exclude": "red", "extras": "night"}]
 WAYS += [
     {"vq_weight": 0.1, "gan_weight": 0.1, "tv_weight": 1.0, "init_weight": 0.1, "zero_weight": 1.0}

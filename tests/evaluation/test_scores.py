@@ -20,8 +20,8 @@ from vqclip_nb.evaluation.scores import Score, as_table, score_pictures
 from vqclip_nb.models.draft.drafting import Chance, draft_picture
 from vqclip_nb.pictures import as_png, portable
 
-APPLE = Path(__file__).parents[2] / "assets" / "picture.png"
-SENTENCE = "a red apple on a light blue background"
+CASTLE = Path(__file__).parents[2] / "assets" / "picture.png"
+SENTENCE = "a castle on a hill at sunset"
 THINGS = ["a snowman", "a cactus", "a star", "a whale"]
 
 
@@ -89,33 +89,33 @@ def test_sentences_with_weights_score_their_mean(drawn, tiny):
 
 
 def test_perceptors_have_the_requested_names(tiny):
-    (row,) = vq.score(APPLE, "a cactus", clip="tiny", device="cpu")
+    (row,) = vq.score(CASTLE, "a cactus", clip="tiny", device="cpu")
     assert list(row.scores) == ["tiny", "judge"]
-    (same,) = vq.score([Image.open(APPLE)], ["a cactus"], tiny)
+    (same,) = vq.score([Image.open(CASTLE)], ["a cactus"], tiny)
     assert same.picture == "picture 1"
     assert list(same.scores.values()) == list(row.scores.values())
 
 
 def test_what_is_transparent_is_white_in_files_and_in_memory(tmp_path, tiny):
-    clear = Image.open(APPLE).convert("RGBA")
+    clear = Image.open(CASTLE).convert("RGBA")
     clear.putalpha(Image.linear_gradient("L").resize(clear.size))
     clear.save(tmp_path / "clear.png")
-    file, memory = vq.score([tmp_path / "clear.png", clear], "a red apple", tiny)
-    assert file.scores == memory.scores
+    file, memory = vq.score([tmp_path / "clear.png", clear], "a castle", tiny)
+    assert file.scores == pytest.approx(memory.scores, abs=2e-5)  # rows of a batch round apart
 
 
 def test_without_a_prompt_a_picture_is_scored_against_its_own(tmp_path, tiny):
     (tmp_path / "run").mkdir()
-    image = Image.open(APPLE)
+    image = Image.open(CASTLE)
     (tmp_path / "run" / "picture.png").write_bytes(as_png(image, None))
     plan = vq.Settings(prompt="a cactus", extras="night").updated(9, prompt="a snowman")
     record = portable(plan.to_dict())
     (tmp_path / "run" / "settings.json").write_text(json.dumps(record))
     (tmp_path / "live.png").write_bytes(as_png(image, record))
-    rows = vq.score([APPLE, tmp_path / "run", str(tmp_path / "live.png")], models=tiny)
+    rows = vq.score([CASTLE, tmp_path / "run", str(tmp_path / "live.png")], models=tiny)
     assert [row.prompt for row in rows] == [SENTENCE, "a snowman", "a snowman"]
     assert [row.picture for row in rows] == [
-        str(APPLE),
+        str(CASTLE),
         str(tmp_path / "run"),
         str(tmp_path / "live.png"),
     ]
@@ -126,12 +126,12 @@ def test_without_a_prompt_a_picture_is_scored_against_its_own(tmp_path, tiny):
 
 def test_the_command_prints_a_row_for_each_picture_and_prompt(tmp_path, capsys):
     Image.new("RGB", (40, 60), "green").save(tmp_path / "green.webp")
-    asked = ["score", str(APPLE), str(tmp_path / "green.webp"), "--device", "cpu"]
-    asked += ["--prompt", "a red apple", "--prompt", "a cactus"]
+    asked = ["score", str(CASTLE), str(tmp_path / "green.webp"), "--device", "cpu"]
+    asked += ["--prompt", "a castle", "--prompt", "a cactus"]
     assert main([*asked, "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [(row["picture"], row["prompt"]) for row in rows] == [
-        (picture, prompt) for picture in asked[1:3] for prompt in ("a red apple", "a cactus")
+        (picture, prompt) for picture in asked[1:3] for prompt in ("a castle", "a cactus")
     ]
     assert all(set(row["scores"]) == {"clip", "judge"} for row in rows)
     assert all(-1 <= found <= 1 for row in rows for found in row["scores"].values())
@@ -181,7 +181,7 @@ def test_a_word_that_a_perceptor_never_saw_is_reported(drawn, tiny, judge):
         (["plain.png", "--prompt", "a cat:1e999"], "must be a finite number, got inf"),
         (
             ["plain.png", "--device", "abacus"],
-            "device must be one of auto, cpu, cuda, mps, got 'abacus'",
+            "device must be one of auto, cpu, cuda, mps, cuda:N, got 'abacus'",
         ),
     ],
 )
@@ -203,7 +203,7 @@ def test_bad_input_gets_one_sentence_before_any_model(
 
 
 def test_a_name_of_no_model_is_reported(capsys):
-    assert main(["score", str(APPLE), "--models", "nope"]) == 2
+    assert main(["score", str(CASTLE), "--models", "nope"]) == 2
     assert "models is 'nope': allowed is tiny" in capsys.readouterr().err
     with pytest.raises(ValueError, match="no picture to score"):
         vq.score([], "a cat")
@@ -212,7 +212,7 @@ def test_a_name_of_no_model_is_reported(capsys):
 
 
 def test_a_wrong_flag_is_reported_before_torch_is_imported():
-    command = ["-m", "vqclip_nb", "score", str(APPLE), "--precision", "fp7"]
+    command = ["-m", "vqclip_nb", "score", str(CASTLE), "--precision", "fp7"]
     done = subprocess.run(
         [sys.executable, "-X", "importtime", *command], capture_output=True, text=True
     )

@@ -150,7 +150,7 @@ def test_the_command_line_makes_a_film(tmp_path, capsys):
         ),
         (["a cat"], "needs two sources or more, got 1"),
         (["a cat", "a dog ^ a bird"], "give each phrase of a story as a sentence of its own"),
-        (["a cat", "gone.safetensors"], "gone.safetensors is not a file"),
+        (["a cat", "gone.safetensors"], "gone.safetensors cannot be read as weights: No such file"),
         (["a cat", "a dog", "--to", "/dev/null/a.mp4"], "/dev/null/a.mp4 cannot be written"),
         (
             ["a cat", "a dog", "--mask", "m.png", "--init-image", "i.png"],

@@ -94,6 +94,40 @@ def test_a_broken_state_is_refused(tmp_path):
         _fill(tmp_path / "a.mp4", 3)
 
 
+def test_parts_that_lack_frames_are_refused(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        _fill(tmp_path / "a.mp4", 120, 117)
+    (tmp_path / "a.mp4.parts" / "000050.mp4").unlink()
+    with pytest.raises(
+        ValueError, match=r"a\.mp4\.parts has only 67 of 117 frames: it was damaged"
+    ):
+        _fill(tmp_path / "a.mp4", 120)
+
+
+def test_a_film_goes_on_in_another_working_directory_and_under_any_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = film_file("-a#1: b?.mp4")
+    with ResumableWriter(file, fps=25, plan=PLAN) as writer:
+        monkeypatch.chdir("/")
+        for _ in range(60):
+            writer.add(np.zeros((16, 16, 3), np.uint8))
+    assert [path.name for path in tmp_path.iterdir()] == ["-a#1: b?.mp4"]
+
+
+def test_two_processes_do_not_make_one_film(tmp_path):
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from vqclip_nb.films.resumable_writer import ResumableWriter\n"
+        "ResumableWriter(Path(sys.argv[1]), fps=25, plan={})"
+    )
+    with ResumableWriter(tmp_path / "a.mp4", fps=25, plan={}) as writer:
+        other = [sys.executable, "-c", program, tmp_path / "a.mp4"]
+        done = subprocess.run(other, capture_output=True, text=True)
+        writer.add(np.zeros((16, 16, 3), np.uint8))
+    assert "Another process paints in" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

@@ -10,7 +10,7 @@ from film_frames import metadata, probe
 from PIL import Image
 
 import vqclip_nb as vq
-from vqclip_nb.storage.ffmpeg import write_video
+from vqclip_nb.storage.ffmpeg import read_video, write_video
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,23 @@ def test_by_change_every_frame_moves_as_much(tmp_path):
     assert np.diff(levels).min() > 4  # half of all frames stand still, and are not shown
     assert levels[0] < 5
     assert levels[-1] > 190
+
+
+@pytest.mark.parametrize("ending", ["mp4", "gif"])
+def test_interpolation_adds_frames_in_which_things_move(ending, tmp_path):
+    """A spot that jumps by 4 pixels jumps by 1 to 2, and does not fade from place to place."""
+    down, across = np.mgrid[0:64, 0:160]
+    spots = [np.hypot(across - 20 - 4 * i, down - 32) < 10 for i in range(24)]
+    frames = (np.where(spot[..., None], 230, 20).astype(np.uint8).repeat(3, 2) for spot in spots)
+    write_video(tmp_path / "timelapse.mp4", frames, fps=10)
+    Image.new("RGB", (160, 64)).save(tmp_path / "picture.png")
+    film = vq.timelapse(tmp_path, tmp_path / f"film.{ending}", fps=10, interpolate=30)
+    read = np.stack(list(read_video(film)))[..., 0]
+    assert 60 <= len(read) <= 72
+    lit = read > 125
+    places = (lit * across).sum((1, 2)) / lit.sum((1, 2))
+    assert np.abs(np.diff(places[3:-3])).max() < 3
+    assert lit.sum((1, 2))[3:-3].min() > 0.7 * spots[0].sum()
 
 
 def _run_of(levels, folder):

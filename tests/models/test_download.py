@@ -6,11 +6,12 @@ import threading
 import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
 from vqclip_nb.models import download as fetching
-from vqclip_nb.models.download import Download, FetchError, fetch
+from vqclip_nb.models.download import Download, FetchError
 
 CONTENT = os.urandom(3_000_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -103,6 +104,17 @@ class _QuietServer(ThreadingHTTPServer):
         """A client that goes away is what these tests are about."""
 
 
+@pytest.fixture(autouse=True)
+def _local(monkeypatch):
+    """The mirrors of these tests are on this machine."""
+    monkeypatch.setenv("VQCLIP_LOCAL_NETWORK", "1")
+
+
+def fetch(file: Download) -> str:
+    """Fetch a file that any content is allowed for; its checksum."""
+    return fetching.fetch(file, Path.read_bytes)[0]
+
+
 @pytest.fixture
 def server(monkeypatch):
     """Urls of a server of this machine, by the way it behaves."""
@@ -171,6 +183,33 @@ def test_an_unknown_checksum_is_recorded_and_required_next_time(server, tmp_path
         fetch(_download(tmp_path, server("flipped"), sha256=""))
     fetch(_download(tmp_path, server("whole"), sha256=""))
     assert (tmp_path / "model.ckpt").read_bytes() == CONTENT
+
+
+def _a_model(file: Path) -> bytes:
+    """A reader that takes only the right content."""
+    if file.read_bytes() != CONTENT:
+        raise ValueError("it is a page")
+    return CONTENT
+
+
+def test_what_is_no_model_is_not_recorded_and_the_next_mirror_is_tried(server, tmp_path):
+    urls = server("page"), server("whole")
+    found = fetching.fetch(_download(tmp_path, *urls, sha256=""), _a_model)
+    assert found == (SHA256, CONTENT)
+    assert fetching.recorded(tmp_path / "model.ckpt") == SHA256
+
+
+def test_if_no_mirror_serves_a_model_nothing_is_recorded(server, tmp_path):
+    with pytest.raises(FetchError, match=r"it serves a file that is no model \(it is a page\)"):
+        fetching.fetch(_download(tmp_path, server("page"), sha256=""), _a_model)
+    assert {file.name for file in tmp_path.iterdir()} == {"model.ckpt.lock"}
+
+
+def test_a_file_put_there_by_hand_is_recorded_only_after_it_was_read(tmp_path):
+    (tmp_path / "model.ckpt").write_bytes(b"<html>")
+    with pytest.raises(ValueError, match="it is a page"):
+        fetching.fetch(_download(tmp_path, sha256=""), _a_model)
+    assert not fetching.recorded(tmp_path / "model.ckpt")
 
 
 def test_a_server_that_trickles_is_abandoned(server, tmp_path, monkeypatch):

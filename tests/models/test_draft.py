@@ -94,6 +94,7 @@ def test_a_small_w2_shows_little_of_the_extras_and_the_default_all_of_them(tiny,
     tenth = draft(extras="sepia", w2=0.05)
     torch.testing.assert_close(tenth, plain.lerp(default, 0.1))
     assert torch.equal(draft(extras="sepia", w2=2.0), default)
+    assert torch.equal(draft(extras="sepia", w1=5e-324), default)  # half of it is 0
     assert torch.equal(draft(extras="sepia", w2=0.0), plain)
     assert not torch.equal(default, plain)
 

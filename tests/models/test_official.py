@@ -4,6 +4,7 @@ import contextlib
 import functools
 import http.server
 import io
+import os
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ import clip
 import clip.model
 import pytest
 import torch
+from published_vqgans import Published, llamagen_weights
 from taming.modules.diffusionmodules.model import Decoder, Encoder
 from taming.modules.discriminator.model import NLayerDiscriminator
 from taming.modules.vqvae.quantize import GumbelQuantize, VectorQuantizer2
@@ -86,10 +88,13 @@ def served(tmp_path, monkeypatch):
         kind, codes, prefix = KINDS[name]
         hand = _hand(kind, codes)
         torch.save(_checkpoint(hand, prefix), folder / "last.ckpt")
-        # random weights cannot have the published checksum
-        monkeypatch.delitem(registry._TABLE["vqgan"][name], "sha256", raising=False)
+        # random weights cannot have the published checksum, and not each file has optimizers
+        known = registry._TABLE["vqgan"][name]
+        monkeypatch.delitem(known, "sha256", raising=False)
+        monkeypatch.setitem(known, "bytes", (folder / "last.ckpt").stat().st_size)
         url = f"http://127.0.0.1:{server.server_port}/last.ckpt"
         monkeypatch.setenv("VQCLIP_MIRROR", f"{name}={url}")
+        monkeypatch.setenv("VQCLIP_LOCAL_NETWORK", "1")
         return hand
 
     yield make
@@ -151,6 +156,7 @@ print(peak() - before)
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", program],
         cwd=Path(__file__).parents[2],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
         check=True,
@@ -194,3 +200,17 @@ def test_a_full_size_clip_gives_what_clip_load_gives(tmp_path, monkeypatch, name
         torch.testing.assert_close(ours.encode_text("a red apple"), expected, atol=1e-4, rtol=0)
     again = vq.load_models("tiny", clip=name, device="cpu", offline=True).perceptors[0]
     assert torch.equal(again.encode_image(x), ours.encode_image(x))
+
+
+def test_llamagens_full_size_vqgan_is_fetched_and_decodes_as_stated(tmp_path, monkeypatch):
+    torch.manual_seed(4)
+    weights = llamagen_weights([1, 1, 2, 2, 4], ch=128, z=256, width=8, codes=16384)
+    found = registry.find_model("vqgan", "llamagen_vq16")
+    found.original.parent.mkdir(parents=True)
+    torch.save({"model": weights}, found.original)
+    assert found.original.stat().st_size == pytest.approx(found.bytes, rel=2e-3)
+    monkeypatch.delitem(registry._TABLE["vqgan"]["llamagen_vq16"], "sha256")
+    vqgan = vq.load_models("llamagen_vq16", clip="tiny", device="cpu").vqgan
+    z_q = vqgan.codebook[torch.randint(16384, (1, 4, 4))].permute(0, 3, 1, 2)
+    expected = (Published(weights).decode(z_q) / 2 + 0.5).clamp(0, 1)
+    torch.testing.assert_close(vqgan.decode(z_q), expected, atol=1e-4, rtol=0)

@@ -16,6 +16,7 @@ from PIL import Image
 import vqclip_nb as vq
 from vqclip_nb.cli import main
 from vqclip_nb.pictures import as_png, portable
+from vqclip_nb.sweeps import html_page
 from vqclip_nb.sweeps.html_page import Figure, collect, write_page
 from vqclip_nb.widgets.display import zipped
 
@@ -131,8 +132,11 @@ def test_live_changes_and_unusual_settings_can_be_looked_up(tmp_path):
 
 def test_untrusted_text_is_escaped(tmp_path, capsys):
     name = HOSTILE.replace("/", "∕")
-    data = _png(HOSTILE + "\x1b[2J\u202e", extras=HOSTILE, updates=[{"iteration": 1, "w1": 2.0}])
+    data = _png(HOSTILE, extras=HOSTILE, updates=[{"iteration": 1, "w1": 2.0}])
     _put(tmp_path / "class" / name / "x.png", data)
+    record = portable(vq.Settings(seed=5).to_dict())
+    record["settings"]["prompt"] = "a cat\x1b[2J\u202e"  # which no settings of ours can have
+    _put(tmp_path / "class" / "z.png", as_png(Image.new("RGB", (64, 64)), record))
     _put(tmp_path / "class" / os.fsdecode(b"b\xff\x1b[2J") / "y.png", data)
     seen = _page(tmp_path / "class", "--title", HOSTILE)
     allowed = {"html", "head", "meta", "title", "style", "body", "header", "h1", "p", "main"}
@@ -143,9 +147,11 @@ def test_untrusted_text_is_escaped(tmp_path, capsys):
         *("alt", "title", "loading"),
     }
     assert len(seen.all("img")) == 2
-    assert seen.all("img")[0]["alt"] == HOSTILE + " [2J "
+    assert seen.all("img")[0]["alt"] == HOSTILE
     assert seen.text.count("alert(1)") == 7  # two titles, a name, two sentences, two extras
-    assert "\x1b" not in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "z.png" in said.out + said.err
+    assert "\x1b" not in said.out + said.err
 
 
 def _chunk(name: bytes, data: bytes) -> bytes:
@@ -180,6 +186,9 @@ BROKEN = {
     "deep": _saying("[" * 100_000),
     "unknown": _saying('{"settings": {"eval": 1}, "updates": []}'),
     "absurd": _saying('{"settings": {"prompt": "a", "w1": NaN}, "updates": []}'),
+    "huge": _saying('{"settings": {"prompt": "a", "w1": 1' + "0" * 400 + '}, "updates": []}'),
+    "long": _saying('{"settings": {"prompt": "' + "a" * 5 * 2**20 + '"}, "updates": []}'),
+    "deep-in": _saying('{"settings": {"prompt": ' + "[" * 900 + "]" * 900 + '}, "updates": []}'),
     "no-log": _saying('{"settings": {"prompt": "a"}, "updates": [{"iteration": "x"}]}'),
 }
 
@@ -288,6 +297,44 @@ def test_a_page_that_cannot_be_written_is_reported(tmp_path, capsys):
     page = tmp_path / "nowhere" / "class.html"
     assert main(["page", str(tmp_path / "class"), "--out", str(page)]) == 2
     assert f"{page} could not be written" in capsys.readouterr().err
+
+
+def test_whatever_a_strangers_file_raises_the_page_is_made(tmp_path, monkeypatch, capsys):
+    def overflowing(text, name):
+        raise OverflowError("int too large to convert to float")
+
+    monkeypatch.setattr(vq.Settings, "from_provenance", overflowing)
+    _put(tmp_path / "class" / "anna" / "x.png", _png())
+    entries, problems = collect([tmp_path / "class"])
+    assert entries == []
+    assert "x.png was left out: int too large to convert" in problems[0]
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "words"),
+    [
+        ("_MOST_PICTURES", 2, "2 pictures at most"),
+        ("_MOST_BYTES", 2 * len(_png()) + 99, "0 MiB at most"),
+        ("_MOST_SECONDS", -1.0, "seconds at most"),
+    ],
+)
+def test_a_page_ends_at_a_limit_and_says_so_once(limit, value, words, tmp_path, monkeypatch):
+    monkeypatch.setattr(html_page, limit, value)
+    _zip_of(tmp_path / "a.zip", {f"{n}/picture.png": _png(colour=(n, 0, 0)) for n in range(3)})
+    _put(tmp_path / "b" / "x.png", _png())
+    figures, problems = collect([tmp_path])
+    assert len(figures) == (0 if limit == "_MOST_SECONDS" else 2)
+    assert len(problems) == 1
+    assert words in problems[0]
+
+
+def test_a_pipe_among_the_files_is_not_opened(tmp_path):
+    run = tmp_path / "class" / "anna" / "a run"
+    _put(run / "picture.png", _png())
+    os.mkfifo(run / "settings.json")
+    os.mkfifo(tmp_path / "class" / "pipe.png")
+    figures, problems = collect([tmp_path / "class"])
+    assert (len(figures), problems) == (1, [])
 
 
 @pytest.mark.slow

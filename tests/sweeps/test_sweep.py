@@ -152,6 +152,34 @@ def test_a_run_that_fails_is_reported_and_the_others_continue(settings, tmp_path
     assert [each.values for each in painted] == [{"init_image": ""}]
 
 
+@pytest.mark.parametrize("damage", ["state", "history", "picture", "film"])
+def test_one_damaged_run_stops_no_sweep(damage, settings, tmp_path):
+    grid = {"seed": [1, 2]}
+    whole = vq.sweep(grid, settings, out=tmp_path)
+    files = {"state": "state.safetensors", "history": "history.csv"}
+    files |= {"picture": "picture.png", "film": "timelapse.mp4"}
+    (whole[0].folder / files[damage]).write_bytes(b"\0" * 50)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        painted = vq.sweep(grid, settings, out=tmp_path)
+    assert [each.values for each in painted] == [{"seed": 1}, {"seed": 2}]
+    page = (tmp_path / "sheet.html").read_text(encoding="utf-8")
+    assert page.count("<figure>") == (1 if damage == "picture" else 2)
+    said = " ".join(str(each.message) for each in caught)
+    words = {"state": "continues from step 4", "picture": "left out of the sheets"}
+    assert words.get(damage, "") in said
+    assert RunFolder(whole[0].folder).is_done()
+
+
+def test_a_run_that_cannot_be_continued_is_named_and_the_others_are_painted(settings, tmp_path):
+    (first,) = vq.sweep({"seed": [1]}, settings, out=tmp_path)
+    for file in first.folder.rglob("*.safetensors"):
+        file.write_bytes(b"")
+    with pytest.warns(UserWarning, match=r"1 of 2 runs failed: .*state\.safetensors is damaged"):
+        painted = vq.sweep({"seed": [1, 2]}, settings, out=tmp_path)
+    assert [each.values for each in painted] == [{"seed": 2}]
+
+
 def test_what_a_sweep_returns_is_what_the_runs_left(settings, tmp_path):
     (painted,) = vq.sweep({"seed": [5]}, settings.replace(batch_size=2), out=tmp_path)
     alone = vq.generate(painted.settings, out=tmp_path / "alone")

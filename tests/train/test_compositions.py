@@ -2,6 +2,7 @@
 
 import random
 import re
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from vqclip_nb.models.styles import COLOURLESS, STYLES, SYNONYMS
 from vqclip_nb.train.compositions import (
     JUDGE,
     PAIR,
+    Cast,
     Composition,
     Drawings,
     Item,
@@ -120,7 +122,7 @@ def test_every_relation_is_drawn_as_it_is_said(composed):
         if relation is None or composition.kind == "pattern" or len(composition.items) != 2:
             continue
         boxes = _boxes(composition, layout)
-        if len(boxes[0]) != composition.items[0].number or not boxes[1]:
+        if len(boxes[0]) != composition.items[0].number or not boxes[1] or boxes[0][0] in boxes[1]:
             continue  # a name that means both things
         seen[relation] += 1
         first, second = boxes
@@ -333,3 +335,14 @@ def test_drawings_are_trimmed_and_come_back_from_their_file(cast, tmp_path):
 def test_other_colours_are_clearly_different():
     for seed in range(40):
         assert other_colour("blue", random.Random(seed)) not in ("blue", "light blue", "turquoise")
+
+
+def test_a_kind_of_scene_that_the_drawings_do_not_suffice_for_is_left_out(drawings):
+    penguins = drawings.thing == next(iter(things_called("penguin")))
+    arrays = {field.name: getattr(drawings, field.name)[penguins] for field in fields(drawings)}
+    few = Cast(Drawings(**arrays))
+    with pytest.raises(ValueError, match="do not suffice for a composition of the kind 'still"):
+        compose(few, random.Random(0), 64, kind="still life")
+    kinds = {compose(few, random.Random(seed), 64)[1].kind for seed in range(60)}
+    assert "plain" in kinds
+    assert "still life" not in kinds

@@ -47,5 +47,5 @@ def test_the_comparison_scores_every_way(tiny, judge, drawings, cast, tmp_path, 
     assert table.keys() == {"studio", "no draft"}
     assert all(scores.keys() == {"things", "scenes"} for scores in table.values())
     lines = (tmp_path / "compare.md").read_text().splitlines()
-    assert lines[0] == "| way | things, lite | scenes, lite |"
+    assert lines[0] == "| way | iterations | things, lite | scenes, lite |"
     assert len(lines) == 4

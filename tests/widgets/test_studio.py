@@ -4,7 +4,9 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -14,16 +16,24 @@ from pathlib import Path
 
 import ipywidgets as widgets
 import pytest
+import torch
 from film_frames import probe
 
 import vqclip_nb as vq
 from vqclip_nb.accel import executor
+from vqclip_nb.prompt_syntax import slug
+from vqclip_nb.settings import specs
+from vqclip_nb.widgets import panel as panels
 from vqclip_nb.widgets import studio as studios
+from vqclip_nb.widgets.fields import parts_of
+from vqclip_nb.widgets.help_page import EXAMPLES
 from vqclip_nb.widgets.plots import curve_svg
+from vqclip_nb.widgets.word_chips import words_of
 
 
 @pytest.fixture
-def studio(quick, tiny) -> vq.Studio:
+def studio(quick, tiny, monkeypatch) -> vq.Studio:
+    monkeypatch.setattr(panels, "_SETTLED", 0)  # what a test types is complete
     out = quick.pop("out")
     return vq.Studio(vq.Settings(prompt="a red apple", **quick), models=tiny, out=out)
 
@@ -55,14 +65,20 @@ def _iteration_shown(studio: vq.Studio) -> int:
 
 
 @pytest.fixture
-def unresponsive(monkeypatch):
+def on_colab(monkeypatch):
+    """A page that does not show what a thread changes."""
+    monkeypatch.setattr(studios, "can_paint_on_thread", lambda: False)
+
+
+@pytest.fixture
+def unresponsive(on_colab, monkeypatch):
     """A kernel that receives no events while a cell runs, as ipykernel 6 without jupyter-ui-poll."""
 
     @contextlib.contextmanager
-    def deaf(panel):
+    def deaf():
         yield None
 
-    monkeypatch.setattr(studios, "_delivered", deaf)
+    monkeypatch.setattr(studios, "delivered", deaf)
 
 
 def test_where_buttons_do_not_work_the_panel_says_so_and_offers_none(
@@ -83,7 +99,7 @@ def test_where_buttons_do_not_work_the_panel_says_so_and_offers_none(
     assert not any("press Start" in text for text in texts)
     assert usable == []
     _press(studio, "start")
-    assert "Run the cell with studio.run() to paint." in studio.panel.views["status"].value
+    assert "Run the panel&#x27;s cell again to paint" in studio.panel.views["status"].value
 
 
 def test_a_failing_device_is_reported_and_what_was_painted_is_kept(studio, monkeypatch):
@@ -91,7 +107,7 @@ def test_a_failing_device_is_reported_and_what_was_painted_is_kept(studio, monke
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     _at(studio, monkeypatch, i3=broken)
-    result = studio.run()
+    result = studio.run(wait=False)
     assert "CUDA error" in studio.panel.views["status"].value
     assert len(result.history) == 3
     assert (result.folder / "picture.png").exists()
@@ -103,7 +119,7 @@ def test_a_recording_that_fails_is_noted_and_painting_continues(studio, monkeypa
 
     monkeypatch.setattr(executor, "can_record", lambda step: True)
     monkeypatch.setattr(executor, "Recording", broken)
-    assert len(studio.run().history) == 6
+    assert len(studio.run(wait=False).history) == 6
     assert "could not record the iteration" in studio.panel.views["notes"].value
 
 
@@ -112,7 +128,8 @@ def test_a_notebook_is_saved_with_at_most_300_kilobytes_of_the_panel(studio, mon
     monkeypatch.delenv("JPY_PARENT_PID", raising=False)
     studio.panel.fill(im_shape=(256, 256), total_iter=12, show_step=1)
     for _ in range(2):
-        studio.run()
+        studio.run(wait=False)
+    studio.panel.come_into_view()
     for name in ("film", "zip", "beside"):
         _press(studio, name)
     views = {name: len(view.value) for name, view in studio.panel.views.items()}
@@ -143,7 +160,7 @@ def test_on_colab_a_zip_goes_through_its_page_alone(studio, monkeypatch):
     package.files = files
     monkeypatch.setitem(sys.modules, "google.colab", package)
     monkeypatch.setitem(sys.modules, "google.colab.files", files)
-    result = studio.run()
+    result = studio.run(wait=False)
     _press(studio, "zip")
     assert saved == [f"{result.folder}.zip"]
     assert studio.panel.views["link"].value == f"{result.folder}.zip is ready."
@@ -151,11 +168,12 @@ def test_on_colab_a_zip_goes_through_its_page_alone(studio, monkeypatch):
 
 def test_run_paints_the_forms_settings_and_returns_the_result(studio):
     _set(studio, "prompt", "a green apple")
-    result = studio.run()
+    result = studio.run(wait=False)
     assert vq.Settings.from_png(result.folder / "picture.png").prompt == "a green apple"
     assert len(result.history) == 6
     assert _iteration_shown(studio) == 6
     assert [label for label, _ in studio.panel.steps.options] == ["now", "3", "6"]
+    assert studio.panel.views["scroll"].value == ""
     assert studio.panel.views["strip"].value.count("<img") == 2
     assert studio.panel.progress.value == studio.panel.progress.max == 6
 
@@ -167,7 +185,7 @@ def test_a_field_that_changes_while_it_paints_changes_the_next_iteration(studio,
         i2=lambda: _set(studio, "w2", 0.7),
         i4=lambda: _set(studio, "prompt", "a frog"),
     )
-    studio.run()
+    studio.run(wait=False)
     assert studio.current.plan.updates == (
         {"iteration": 3, "w2": 0.7},
         {"iteration": 5, "prompt": "a frog"},
@@ -187,7 +205,7 @@ def test_pause_waits_for_go_on(studio, monkeypatch):
         threading.Timer(0.5, go_on).start()
 
     _at(studio, monkeypatch, i3=pause)
-    studio.run()
+    studio.run(wait=False)
     assert stood[0][0] == 3
     assert "Paused at 3 of 6" in stood[0][1]
     assert studio.current.i == 6
@@ -195,40 +213,39 @@ def test_pause_waits_for_go_on(studio, monkeypatch):
 
 def test_stop_keeps_the_picture_and_more_continues(studio, monkeypatch):
     _at(studio, monkeypatch, i4=lambda: _press(studio, "stop"))
-    assert len(studio.run().history) == 4
+    assert len(studio.run(wait=False).history) == 4
     folder = studio.current.folder.path
     assert vq.Run.resume(folder, models=studio.current.models).i == 4
     monkeypatch.undo()
-    _press(studio, "more")
-    assert "studio.run()" in studio.panel.views["status"].value
     _at(studio, monkeypatch, i7=lambda: _press(studio, "stop"))
-    assert len(studio.run().history) == 7
+    _press(studio, "more")
+    assert len(studio.result().history) == 7
     assert studio.current.folder.path == folder
-    assert studio.current.settings.total_iter == 206
+    assert studio.current.settings.total_iter == 56
 
 
 def test_more_applies_the_forms_changes_and_ignores_a_bad_value(studio, monkeypatch):
-    studio.run()
+    studio.run(wait=False)
     _set(studio, "w2", 0.7)
-    _press(studio, "more")
     _at(studio, monkeypatch, i7=lambda: _press(studio, "stop"))
-    studio.run()
+    _press(studio, "more")
+    studio.result()
     assert studio.current.settings.w2 == 0.7
     monkeypatch.undo()
     _set(studio, "seed", "often")
-    _press(studio, "more")
     _at(studio, monkeypatch, i8=lambda: _press(studio, "stop"))
-    studio.run()
+    _press(studio, "more")
+    studio.result()
     assert studio.current.i == 8
     assert studio.panel.buttons["stop"].disabled
 
 
 def test_a_warning_stands_in_the_panel_until_something_else_is_painted(studio, recwarn):
     _set(studio, "prompt", "a red xylqzjj")
-    studio.run()
+    studio.run(wait=False)
     assert "never saw" in studio.panel.views["notes"].value
     _set(studio, "prompt", "a red apple")
-    studio.run()
+    studio.run(wait=False)
     assert studio.panel.views["notes"].value == ""
     assert not [w for w in recwarn if "never saw" in str(w.message)]
 
@@ -236,39 +253,37 @@ def test_a_warning_stands_in_the_panel_until_something_else_is_painted(studio, r
 def test_a_bad_value_turns_red_says_why_and_stops_start(studio):
     _set(studio, "seed", "often")
     field, note = studio.panel.form.rows["seed"].children
-    assert "#c00" in (field.layout.border or field.layout.border_top)
+    assert "vq-wrong" in field._dom_classes
     assert (
         "seed must be a whole number from 0 to 4294967295, or None, got &#x27;often&#x27;"
         in note.value
     )
     assert studio.panel.buttons["start"].disabled
     _set(studio, "seed", "5")
-    assert "Same seed, same picture" in note.value
+    assert "vq-wrong" not in field._dom_classes
+    assert note.value == ""
     assert not studio.panel.buttons["start"].disabled
 
 
 def test_a_value_that_only_the_run_can_refuse_is_reported_and_ends_nothing(studio, monkeypatch):
     _at(studio, monkeypatch, i2=lambda: _set(studio, "prompt", "nowhere.png"))
-    assert len(studio.run().history) == 6
+    assert len(studio.run(wait=False).history) == 6
     _set(studio, "prompt", "nowhere.png")
-    assert studio.run().folder == studio.current.folder.path  # the latest run's
+    assert studio.run(wait=False).folder == studio.current.folder.path  # the latest run's
     assert "nowhere.png cannot be read as a picture" in studio.panel.views["status"].value
 
 
-def test_waiting_paints_again_and_again_until_close(studio):
+def test_on_colab_the_cell_paints_again_and_again_until_it_is_ended(studio, on_colab):
     painted, ended = [], []
 
     def person():
-        for _ in range(2):
-            while studio.panel.buttons["start"].disabled or not studio._looping:
-                time.sleep(0.01)
-            _press(studio, "start")
+        for again in (True, False):
             while not studio._painting:
                 time.sleep(0.01)
-            while studio._painting:
+            while studio._painting or studio.panel.buttons["start"].disabled:
                 time.sleep(0.01)
             painted.append(studio.current.folder.path)
-        _press(studio, "close")
+            _press(studio, "start" if again else "close")
         ended.append(True)
 
     thread = threading.Thread(target=person)
@@ -282,27 +297,27 @@ def test_waiting_paints_again_and_again_until_close(studio):
 
 def test_an_interrupt_ends_the_loop_and_keeps_what_was_painted(studio, monkeypatch):
     _at(studio, monkeypatch, i3=lambda: os.kill(os.getpid(), signal.SIGINT))
-    assert studio.run().folder == studio.current.folder.path
+    assert studio.run(wait=False).folder == studio.current.folder.path
     assert "Interrupted" in studio.panel.views["status"].value
     assert 3 <= vq.Run.resume(studio.current.folder.path, models=studio.current.models).i <= 4
     assert not studio.panel.buttons["start"].disabled
 
 
 def test_the_slider_shows_a_step_and_a_fork_begins_with_it(studio):
-    studio.run()
+    studio.run(wait=False)
     first = studio.current
     studio.panel.steps.value = 3
     assert "step 3" in studio.panel.views["picture"].value
     _set(studio, "prompt", "a pear")
     _press(studio, "fork")
-    studio.run()
+    studio.result()
     assert studio.current.folder.path != first.folder.path
     assert studio.current.settings.init_image == str(first.folder.latents_of(3))
     assert studio.current.settings.prompt == "a pear"
 
 
 def test_film_and_zip_are_offered_in_the_page(studio):
-    studio.run()
+    studio.run(wait=False)
     _press(studio, "film")
     assert 'src="data:video/mp4;base64,' in studio.panel.views["film"].value
     studio.panel.film.fields["format"].value = "gif"
@@ -330,8 +345,7 @@ def test_a_morph_passes_through_the_phrases_of_the_prompt(studio):
     assert studio.panel.buttons["film"].disabled  # no run is there
     _film(studio, "morph", seconds=0.5, fps=12)
     _press(studio, "film")
-    assert "studio.run()" in studio.panel.views["status"].value
-    assert studio.run().folder.name.endswith("a-lemon")  # the latest of its runs
+    assert studio.result().folder.name.endswith("a-lemon")  # the latest of its runs
     (film,) = _films(studio)
     assert len(probe(film)["frames"]) == 7
     assert 'src="data:video/mp4;base64,' in studio.panel.views["film"].value
@@ -344,12 +358,12 @@ def test_a_morph_passes_through_the_phrases_of_the_prompt(studio):
     _film(studio, "morph", format="gif")
     studio.panel.film.sources.value = " ^ ".join(path for _, path in studio.panel.runs.options)
     _press(studio, "film")
-    studio.run()
+    studio.result()
     assert {film.suffix for film in _films(studio)} == {".mp4", ".gif"}
     again = vq.Studio(studio.panel.form.settings(), models=studio.current.models, out=studio.out)
     _film(again, "morph", seconds=0.4)
     _press(again, "film")
-    assert len(again.run().history) == 6  # of a run that was there
+    assert len(again.result().history) == 6  # of a run that was there
     assert len(studio.panel.runs.options) == 2  # nothing was painted again
 
 
@@ -368,18 +382,18 @@ def test_a_stopped_film_resumes_and_another_has_another_name(studio, monkeypatch
     monkeypatch.setattr(studio.panel, "show_frame", show)
     monkeypatch.setattr("vqclip_nb.widgets.studio._EVERY", 0.0)
     _press(studio, "film")
-    studio.run()
+    studio.result()
     assert "Stopped" in studio.panel.views["status"].value
     film = next(path for path in _films(studio) if path.suffix == ".mp4")
     assert len(probe(film)["frames"]) == 3
     assert f"Saved as {film}" in studio.panel.views["film"].value
     _press(studio, "film")
-    studio.run()
+    studio.result()
     assert shown == [1, 2, 3, 4, 5, 6]
     assert _films(studio) == [film]
     assert len(probe(film)["frames"]) == 6
     _press(studio, "film")
-    studio.run()
+    studio.result()
     assert len(_films(studio)) == 2
 
 
@@ -387,7 +401,7 @@ def test_stop_ends_a_film_while_its_first_picture_is_painted(studio, monkeypatch
     _film(studio, "journey", frames=3)
     _at(studio, monkeypatch, i2=lambda: _press(studio, "stop"))
     _press(studio, "film")
-    studio.run()
+    studio.result()
     assert "Stopped" in studio.panel.views["status"].value
     assert studio.current.i == 2
     assert vq.Run.resume(studio.current.folder.path, models=studio.current.models).i == 2
@@ -397,17 +411,17 @@ def test_stop_ends_a_film_while_its_first_picture_is_painted(studio, monkeypatch
 def test_a_film_that_cannot_be_made_is_reported(studio):
     _film(studio, "morph")
     _press(studio, "film")
-    assert studio.run() is None  # nothing was ever painted
+    assert studio.result() is None  # nothing was ever painted
     assert "needs two sources or more" in studio.panel.views["status"].value
     _press(studio, "start")
-    assert len(studio.run().history) == 6
+    assert len(studio.result().history) == 6
 
 
 def test_a_run_of_the_history_loads_into_the_form_and_stands_beside_another(studio):
-    studio.run()
+    studio.run(wait=False)
     _set(studio, "prompt", "a pear")
     _set(studio, "w2", 0.9)
-    studio.run()
+    studio.run(wait=False)
     panel = studio.panel
     assert len(panel.runs.options) == 2
     panel.runs.value = next(path for name, path in panel.runs.options if "apple" in name)
@@ -423,36 +437,221 @@ def test_a_run_of_the_history_loads_into_the_form_and_stands_beside_another(stud
 
 def test_the_form_follows_changes_that_are_replayed(studio, monkeypatch):
     _at(studio, monkeypatch, i2=lambda: _set(studio, "prompt", "a frog"))
-    studio.run()
+    studio.run(wait=False)
     monkeypatch.undo()
     _press(studio, "load")
     assert studio.panel.form.settings().prompt == "a red apple"
-    studio.run()
+    studio.run(wait=False)
     assert studio.panel.form.settings().prompt == "a frog"
     assert studio.current.plan.updates == ({"iteration": 3, "prompt": "a frog"},)
-    studio.run()
+    studio.run(wait=False)
     assert studio.current.plan.updates == ()
 
 
-def test_menus_fill_in_several_fields(studio):
-    menus = {m.description: m for m in studio.panel._menus()}
+def test_menus_fill_in_several_fields_and_show_what_is_active(studio):
+    menus = studio.panel.menus
+    assert menus["preset"].value == "modified"  # four crops
     menus["quality"].value = "draft"
     menus["aspect"].value = "wide 16:9"
     menus["style"].value = "neon"
-    menus["style"].value = "sepia"
     settings = studio.panel.form.settings()
-    assert (settings.total_iter, settings.cutn) == (75, 8)
+    assert (settings.total_iter, settings.cutn) == (10, 8)
     assert settings.im_shape == (80, 48)
-    assert settings.extras == "neon | sepia"
+    assert settings.extras == "neon"
     menus["preset"].value = "classic"
     assert studio.panel.form.settings().quantizer == "none"
+    assert menus["quality"].value == "modified"  # classic has 32 crops
+    _set(studio, "learning_rate", 0.3)
+    assert menus["preset"].value == "modified"
+    menus["preset"].value = "studio"
+    assert menus["preset"].value == "studio"
+    defaults = vq.Settings()
+    kept = ("prompt", "extras", "total_iter", "show_step", "im_shape", "seed", "device")
+    values = studio.panel.form.settings().to_dict()
+    assert values == defaults.to_dict() | {name: values[name] for name in kept}
 
 
-def test_a_known_word_is_added_to_the_prompt(studio):
-    assert "penguin" in studio.panel.word.options
-    studio.panel.word.value = "penguin"
-    assert studio.panel.form.settings().prompt == "a red apple penguin"
-    assert studio.panel.word.value == ""
+def test_reset_shows_the_initial_values_and_keeps_the_prompt(studio):
+    before = studio.panel.form.settings()
+    studio.panel.menus["preset"].value = "classic"
+    _set(studio, "prompt", "a frog")
+    _press(studio, "reset")
+    assert studio.panel.form.settings() == before.replace(prompt="a frog")
+
+
+def test_a_box_takes_any_allowed_number_and_its_slider_follows(studio):
+    field, note = studio.panel.form.rows["w1"].children
+    field.box.value = "0,5"
+    assert studio.panel.form.settings().w1 == field.slider.value == 0.5
+    field.box.value = "-7"
+    assert studio.panel.form.settings().w1 == -7
+    assert field.slider.value == 0
+    assert field.box.value == "-7"
+    field.box.value = "11"
+    assert "w1 must be a number from -10 to 10, got 11.0" in note.value
+    assert "vq-wrong" in field.box._dom_classes
+    assert field.box.value == "11"
+    field.slider.value = 1.25
+    assert studio.panel.form.settings().w1 == 1.25
+    assert note.value == ""
+    rate = studio.panel.form.fields["learning_rate"]
+    rate.slider.value = 0.5
+    assert studio.panel.form.settings().learning_rate == 0.5
+
+
+def test_a_search_finds_fields_by_name_and_by_help(studio):
+    form = studio.panel.form
+    found = form.rows_about("cpu threads", ["threads", "tile", "device"])
+    assert found == [form.rows["threads"]]
+    assert form.rows_about("seamlessly", ["threads", "tile"]) == [form.rows["tile"]]
+
+
+def test_fields_that_are_not_live_say_so_while_a_run_is_painted(studio, monkeypatch):
+    seen = []
+    _at(studio, monkeypatch, i2=lambda: seen.extend(studio.panel.widget._dom_classes))
+    studio.run(wait=False)
+    assert "vq-painting" in seen
+    assert "vq-painting" not in studio.panel.widget._dom_classes
+    marked = {n for n, row in studio.panel.form.rows.items() if "vq-next-run" in row._dom_classes}
+    assert marked == {name for name, spec in specs().items() if not spec.live}
+
+
+@pytest.mark.parametrize("prompt", EXAMPLES)
+def test_an_example_has_only_words_that_clip_knows(prompt, tiny):
+    words = " ".join(word[0] for word in words_of(prompt))
+    assert not tiny.perceptors[0].unknown_words(words)
+    assert not tiny.perceptors[0].replaced_words(words)
+
+
+def test_an_example_paints_and_so_does_enter(studio, monkeypatch):
+    studio.panel.examples[1].click()
+    assert studio.panel.form.settings().prompt == EXAMPLES[1]
+    assert studio.result().folder.name.endswith(slug(EXAMPLES[1]))
+    monkeypatch.setattr(studio, "_paint", lambda event: painted.append(event))
+    painted = []
+    _set(studio, "prompt", EXAMPLES[1] + "\n")
+    studio.result()
+    assert painted == ["start"]
+    assert studio.panel.form.settings().prompt == EXAMPLES[1]
+    _set(studio, "prompt", "a cat\non a mat")  # pasted
+    studio.result()
+    assert painted == ["start"]
+    assert studio.panel.form.settings().prompt == "a cat on a mat"
+
+
+def test_an_empty_prompt_offers_the_latest_ones(studio):
+    _set(studio, "extras", "on a rainy day")
+    studio.run(wait=False)
+    assert studio.panel.form.fields["extras"].options[:2] == ("on a rainy day", "pixel art")
+    _set(studio, "prompt", "")
+    chip = studio.panel.chips.widget.children[0]
+    assert chip.description == "a red apple"
+    chip.click()
+    assert studio.panel.form.settings().prompt == "a red apple"
+
+
+def test_start_answers_at_once_and_paints_the_picture_that_a_cell_paints(studio, monkeypatch):
+    in_cell = studio.run(wait=False)
+    said, real = [], studio.panel.say
+    monkeypatch.setattr(studio.panel, "say", lambda text: (said.append(text), real(text)))
+    begin, go = studio._paint, threading.Event()
+    monkeypatch.setattr(studio, "_paint", lambda event: (go.wait(), begin(event)))
+    assert studio.run() is None
+    assert said == ["Starting …"]
+    go.set()
+    on_thread = studio.result()
+    assert on_thread.folder != in_cell.folder
+    assert torch.equal(on_thread.latents, in_cell.latents)
+    assert on_thread.images == in_cell.images
+
+
+def test_a_program_that_ends_stops_its_thread_and_keeps_the_picture(tmp_path):
+    lines = ["import vqclip_nb as vq, time", f"vq.Studio(vq.Settings({_SMALL}), out='runs').run()"]
+    lines += ["while not list(__import__('pathlib').Path('runs').glob('[!.]*/steps/000005.png')):"]
+    lines += ["    time.sleep(0.05)"]
+    program = "\n".join(lines)
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, timeout=120)
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert 5 <= vq.Run.resume(folder).i < 5000
+
+
+_SMALL = "total_iter=5000, show_step=5, cutn=2, im_shape=(64, 64), seed=1, device='cpu'"
+
+
+def test_two_panels_paint_one_after_the_other_and_keep_their_own_changes(quick, tiny, monkeypatch):
+    out = quick.pop("out")
+    settings = vq.Settings(prompt="a red apple", **quick)
+    first, second = (vq.Studio(settings, models=tiny, out=out / name) for name in "ab")
+    waited = []
+
+    def begin_another():
+        _press(second, "start")
+        _set(second, "w2", 0.2)
+        _set(first, "w2", 0.7)
+        time.sleep(0.3)
+        waited.append((second.panel.views["status"].value, second.current))
+
+    _at(first, monkeypatch, i2=begin_another)
+    _press(first, "start")
+    assert len(first.result().history) == len(second.result().history) == 6
+    assert "Waiting until the other panel has finished" in waited[0][0]
+    assert waited[0][1] is None
+    assert first.current.plan.updates == ({"iteration": 3, "w2": 0.7},)
+    assert second.current.settings.w2 == 0.2
+
+
+def test_a_cell_that_runs_again_stops_the_panel_that_it_made_before(quick, tiny, monkeypatch):
+    monkeypatch.setattr(studios, "cell_id", lambda: "a cell")
+    settings = vq.Settings(**{k: v for k, v in quick.items() if k != "out"} | {"total_iter": 1000})
+    first = vq.Studio(settings, models=tiny, out=quick["out"])
+    _at(first, monkeypatch, i2=lambda: vq.Studio(settings, models=tiny, out=quick["out"]))
+    first.run()
+    assert len(first.result().history) == 2
+
+
+def test_a_fork_at_now_takes_the_latest_step_and_its_settings_start_again(studio, monkeypatch):
+    studio.run(wait=False)
+    first = studio.current
+    _press(studio, "fork")
+    fork = studio.result()
+    shutil.rmtree(first.folder.path)
+    studio.panel.list_runs(studio.out)
+    studio.panel.runs.value = str(fork.folder)
+    _press(studio, "load")
+    begun = Path(studio.panel.form.settings().init_image)
+    assert begun.parent == fork.folder / "inputs"
+    _press(studio, "start")
+    again = studio.result()
+    assert again.folder != fork.folder
+    assert torch.equal(again.latents, fork.latents)
+
+
+def test_every_field_is_heard_while_a_cell_runs(studio):
+    """Those that are out of view too: they belong to the kinds of film that are not chosen."""
+    everything = set(studio.panel.everything())
+    boxes = [field for fields in studio.panel.film.boxes.values() for field in fields.values()]
+    parts = [part for field in boxes for part in parts_of(field)]
+    parts += [p for field in studio.panel.form.fields.values() for p in parts_of(field)]
+    assert everything.issuperset([*parts, studio.panel.film.sources])
+
+
+def test_the_list_of_runs_is_new_when_it_comes_into_view(studio, quick, tiny):
+    vq.generate("a pear", models=tiny, **(quick | {"total_iter": 1, "out": studio.out}))
+    studio.panel.sections.selected_index = 1
+    (name, _), *_ = studio.panel.runs.options
+    assert name.endswith("a-pear")
+
+
+def test_a_prompt_that_is_being_typed_is_used_when_it_is_complete(studio, monkeypatch):
+    monkeypatch.setattr(panels, "_SETTLED", 60)
+    _at(
+        studio,
+        monkeypatch,
+        i2=lambda: _set(studio, "prompt", "a fro"),
+        i4=lambda: _set(studio, "prompt", "a frog\n"),
+    )
+    studio.run(wait=False)
+    assert studio.current.plan.updates == ({"iteration": 5, "prompt": "a frog"},)
 
 
 def test_unknown_words_are_shown_before_anything_is_painted(tmp_path):
@@ -472,15 +671,14 @@ def test_an_uploaded_checkpoint_is_kept_and_painted_with(studio, quick):
     kept = studio.out / "uploads"
     assert sorted(p.name for p in kept.iterdir()) == ["mine.safetensors", "mine.yaml"]
     assert studio.panel.form.settings().models == str(kept / "mine.safetensors")
-    result = studio.run()
+    result = studio.run(wait=False)
     assert "mine.safetensors" in (result.folder / "settings.json").read_text()
 
 
 def test_every_control_has_a_label_and_every_picture_a_text(studio):
-    studio.run()
+    studio.run(wait=False)
     for field in studio.panel.form.fields.values():
-        parts = field.children if hasattr(field, "children") else [field]
-        assert all(part.description for part in parts)
+        assert all(part.description for part in parts_of(field))
     assert all(button.description for button in studio.panel.buttons.values())
     pictures = re.findall(r"<img[^>]*>", "".join(v.value for v in studio.panel.views.values()))
     assert pictures

@@ -38,10 +38,11 @@ class Recording:
         self._buffers = mapped(inputs, lambda tensor: tensor.to(device, copy=True))
         loop.forget()
         release_memory()  # collecting an old graph during the capture would invalidate it
-        pool = torch.cuda.graph_pool_handle()  # shared: the two always run in turn
-        self._pixels_graph, self._pixels = _recorded(loop.pixels, pool)
-        self._decoded = loop.decoded()
-        self._step_graph, self._recorded = _recorded(lambda: loop.step(self._buffers), pool)
+        with torch.cuda.device(device):  # a capture is of the current one
+            pool = torch.cuda.graph_pool_handle()  # shared: the two always run in turn
+            self._pixels_graph, self._pixels = _recorded(loop.pixels, pool)
+            self._decoded = loop.decoded()
+            self._step_graph, self._recorded = _recorded(lambda: loop.step(self._buffers), pool)
         # outside the pool: replaying `_pixels_graph` may overwrite what `_step_graph` allocated
         self._output = mapped(self._recorded, torch.empty_like)
         self.pixels()

@@ -23,7 +23,7 @@ from vqclip_nb.core.targets import Story, Target
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.loading import Models
 from vqclip_nb.models.vqgan import VQGAN
-from vqclip_nb.prompt_syntax import parse_prompts, parse_story
+from vqclip_nb.prompt_syntax import parse_prompts
 from vqclip_nb.settings import Settings
 
 _META = torch.device("meta")
@@ -83,7 +83,7 @@ def shapes_only(
 def inputs_of(loop: Loop) -> Inputs:
     """Inputs of an iteration of such a loop."""
     settings, device = loop.settings, loop.models.device
-    phrases = [len(phrase) for phrase in parse_story(settings.prompt)]
+    phrases = [len(phrase) for phrase in settings.story]
     of = [number for number, goals in enumerate(phrases) for _ in range(goals)]
     of += [None] * len(parse_prompts(settings.exclude))
     one, none = torch.ones(len(of)), torch.zeros(len(of))

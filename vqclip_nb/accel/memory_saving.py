@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from vqclip_nb.core.loop import Compute
+from vqclip_nb.core.compute import Compute
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.half_precision import computes_bf16
 from vqclip_nb.models.vqgan import AGAIN, VQGAN

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from argparse import ArgumentParser
 from dataclasses import asdict
 
 from vqclip_nb.cli import flags
+from vqclip_nb.cli.streams import say
 from vqclip_nb.settings import Settings
 
 
@@ -26,8 +26,8 @@ def parser() -> ArgumentParser:
     add, numbers = made.add_argument, {"type": int, "nargs": "+", "metavar": "N"}
     add(
         "--size",
-        default=[128],
-        help="side of the square picture, in pixels (default: 128; with --race only one)",
+        default=[256],
+        help="side of the square picture, in pixels (default: 256; with --race only one)",
         **numbers,
     )
     add(
@@ -80,7 +80,7 @@ def run(options: dict) -> int:
     models = untrained(plans[0]) if options["untrained"] else load_for(plans[0])
     rows = []
     for number, plan in enumerate(plans, 1):
-        print(f"{number} of {len(plans)}: {plan.im_shape[0]} pixels", file=sys.stderr)
+        say(f"{number} of {len(plans)}: {plan.im_shape[0]} pixels", of="")
         rows.append(measure(plan, models, iterations=options["iterations"], against=against))
     return _report(rows, as_table(rows, against), options["json"])
 
@@ -96,7 +96,7 @@ def _race(options: dict) -> int:
     from vqclip_nb.evaluation.time_to_score import as_table, race
 
     def tell(number: int, total: int, prompt: str) -> None:
-        print(f"{number} of {total}: {prompt}", file=sys.stderr)
+        say(f"{number} of {total}: {prompt}", of="")
 
     more = {"iterations": options["iterations"], "cutn": crops[0], "each": tell}
     laps = race(options["race"], against, ours, **more)

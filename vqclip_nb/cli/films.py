@@ -1,14 +1,14 @@
-"""What the commands morph and journey share."""
+"""What the commands morph, journey and restyle share."""
 
 from __future__ import annotations
 
 import json
-import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
 
 from vqclip_nb.cli import flags
+from vqclip_nb.cli.streams import say
 
 CONTINUES = "After an interrupt, run the same command again to continue the film."
 
@@ -35,7 +35,7 @@ def make(options: dict, film: Callable[[], Path]) -> int:
     try:
         file = film()
     except KeyboardInterrupt:
-        print(f"vqclip: Stopped. {options['to']} has the frames so far, if any.", file=sys.stderr)
+        say(f"Stopped. {options['to']} has the frames so far, if any.")
         return 130
     print(json.dumps({"video": str(file)}) if options["json"] else f"video       {file}")
     return 0

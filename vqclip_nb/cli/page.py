@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentParser
 from pathlib import Path
+
+from vqclip_nb.cli.streams import say
 
 
 def parser() -> ArgumentParser:
@@ -30,7 +31,7 @@ def run(options: dict) -> int:
 
     entries, problems = collect(options["folders"])
     for problem in problems:
-        print(f"vqclip: {problem}", file=sys.stderr)
+        say(problem)
     if not entries:
         named = ", ".join(map(str, options["folders"]))
         raise ValueError(f"No run was found in {named}: give the folder that contains the runs.")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from argparse import ArgumentParser
 from pathlib import Path
 
 from vqclip_nb.cli import flags
+from vqclip_nb.cli.streams import say
 
 
 def parser() -> ArgumentParser:
@@ -32,7 +32,7 @@ def parser() -> ArgumentParser:
     add("--gpus", type=float, help="GPUs per run, fractions allowed, with workers")
     add(
         "--score",
-        default="clip",
+        default="judge",
         help="order of sheet.html, clip or judge (default: %(default)s)",
     )
     flags.add_settings(made)
@@ -60,5 +60,5 @@ def run(options: dict) -> int:
         print(f"sheet       {facts['sheet']}\npage        {facts['page']}")
     if len(painted) == len(planned):
         return 0
-    print("vqclip: Some runs are missing; run the same command again to continue.", file=sys.stderr)
+    say("Some runs are missing; run the same command again to continue.")
     return 2

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vqclip_nb.core import notebook_cutouts
-from vqclip_nb.core.augmentations import AUGMENTS, Chances
+from vqclip_nb.core.augmentations import Chances
 from vqclip_nb.core.notebook_cutouts import PeerDraws, draw_noise
 from vqclip_nb.prompt_syntax import parse_augments
 from vqclip_nb.settings import Settings
@@ -113,17 +113,19 @@ def draw_cuts(
 
     sizes: the perceptors' input sizes; device: of the noise
     """
-    s, (first, *others) = settings, dict.fromkeys(sizes)
+    s, augments = settings, parse_augments(settings.augment)
+    first, *others = sorted(set(sizes), reverse=True)  # smaller crops can do with part of the noise
     if s.cut_method == "studio":
         common = s.cutn, first, shape, s.noise_factor
         drawn = draw(streams, *common, tile=s.tile, device=device)
     else:
-        common = s.cutn, first, shape, s.cut_pow, s.noise_factor, device
+        common = s.cutn, first, shape, s.cut_pow, s.noise_factor, device, augments
         drawn = tuple(notebook_cutouts.draw(s.cut_method, stream, *common) for stream in streams)
+    after = s.cut_method == "studio" or not augments.replace
     changes = tuple(
-        tuple(AUGMENTS[name](Chances(stream, s.cutn), strength) for name, strength in wanted)
+        notebook_cutouts.drawn(augments, Chances(stream, s.cutn, first, device), s.cut_method)
         for stream in streams
-        if (wanted := parse_augments(s.augment))
+        if after and augments.wanted
     )
     draws = {first: drawn}
     for size in others:

@@ -26,9 +26,30 @@ def as_images(x: Tensor) -> list[Image.Image]:
 
 
 def fitted(x: Tensor, width: int, height: int) -> Tensor:
-    """The image [1, C, H, W] at `width` x `height`: scaled to cover that, then cropped centrally."""
+    """The image [1, C, H, W] at `width` x `height`: cropped centrally to that aspect, then scaled.
+
+    Scaled first, a line of pixels would need gigabytes.
+    """
     scale = max(width / x.shape[-1], height / x.shape[-2])
-    size = max(height, round(x.shape[-2] * scale)), max(width, round(x.shape[-1] * scale))
-    x = F.interpolate(x, size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
-    top, left = (size[0] - height) // 2, (size[1] - width) // 2
-    return x[..., top : top + height, left : left + width]
+    w, h = (
+        min(side, max(1, round(wanted / scale)))
+        for side, wanted in ((x.shape[-1], width), (x.shape[-2], height))
+    )
+    top, left = (x.shape[-2] - h) // 2, (x.shape[-1] - w) // 2
+    x = x[..., top : top + h, left : left + w]
+    size = height, width
+    return F.interpolate(x, size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+
+
+def squashed(x: Tensor, width: int, height: int) -> Tensor:
+    """The image [1, 3, H, W] at `width` x `height`, out of proportion if it has another; Lanczos."""
+    image = as_images(x)[0].resize((width, height), Image.LANCZOS)
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
+
+
+def within_area(x: Tensor, width: int, height: int) -> Tensor:
+    """The image [1, 3, H, W] in proportion, at most as many pixels as `width` x `height`; Lanczos."""
+    ratio = x.shape[-1] / x.shape[-2]
+    area = min(x.shape[-1] * x.shape[-2], width * height)
+    across, down = (max(1, round(side)) for side in ((area * ratio) ** 0.5, (area / ratio) ** 0.5))
+    return squashed(x, across, down)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -73,13 +75,13 @@ class LatentState:
         gradient: Tensor,
         finite: Tensor,
         *,
-        box: tuple[Tensor, Tensor] | None,
+        confine: Callable[[Tensor], None] | None,
         free: Tensor | None,
     ) -> None:
         """One optimizer step along the gradient, unless `finite` is false.
 
         finite: a boolean scalar on the device, so that nothing waits for it
-        box: smallest and largest value of each channel [1, C, 1, 1]; None: no clamp
+        confine: moves z in place to where the codes are; None: z may go anywhere
         free: [1, 1, h, w], false for codes that keep their start; None: all are free
         """
         before = self.z.detach().clone()
@@ -87,10 +89,36 @@ class LatentState:
         self.optimizer.step()
         self.optimizer.zero_grad()
         with torch.no_grad():
-            if box is not None:
-                self.z.copy_(self.z.clamp(*box))
+            if confine is not None:
+                confine(self.z)
             if free is not None:
                 self.z.copy_(torch.where(free, self.z, self.start))
             self.z.copy_(torch.where(finite, self.z, before))
             if self.average is not None:
                 self.average.lerp_(self.z, 1 - self._decay)
+
+
+def misfit(
+    tensors: Mapping[str, Tensor], settings: Settings, shapes: Collection[tuple[int, ...]]
+) -> str:
+    """Why these are not the saved tensors of a run; empty if they are.
+
+    shapes: those that the latent can have
+    """
+    if not {"z", "start"} <= tensors.keys():
+        return "it has no latent"
+    z, (width, height) = tensors["z"], settings.im_shape
+    if tuple(z.shape) not in shapes:
+        return f"its latent has the shape {tuple(z.shape)}, expected is {next(iter(shapes))}"
+    own = {"kept": (1, 3, height, width), "paint": (1, 1, height, width)}  # of the mask
+    for name, value in tensors.items():
+        if tuple(value.shape) not in (own.get(name, z.shape), ()) or not value.is_floating_point():
+            return f"{name} has the shape {tuple(value.shape)}"
+        if not value.isfinite().all():
+            return f"{name} has values that are not finite"
+    memory = {n.removeprefix(_MEMORY) for n in tensors if n.startswith(_MEMORY)}
+    if memory and not memory >= optimizers.state_names(settings):
+        return f"it has no memory of the optimizer {settings.optimizer}"
+    if settings.mask and len(own.keys() & tensors.keys()) == 1:
+        return "its mask is not whole"
+    return ""

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vqclip_nb.models.vqgan import VQGAN
+from vqclip_nb.settings import specs
 
 
 def stream(seed: int, item: int, iteration: int) -> torch.Generator:
@@ -18,10 +19,20 @@ def stream(seed: int, item: int, iteration: int) -> torch.Generator:
     return torch.Generator().manual_seed((seed + item) * 1_000_003 + iteration)
 
 
+def size_of(im_shape: tuple[int, int], factor: int, halvings: int = 0) -> tuple[int, int]:
+    """Height and width in codes of a latent for pictures of `im_shape`, halved so many times.
+
+    No side gets shorter than that of the smallest picture; a discriminator sees nothing in less.
+    """
+    least = max(1, int(specs()["im_shape"].minimum) // factor)
+    width, height = (max(least, side // factor >> halvings) for side in im_shape)
+    return height, width
+
+
 def begin(vqgan: VQGAN, start: str, seed: int, batch: int, height: int, width: int) -> Tensor:
     """A latent [batch, C, height, width] to begin with.
 
-    start: `codes`, sampled uniformly from the codebook, also where there is no `draft`; `sine`, the
+    start: `codes`, sampled uniformly from the codebook, also if there is no `draft`; `sine`, the
         seed's sin(0.5 n) with n normally distributed; `pixels` and `gradients`, encoded pictures of
         fine and coarse noise
     """
@@ -84,10 +95,8 @@ def quantize(
         return z
     if quantizer == "straight_through":
         return vqgan.quantize(z)[0]
-    flat = z.permute(0, 2, 3, 1)  # (B, h, w, C)
     codebook = vqgan.codebook
-    nearness = 2 * flat @ codebook.T - codebook.square().sum(1)  # -|z - c|^2 + |z|^2
-    logits = nearness / (temperature * codebook.var() * codebook.shape[1])
+    logits = -vqgan.distances(z) / (temperature * codebook.var() * codebook.shape[1])
     if quantizer == "gumbel":
         logits = logits + noise
     share = logits.softmax(-1)

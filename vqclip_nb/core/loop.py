@@ -18,16 +18,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vqclip_nb.core import latents
+from vqclip_nb.core.compute import Compute
 from vqclip_nb.core.cutouts import Cuts, draw_cuts
-from vqclip_nb.core.images import fitted, to_bytes
+from vqclip_nb.core.images import fitted, squashed, to_bytes
 from vqclip_nb.core.latent_state import LatentState
 from vqclip_nb.core.losses import Observation, Weights, objective
 from vqclip_nb.core.mask import Mask
 from vqclip_nb.core.optimizers import set_rate
 from vqclip_nb.core.targets import Story, Target
-from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.draft.drafting import draft_latents
-from vqclip_nb.models.vqgan import VQGAN
 from vqclip_nb.settings import Settings
 
 if TYPE_CHECKING:
@@ -91,18 +90,6 @@ class Start:
     mask: Tensor | None = None
 
 
-class Compute:
-    """How the two networks are called; `accel.memory_saving` has a way that needs less memory."""
-
-    def decode(self, vqgan: VQGAN, z_q: Tensor, *, tile: bool) -> Tensor:
-        """Codes [B, C, h, w] to pictures [B, 3, H, W] in [0,1]."""
-        return vqgan.decode(z_q, tile=tile)
-
-    def encode(self, perceptor: Perceptor, crops: Tensor) -> Tensor:
-        """Crops [n, 3, S, S] to embeddings [n, E]."""
-        return perceptor.encode_image(crops)
-
-
 class Loop:
     """One latent, the networks that judge its picture, and the settings of the next iteration."""
 
@@ -115,14 +102,18 @@ class Loop:
         saved: dict[str, Tensor] | None = None,
         compute: Compute | None = None,
     ) -> None:
-        """Begin as the settings and `start` say, or continue from `saved`, made by `tensors`."""
+        """Begin as the settings and `start` say, or continue from `saved`, made by `tensors`.
+
+        If `saved` has no mask, it is that of `start`.
+        """
         self.models, self.settings, self.compute = models, settings, compute or Compute()
-        self.coarse, self.mask = settings.coarse > 0, None
+        self.halvings = settings.coarse_steps if settings.coarse else 0
+        self.mask = None
         if saved is None:
             self._make_drafts()
             self._begin(start or Start())
         else:
-            self._restore(saved)
+            self._restore(saved, start or Start())
             self._make_drafts()
         self.forget()
 
@@ -145,9 +136,9 @@ class Loop:
         output = StepOutput(parts, similarity.detach(), gradient.abs().amax())
         finite = output.stacked().isfinite().all()
         # optimizer step, then back into the codebook's box and the mask
-        box = (vqgan.z_min, vqgan.z_max) if settings.clamp else None
+        confine = vqgan.confine if settings.clamp else None
         free = self.mask and self.mask.free_codes(*self.codes)
-        latent.move(gradient, finite, box=box, free=free)
+        latent.move(gradient, finite, confine=confine, free=free)
         self.forget()
         return output
 
@@ -215,9 +206,8 @@ class Loop:
 
     @property
     def codes(self) -> tuple[int, int]:
-        """Height and width of the latent in codes; a half of each while painting coarsely."""
-        width, height = (side // self.models.vqgan.factor for side in self.settings.im_shape)
-        return (max(1, height // 2), max(1, width // 2)) if self.coarse else (height, width)
+        """Height and width of the latent in codes, halved `halvings` times."""
+        return latents.size_of(self.settings.im_shape, self.models.vqgan.factor, self.halvings)
 
     def update(self, settings: Settings) -> None:
         """Use these settings from the next iteration on."""
@@ -230,13 +220,19 @@ class Loop:
         set_rate(self.latent.optimizer, self.settings, iteration)
 
     def grow_if_due(self, iteration: int) -> None:
-        """Double the latent's sides after the last coarse iteration."""
-        settings = self.settings
-        if self.coarse and iteration >= round(settings.coarse * settings.total_iter):
-            self.coarse = False
+        """Double the latent's sides after the last iteration of a coarse size."""
+        settings, size = self.settings, self.codes
+        while self.halvings and iteration >= self._last_at_this_size():
+            self.halvings -= 1
+        if self.codes != size:
             self.latent = self.latent.resized(settings, *self.codes)
             self._make_drafts()
             self.forget()
+
+    def _last_at_this_size(self) -> int:
+        settings = self.settings
+        share = 1 - (self.halvings - 1) / settings.coarse_steps
+        return round(share * settings.coarse * settings.total_iter)
 
     def decoded(self) -> tuple[Tensor, Tensor] | None:
         """The last z_q and picture without their graph, if they are still kept."""
@@ -258,30 +254,45 @@ class Loop:
 
     def _begin(self, start: Start) -> None:
         settings, vqgan = self.settings, self.models.vqgan
-        if start.mask is not None:
-            kept = fitted(start.picture, *settings.im_shape).to(vqgan.device)
-            paint = fitted(start.mask, *settings.im_shape).mean(1, keepdim=True)
-            self.mask = Mask(paint.to(vqgan.device), kept)
+        notebook = settings.picture_method == "notebook"
+        self._take_mask(start)
         height, width = self.codes
         if start.latents is not None:
             z = latents.from_latents(start.latents, settings.batch_size, height, width)
         elif start.picture is not None:
-            x = fitted(start.picture, width * vqgan.factor, height * vqgan.factor)
-            z = vqgan.encode(x.to(vqgan.device)).repeat(settings.batch_size, 1, 1, 1)
-        elif settings.start == "draft" and self.drafts[0] is not None:
+            x = self._fitted(start.picture, width * vqgan.factor, height * vqgan.factor)
+            z = vqgan.encode(x.to(vqgan.device))
+            z = vqgan.quantize(z)[0] if notebook else z
+            z = z.repeat(settings.batch_size, 1, 1, 1)
+        elif settings.start == "draft" and settings.draft_weight and self.drafts[0] is not None:
             z = self.drafts[0]
         else:
             common = settings.start, settings.seed, settings.batch_size
             z = latents.begin(vqgan, *common, height, width)
-        self.latent = LatentState(settings, z.to(vqgan.device))
+        self.latent = LatentState(settings, vqgan.normalized(z.to(vqgan.device)))
 
-    def _restore(self, saved: dict[str, Tensor]) -> None:
+    def _take_mask(self, start: Start) -> None:
+        if start.mask is not None:
+            device, shape = self.models.vqgan.device, self.settings.im_shape
+            kept = self._fitted(start.picture, *shape).to(device)
+            paint = self._fitted(start.mask, *shape).mean(1, keepdim=True)  # (1, 1, H, W)
+            self.mask = Mask(paint.to(device), kept)
+
+    def _fitted(self, x: Tensor, width: int, height: int) -> Tensor:
+        """A picture at this size, as `picture_method` says."""
+        fit = squashed if self.settings.picture_method == "notebook" else fitted
+        return fit(x, width, height)
+
+    def _restore(self, saved: dict[str, Tensor], start: Start) -> None:
         device = self.models.vqgan.device
         self.latent = LatentState.restore(self.settings, saved, device)
+        self._take_mask(start)
         if "paint" in saved:
             self.mask = Mask(saved["paint"].to(device), saved["kept"].to(device))
-        self.coarse = False
-        self.coarse = tuple(self.latent.z.shape[-2:]) != self.codes
+        sizes = range(self.settings.coarse_steps + 1)
+        for self.halvings in sizes:
+            if self.codes == tuple(self.latent.z.shape[-2:]):
+                break
 
     def _make_drafts(self) -> None:
         """For each phrase its draft or None; stacked, with zeros for None, if there is any."""

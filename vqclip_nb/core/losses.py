@@ -88,6 +88,7 @@ class Weights:
         terms = {name: getattr(settings, f"{name}_weight") for name in _TERMS}
         if not any(drafted):
             terms["draft"] = 0.0
+        terms["init"] /= 2  # as in Crowson's notebooks
         # as in nerdyrodent, whose first iteration is number 0: w / (2 (2 i + 1))
         terms["zero"] /= 2 * (2 * (iteration - 1) + 1)
         return cls(

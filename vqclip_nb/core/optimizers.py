@@ -20,9 +20,7 @@ def make_optimizer(settings: Settings, z: Tensor) -> torch.optim.Optimizer:
     options = {"lr": settings.learning_rate, "weight_decay": settings.wd}
     if settings.optimizer == "SGD":
         options["momentum"] = settings.beta1
-    elif settings.optimizer == "RMSprop":
-        options["alpha"] = settings.beta2
-    elif settings.optimizer != "Adagrad":
+    elif settings.optimizer not in ("RMSprop", "Adagrad"):
         options["betas"] = (settings.beta1, settings.beta2)
     if z.device.type == "cuda" and "capturable" in inspect.signature(kind).parameters:
         # foreach, since RMSprop's single-tensor code reads the rate back from the GPU
@@ -59,6 +57,15 @@ def rate_share(settings: Settings, iteration: int) -> float:
 def state_of(optimizer: torch.optim.Optimizer, z: Tensor) -> dict[str, Tensor]:
     """The optimizer's state of z by name, e.g. `exp_avg`."""
     return {k: v for k, v in optimizer.state.get(z, {}).items() if isinstance(v, Tensor)}
+
+
+def state_names(settings: Settings) -> set[str]:
+    """The names in `state_of` after a step."""
+    z = torch.zeros(1, requires_grad=True)
+    z.grad = torch.zeros(1)
+    optimizer = make_optimizer(settings, z)
+    optimizer.step()
+    return set(state_of(optimizer, z))
 
 
 def restore(optimizer: torch.optim.Optimizer, z: Tensor, state: dict[str, Tensor]) -> None:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vqclip_nb.core.cutouts import draw_cuts
+from vqclip_nb.core.images import within_area
+from vqclip_nb.core.latents import stream
 from vqclip_nb.models.clip_model import Perceptor
-from vqclip_nb.prompt_syntax import Prompt, parse_prompts, parse_story
+from vqclip_nb.prompt_syntax import Prompt, parse_prompts
 from vqclip_nb.settings import Settings
 
+# Crops of picture prompts are drawn as in this iteration, which no run reaches.
+_PICTURES = 1_000_000
 LoadPicture = Callable[[str], Tensor]  # a path or url to a picture [1, 3, H, W] in [0,1]
 
 
@@ -40,22 +45,25 @@ def make_target(
     """The target of the settings: for each prompt w1 E(prompt) + w2 E(extras), normalised.
 
     This is the seed's blend of raw embeddings. Several extras are summed by their weights; blank
-    extras add nothing. Raises ValueError if a blend is zero.
+    extras add nothing. With `picture_method` notebook, a picture is one goal for each of its crops,
+    which share its weight, as in Crowson's notebooks. Raises ValueError if a blend is zero.
     """
     extras = _sum_of(perceptor, settings.extras, load_picture) * settings.w2
     blends, prompts, phrases = [], [], []
-    for number, phrase in enumerate(parse_story(settings.prompt)):
+
+    def add(prompt: Prompt, phrase: int | None, blend: Tensor) -> None:  # blend: (n, E)
+        blends.append(blend)
+        prompts.extend([replace(prompt, weight=prompt.weight / len(blend))] * len(blend))
+        phrases.extend([phrase] * len(blend))
+
+    for number, phrase in enumerate(settings.story):
         for prompt in phrase:
-            blend = settings.w1 * _encoded(perceptor, prompt, load_picture) + extras
-            if blend.norm() < 1e-6:
+            seen = _seen(perceptor, prompt, settings, load_picture)
+            add(prompt, number, settings.w1 * seen + extras)
+            if blends[-1].norm(dim=1).min() < 1e-6:
                 raise ValueError("prompt and extras cancel each other out: change w1 or w2.")
-            blends.append(blend)
-            prompts.append(prompt)
-            phrases.append(number)
     for prompt in parse_prompts(settings.exclude):
-        blends.append(_encoded(perceptor, prompt, load_picture))
-        prompts.append(prompt)
-        phrases.append(None)
+        add(prompt, None, _seen(perceptor, prompt, settings, load_picture))
     # on the CPU: each iteration reads them, and reading from a GPU waits for it
     weights, stops = (
         torch.tensor([getattr(prompt, name) for prompt in prompts]) for name in ("weight", "stop")
@@ -82,6 +90,19 @@ def _encoded(perceptor: Perceptor, prompt: Prompt, load_picture: LoadPicture | N
     return perceptor.encode_text(prompt.text)
 
 
+def _seen(
+    perceptor: Perceptor, prompt: Prompt, settings: Settings, load_picture: LoadPicture | None
+) -> Tensor:
+    """The raw embeddings [n, E] of a prompt: one, or one for each crop of a picture."""
+    if prompt.kind != "picture" or settings.picture_method != "notebook":
+        return _encoded(perceptor, prompt, load_picture)
+    x = within_area(load_picture(prompt.text), *settings.im_shape)
+    size, streams = perceptor.input_size, [stream(settings.seed or 0, 0, _PICTURES)]
+    crops = draw_cuts(settings, streams, tuple(x.shape[-2:]), [size]).of(x, size)
+    with torch.no_grad():
+        return perceptor.encode_image(crops.to(perceptor.device))
+
+
 @dataclass(frozen=True)
 class Story:
     """Which phrase is painted when.
@@ -97,7 +118,7 @@ class Story:
     @classmethod
     def of(cls, settings: Settings) -> Story:
         """The settings' story; without `story_step` the phrases share the run equally."""
-        phrases = len(parse_story(settings.prompt))
+        phrases = len(settings.story)
         step = settings.story_step or math.ceil(settings.total_iter / phrases)
         return cls(phrases, step, settings.story_fade)
 
@@ -113,7 +134,7 @@ class Story:
 
 def sentences_of(settings: Settings) -> str:
     """Every sentence of the settings, without weights, pictures and noise."""
-    prompts = [prompt for phrase in parse_story(settings.prompt) for prompt in phrase]
+    prompts = [prompt for phrase in settings.story for prompt in phrase]
     prompts += [*parse_prompts(settings.extras), *parse_prompts(settings.exclude)]
     return " ".join(prompt.text for prompt in prompts if prompt.kind == "text")
 

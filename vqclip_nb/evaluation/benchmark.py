@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from vqclip_nb.core.latents import size_of
 from vqclip_nb.evaluation import public_loops
 from vqclip_nb.evaluation.tables import markdown
 from vqclip_nb.models.half_precision import PRECISIONS
@@ -149,7 +150,7 @@ def as_table(rows: Sequence[Row], against: str | None = None) -> str:
 def _networks(models: Models, settings: Settings) -> Callable[[], None]:
     """A function that runs only the decoder and the CLIPs, forward and backward."""
     vqgan = models.vqgan
-    width, height = (side // vqgan.factor for side in settings.im_shape)
+    height, width = size_of(settings.im_shape, vqgan.factor)
     indices = torch.arange(width * height, device=vqgan.device) % len(vqgan.codebook)
     z_q = vqgan.codebook[indices].T.reshape(1, -1, height, width)  # (1, C, h, w)
     z_q = z_q.repeat(settings.batch_size, 1, 1, 1).requires_grad_()  # (B, C, h, w)

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from torchvision import transforms
 
 from vqclip_nb.core import latents
-from vqclip_nb.evaluation.reference_loops import ClassicLoop, CodebookLoop, resample
+from vqclip_nb.evaluation.reference_loops import ClampWithGrad, ClassicLoop, CodebookLoop, resample
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.frozen_decoder import thaw
 from vqclip_nb.models.loading import Models
@@ -125,7 +125,7 @@ class _Original(nn.Module):
             side = int(torch.rand(()) * (longest - shortest) + shortest)
             left, top = (int(torch.randint(0, room - side + 1, ())) for room in (width, height))
             crops.append(resample(x[..., top : top + side, left : left + side], self.size))
-        return torch.cat(crops).clamp(0, 1)
+        return ClampWithGrad.apply(torch.cat(crops))
 
 
 class _Padded(nn.Module):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,19 +12,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vqclip_nb.accel.executor import Executor
 from vqclip_nb.accel.memory_saving import MemorySaving
 from vqclip_nb.core.images import to_pixels
-from vqclip_nb.core.loop import Inputs, Loop
-from vqclip_nb.core.targets import Story, make_target
+from vqclip_nb.core.loop import Loop
+from vqclip_nb.core.targets import make_target
 from vqclip_nb.films.options import Journey
 from vqclip_nb.films.progress import Watcher, watcher_for
 from vqclip_nb.films.resumable_writer import ResumableWriter, film_file
-from vqclip_nb.films.shared import iterate, key_run, prepare, writer_for
+from vqclip_nb.films.shared import along, first_phrase, key_run, paint_on, prepare, writer_for
 from vqclip_nb.models.loading import Models
 from vqclip_nb.settings import Settings
 
-_FOLLOWS = 0.1  # share of the generator's own picture in each frame; empirical
 _GROWS = 6.0  # how many times larger a draft becomes on its way through the picture; empirical
 
 
@@ -48,7 +46,7 @@ def journey(
     An interrupt leaves the film so far; the same call continues it, see `ResumableWriter`.
     Raises ValueError before anything is painted if a value is not allowed.
     """
-    how, file = Journey(**fields), film_file(file)
+    how, file, out = Journey(**fields), film_file(file), Path(out).absolute()
     settings = prompt if isinstance(prompt, Settings) else Settings(prompt=prompt)
     if settings.mask:
         raise ValueError(
@@ -72,13 +70,10 @@ def _frames(
     watcher: Watcher,
 ) -> Iterator[tuple[np.ndarray, dict[str, Tensor]]]:
     """The frames still to write, uint8 [H, W, 3], each with the tensors the next one depends on."""
-    state, phrases = writer.state, [p for p in settings.prompt.split("^") if p.strip()]
+    state = writer.state
     if not state:
-        first = settings.replace(prompt=phrases[0].strip())
-        state = key_run(first, models, out, watcher.run).loop.tensors()
-    plan = settings.replace(total_iter=how.frames * how.iterations, coarse=0.0)
-    each = math.ceil(plan.total_iter / len(phrases))
-    story = Story(len(phrases), each, settings.story_fade or each // 2)
+        state = key_run(first_phrase(settings), models, out, watcher.run).loop.tensors()
+    plan, story = along(settings, how.frames * how.iterations)
     load = writer.load_picture
     targets = [make_target(perceptor, plan, load) for perceptor in models.perceptors]
     memory = MemorySaving(models.device, models.vqgan.dtype)
@@ -90,32 +85,8 @@ def _frames(
             turn = range(number * how.iterations + 1, (number + 1) * how.iterations + 1)
             moving = drafts.at(number, {*story.shares(turn[0]), *story.shares(turn[-1])})
             inputs = [(i, replace(loop.inputs(i, targets, story), drafts=moving)) for i in turn]
-            view = _paint_on(loop, moved(view, how), inputs)
+            view = paint_on(loop, moved(view, how), inputs)
         yield to_pixels(view)[0], loop.tensors() | {"view": view}
-
-
-def _paint_on(loop: Loop, view: Tensor, inputs: Iterable[tuple[int, Inputs]]) -> Tensor:
-    """The view [1, 3, H, W] after some iterations.
-
-    What painting changes is added to the view, because a picture that is encoded and decoded in
-    every frame loses its colours and grows stripes. Mixing in a small share of the decoded picture
-    keeps the view within what the generator can draw.
-    """
-    vqgan, latent = loop.models.vqgan, loop.latent
-    z = vqgan.encode(view)
-    vqgan.clamp_to_box(z)
-    with torch.no_grad():
-        for tensor in (latent.z, latent.start, latent.average):
-            if tensor is not None:
-                tensor.copy_(z)
-    latent.optimizer.state.clear()  # its moments belong to pixels that have moved on
-    loop.forget()
-    before = loop.shown()
-    executor = Executor(loop)  # a new one, since a recording would judge the previous picture
-    for i, each in inputs:
-        iterate(executor, i, each)
-    after = loop.shown()
-    return (view + after - before).clamp(0, 1).lerp(after, _FOLLOWS)
 
 
 class _MovingDrafts:

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from vqclip_nb.accel.executor import Executor
 from vqclip_nb.core.images import to_pixels
+from vqclip_nb.core.latents import size_of
 from vqclip_nb.core.loop import Loop
 from vqclip_nb.core.targets import Story, Target, make_target
 from vqclip_nb.films.options import Morph
@@ -59,12 +60,13 @@ def morph(
     interrupt leaves the film so far; the same call continues it, see `ResumableWriter`.
     Raises ValueError before anything is painted if a value is not allowed.
     """
-    how, file = Morph(**fields), film_file(file)
+    how, file, out = Morph(**fields), film_file(file), Path(out).absolute()
     keys = [_Source.of(source) for source in sources]
     _check_sources(keys, how)
     if settings is None:
         settings = Settings(models=next((key.models for key in keys if key.models), "tiny"))
-    settings = settings.replace(prompt=next((key.name for key in keys if key.z is None), "latents"))
+    prompt = next((key.name for key in keys if key.z is None), "latents")
+    settings = settings.replace(prompt=prompt, story_window=0)  # each source is one target
     if settings.mask and how.through == "latents":
         raise ValueError("mask cannot be kept in a morph through latents: leave mask out.")
     settings, loaded = prepare(settings, models, file, offline)
@@ -141,7 +143,7 @@ def _check_sources(keys: list[_Source], how: Morph) -> None:
 
 def _check_latents(keys: list[_Source], settings: Settings, models: Models) -> None:
     """Raise ValueError for latents of other models or sizes."""
-    width, height = (side // models.vqgan.factor for side in settings.im_shape)
+    height, width = size_of(settings.im_shape, models.vqgan.factor)
     sizes = {"the sentences": f"{width} × {height}"} if any(key.z is None for key in keys) else {}
     for key in (key for key in keys if key.z is not None):
         channels = models.vqgan.codebook.shape[1]

@@ -27,6 +27,13 @@ class Cut(Checked):
     )
     ping_pong: bool = field(False, "Play forwards, then backwards, to loop without a jump.")
     caption: bool = field(False, "Show prompt, iteration and loss below the picture.")
+    interpolate: float = field(
+        0.0,
+        "Frame rate to which ffmpeg interpolates, along the motion; 0: off.",
+        0,
+        60,
+        unit="frames/s",
+    )
     format: str = field("mp4", "File format.", choices=("mp4", "gif"))
 
 
@@ -77,4 +84,15 @@ class Journey(Checked):
     iterations: int = field(2, "Painting per frame.", 1, 100, unit="iterations")
 
 
-Options = Cut | Morph | Journey
+@dataclass(frozen=True)
+class Restyle(Checked):
+    """How the frames of a film are painted over."""
+
+    iterations: int = field(2, "Painting per frame after the first.", 1, 100, unit="iterations")
+    steady: float = field(
+        0.95, "Share of a frame's painting that moves on into the next frame; 0: flickers.", 0, 1
+    )
+    fps: float = field(0.0, "Frame rate; 0: the film's own.", 0, 60, unit="frames/s")
+
+
+Options = Cut | Morph | Journey | Restyle

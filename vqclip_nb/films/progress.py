@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 from PIL import Image
@@ -85,9 +86,27 @@ def in_notebook() -> bool:
 
 
 def progress_bar(total: int, unit: str, *, initial: int = 0, show: bool = True) -> tqdm:
-    """A bar on standard error; in a notebook a widget."""
-    options = {"file": sys.stderr, "dynamic_ncols": True, "disable": not show}
+    """A bar on standard error, as long as anybody reads that; in a notebook a widget."""
+    options = {"file": _Lenient(sys.stderr), "dynamic_ncols": True, "disable": not show}
     return tqdm(total=total, initial=initial, unit=unit, **options)
+
+
+class _Lenient:
+    """A text stream whose reader may be gone; painting goes on without it."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream  # None in a program that was started without it
+
+    def __getattr__(self, name: str) -> object:  # encoding, fileno, isatty
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            self._stream.flush()
 
 
 def with_bar(run: Run) -> Iterator[Iterate]:

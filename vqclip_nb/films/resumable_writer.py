@@ -22,6 +22,7 @@ from vqclip_nb.storage import interrupts
 from vqclip_nb.storage.ffmpeg import read_video, write_video
 from vqclip_nb.storage.files import write_file
 from vqclip_nb.storage.images import remembered
+from vqclip_nb.storage.locks import FolderLock
 from vqclip_nb.storage.segmented_film import SegmentedFilm
 
 _SEGMENT = 50  # frames
@@ -32,9 +33,11 @@ _FORMATS = (".mp4", ".gif")
 def film_file(file: str | Path) -> Path:
     """The path of a film that can be written; makes its folder.
 
+    The path is absolute, so that the film goes on if the working directory changes.
+
     Raises ValueError if the ending is not a film's, or nothing can be written there.
     """
-    path = Path(file)
+    path = Path(file).absolute()
     if path.suffix not in _FORMATS:
         raise ValueError(f"{path} is not a film: choose a name that ends with .mp4 or .gif.")
     if path.is_dir():
@@ -73,7 +76,8 @@ class ResumableWriter:
     with the next frame, and its film has the same frames as one that was never interrupted. After
     a crash, up to 50 frames are made again. An older film of that name is replaced.
 
-    Raises ValueError, and changes nothing, if the parts belong to a film with another plan.
+    Raises ValueError, and changes nothing, if the parts belong to a film with another plan, are
+    damaged, or another process makes the film.
 
     frames: how many there are; state: the tensors passed with the last of them
     """
@@ -83,38 +87,65 @@ class ResumableWriter:
         self.plan = json.loads(json.dumps(plan))  # tuples as lists, as they will be read
         self.parts = _parts_of(file)
         self.frames, self.state = 0, {}
-        self._film = SegmentedFilm(self.parts, fps=fps)
-        self._resume()
+        self._film, self._lock = SegmentedFilm(self.parts, fps=fps), FolderLock(self.parts)
+        self._orderly, self._torn = contextlib.ExitStack(), False
+        try:
+            self._resume()
+        except BaseException:
+            self._lock.release()
+            raise
 
     def __enter__(self) -> ResumableWriter:
+        self._orderly.enter_context(interrupts.orderly())
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        with interrupts.held():
-            self._film.pause()
-            if kind is None:
-                self._write_film()
-                shutil.rmtree(self.parts)
-            elif self.frames:
-                self._save()
-                self._write_film()
+        with self._orderly, interrupts.held(saving=True):
+            try:
+                if not self._torn:
+                    self._finish(complete=kind is None)
+            finally:
+                self._film.discard()
+                self._lock.release()
+
+    def _finish(self, *, complete: bool) -> None:
+        self._film.pause()
+        if complete:
+            self._write_film()
+            self._lock.release()
+            shutil.rmtree(self.parts)
+        elif self.frames:
+            self._save()
+            self._write_film()
 
     def add(self, frame: np.ndarray, state: dict[str, Tensor] | None = None) -> None:
         """Append a frame, uint8 [H, W, 3], with the tensors that the next one depends on."""
         with interrupts.held():
-            self._film.add(np.array(frame))
-            self.state = {
-                name: value.detach().cpu().clone() for name, value in (state or {}).items()
-            }
-            self.frames += 1
-            if len(self._film.pending) == _SEGMENT:
-                self._film.end_segment(self.frames)
-                self._save()
+            try:
+                self._add(frame, state or {})
+            except (KeyboardInterrupt, SystemExit):  # the second one: leave what was saved before
+                self._torn = True
+                raise
+
+    def _add(self, frame: np.ndarray, state: dict[str, Tensor]) -> None:
+        self._film.add(np.array(frame))
+        self.state = {name: value.detach().cpu().clone() for name, value in state.items()}
+        self.frames += 1
+        if len(self._film.pending) == _SEGMENT:
+            self._film.end_segment(self.frames)
+            self._save()
 
     def _resume(self) -> None:
         """Continue with the parts of an interrupted film, if there are any."""
+        begun = (self.parts / _STATE).is_file()
+        if not begun and any(self.parts.glob("[!.]*")):
+            raise ValueError(
+                f"{self.parts} exists but belongs to no film: move it, or choose another name."
+            )
+        self.parts.mkdir(exist_ok=True)
+        self._lock.acquire()
         pending: list[np.ndarray] = []
-        if (self.parts / _STATE).is_file():
+        if begun:
             tensors, header = _read(self.parts)
             if header["plan"] == self.plan:
                 self.frames = header["frames"]
@@ -126,12 +157,12 @@ class ResumableWriter:
                     f"{self.parts} holds {header['frames']} frames of a film that differs in "
                     f"{others}: finish that film, delete the folder, or choose another name."
                 )
-        elif self.parts.is_dir() and any(self.parts.iterdir()):
-            raise ValueError(
-                f"{self.parts} exists but belongs to no film: move it, or choose another name."
-            )
-        self.parts.mkdir(exist_ok=True)
         self._film.resume(self.frames, pending)
+        if self._film.count != self.frames:
+            raise ValueError(
+                f"{self.parts} has only {self._film.count} of {self.frames} frames: it was damaged; "
+                "delete it to start again."
+            )
         self._save()
 
     def load_picture(self, source: str) -> Tensor:
@@ -148,7 +179,7 @@ class ResumableWriter:
         write_file(self.parts / _STATE, save(tensors, {"state": header}))
 
     def _write_film(self) -> None:
-        film = self.parts / "film.mp4"  # ffmpeg lists its segments by paths in a simple alphabet
+        film = self.parts / "film.mp4"
         self._film.join(film, comment=self.comment)
         if self.file.suffix == ".gif":
             moving = film.with_suffix(".gif")
@@ -167,7 +198,7 @@ def _read(parts: Path) -> tuple[dict[str, Tensor], dict]:
     try:
         with safe_open(parts / _STATE, "pt") as file:
             header = json.loads(file.metadata()["state"])
-            header = {"plan": header["plan"], "frames": int(header["frames"])}
+            header = {"plan": dict(header["plan"]), "frames": int(header["frames"])}
             return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
     except Exception as error:  # a broken file can raise anything
         raise ValueError(

@@ -5,11 +5,8 @@ They use the frames of the run's timelapse, one per iteration, so no model is lo
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import tempfile
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from vqclip_nb.films.options import Cut
 from vqclip_nb.pictures import provenance_of
-from vqclip_nb.storage.ffmpeg import read_video, write_video
+from vqclip_nb.storage.ffmpeg import frame_count, frames_of, write_video
 from vqclip_nb.storage.run_folder import RunFolder
 
 
@@ -34,28 +31,19 @@ def timelapse(folder: str | Path, file: str | Path | None = None, **cut: object)
         cut["format"] = Path(file).suffix.removeprefix(".")
     chosen, run = Cut(**cut), RunFolder(Path(folder))
     file = Path(file) if file else run.path / f"film.{chosen.format}"
-    if not run.timelapse.is_file():
-        run.save_timelapse(None)  # of a run that was interrupted
-    if not run.timelapse.is_file():
+    if not frame_count(run.timelapse):
+        run.save_timelapse(None)  # of a run that was interrupted, or whose film was damaged
+    if not frame_count(run.timelapse):
         raise ValueError(f"{folder} has no frames: paint at least one iteration.")
-    with _frames(run.timelapse) as frames:
+    with frames_of(run.timelapse) as frames:
         order = _order(frames, chosen)
         drawn = (frames[i] for i in order)
         if chosen.caption:
             captions = _captions(run, len(frames))
             drawn = (_captioned(frames[i], *captions[i]) for i in order)
-        write_video(file, drawn, fps=chosen.fps, comment=provenance_of(run.picture))
+        about = {"comment": provenance_of(run.picture), "interpolate": chosen.interpolate}
+        write_video(file, drawn, fps=chosen.fps, **about)
     return file
-
-
-@contextlib.contextmanager
-def _frames(film: Path) -> Iterator[np.ndarray]:
-    """All frames, uint8 [n, H, W, 3], in a temporary file, so that memory stays flat."""
-    with tempfile.TemporaryFile() as raw:
-        for frame in read_video(film):
-            raw.write(frame.data)
-        raw.flush()
-        yield np.memmap(raw, np.uint8, "r").reshape(-1, *frame.shape)
 
 
 def _order(frames: np.ndarray, cut: Cut) -> list[int]:
@@ -75,7 +63,7 @@ def _order(frames: np.ndarray, cut: Cut) -> list[int]:
 
 def _captions(run: RunFolder, number: int) -> list[tuple[str, str]]:
     """For each frame the prompt at that time, and the iteration with its loss."""
-    plan = run.load_settings()
+    plan = run.load_plan()
     prompts = {1: plan.prompt}
     prompts |= {u["iteration"]: u["prompt"] for u in plan.updates if "prompt" in u}
     losses = {row["iteration"]: row["loss"] for row in run.load_history(number)}

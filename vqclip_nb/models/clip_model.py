@@ -42,6 +42,7 @@ class Perceptor:
     """
 
     dtype = torch.float32
+    interpolation = "bicubic"  # of pictures that have another size
 
     def __init__(self, name: str, model: CLIP, words: Words | None = None) -> None:
         self.name = name
@@ -117,7 +118,7 @@ class Perceptor:
         """Encode pictures [n, 3, H, W] in [0,1], of any size, to raw embeddings [n, E]."""
         size = (self.input_size, self.input_size)
         if x.shape[-2:] != size:
-            x = F.interpolate(x, size, mode="bicubic", antialias=True, align_corners=False)
+            x = F.interpolate(x, size, mode=self.interpolation, antialias=True, align_corners=False)
         x = (x - self._mean) / self._std
         return through(self._encode, x, self.dtype, self._stages())
 

@@ -85,7 +85,7 @@ def judges_in(folder: Path = _FOLDER) -> list[str]:
 def load_judge(device: str = "auto", *, name: str = "lite", folder: Path = _FOLDER) -> Perceptor:
     """Load an embedded judge, frozen, in fp32.
 
-    device: auto (cuda, else mps, else cpu), cpu, cuda or mps
+    device: auto (cuda, else mps, else cpu), cpu, cuda, cuda:1 or mps
     name: one of `judges_in(folder)`
     folder: of its weights and of `words.json`
     """

@@ -7,9 +7,13 @@ the tensors that painting needs are kept, as safetensors, which the next load ma
 from __future__ import annotations
 
 import os
+import shutil
 import tomllib
+import warnings
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,11 +22,22 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from vqclip_nb.models.download import Download, FetchError, cache_folder, fetch, is_offline
+from vqclip_nb.models.download import (
+    Download,
+    FetchError,
+    cache_folder,
+    fetch,
+    is_offline,
+    record,
+    recorded,
+    sha256_of,
+)
+from vqclip_nb.models.safe_load import WeightsError, read_tensors
 
 _PACKAGE = Path(__file__).parent
 _TABLE = tomllib.loads((_PACKAGE / "registry.toml").read_text(encoding="utf-8"))
 _DRIVE = "https://drive.google.com/uc?id="
+_LARGEST_MEMBER = 4_000_000_000  # bytes; the published checkpoints have less than 1 GB
 
 
 @dataclass(frozen=True)
@@ -43,9 +58,18 @@ class RegisteredModel:
     clip: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
     sha256: str = ""
+    member: str = ""
+    discriminator: bool = True
     layout: str = ""
     codes: int = 0
     config: dict[str, Any] = field(default_factory=dict)
+    open_clip: str = ""
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    resize: str = ""
+    interpolation: str = "bicubic"
+    tokenizer: dict[str, str] = field(default_factory=dict)
+    research_only: bool = False
 
     @property
     def embedded(self) -> bool:
@@ -69,7 +93,18 @@ class RegisteredModel:
         """The download that loading it needs, as text."""
         if self.embedded:
             return "in the package"
-        return "on this machine" if self.path.is_file() else f"{self.bytes / 1e6:,.0f} MB to fetch"
+        if self.path.is_file():
+            return "on this machine"
+        return f"{self.bytes / 1e6:,.0f} MB to fetch" if self.bytes else "to fetch; size unknown"
+
+    @property
+    def original(self) -> Path:
+        """The published file in the cache, where it can also be put by hand."""
+        if self.member:
+            return self.path.with_suffix(".zip")
+        if self.urls[0].endswith(".safetensors"):
+            return self.path.with_suffix(".published.safetensors")
+        return self.path.with_suffix(".ckpt" if self.kind == "vqgan" else ".pt")
 
     @property
     def mirrors(self) -> tuple[str, ...]:
@@ -123,21 +158,59 @@ def ensure_cached(
     The checksum is that of the published file. Raises FetchError or WeightsError.
     """
     if model.path.is_file():
-        return model.path, _made_from(model.path)
-    original = model.path.with_suffix(".ckpt" if model.kind == "vqgan" else ".pt")
+        if checksum := _verified(model.path):
+            return model.path, checksum
+        warnings.warn(
+            f"{model.path} is not as it was kept: {model.name} is made again.", stacklevel=2
+        )
+        model.path.unlink()
+    original = model.original
     if is_offline(offline) and not original.is_file():
         raise FetchError(
             f"{model.name} is not in {cache_folder()} and downloads are disabled (offline): "
             f"load it once online, or put its file at {original} by hand."
         )
     by_hand = original.is_file()
+    if model.research_only and not by_hand:
+        warnings.warn(
+            f"{model.name} is for research only, by its licence ({model.licence}).", stacklevel=2
+        )
     room = min(model.bytes, 1_500_000_000)  # upper bound of the tensors that are kept
-    checksum = fetch(Download(original, model.mirrors, model.sha256, model.bytes, room))
-    _keep(model.path, needed(original), checksum)
+    file = Download(original, model.mirrors, model.sha256, model.bytes, room)
+
+    def read(published: Path) -> dict[str, Tensor]:
+        with _unpacked(published, model.member) as unpacked:
+            return needed(unpacked)
+
+    checksum, tensors = fetch(file, read)
+    _keep(model.path, tensors, checksum)
     if not by_hand:
         with suppress(OSError):  # harmless if it stays
             original.unlink()
     return model.path, checksum
+
+
+@contextmanager
+def _unpacked(original: Path, member: str) -> Iterator[Path]:
+    """The published file; of a zip its member, unpacked beside it for as long as it is read."""
+    if not member:
+        yield original
+        return
+    unpacked = original.with_suffix(".ckpt")
+    try:
+        try:
+            with zipfile.ZipFile(original) as packed:
+                if packed.getinfo(member).file_size > _LARGEST_MEMBER:
+                    raise WeightsError(f"{original} holds more than a checkpoint: delete it.")
+                with packed.open(member) as source, unpacked.open("wb") as target:
+                    shutil.copyfileobj(source, target)
+        except (zipfile.BadZipFile, zlib.error, KeyError) as error:
+            raise WeightsError(
+                f"{original} is not a zip file with {member}: delete it to download it again."
+            ) from error
+        yield unpacked
+    finally:
+        unpacked.unlink(missing_ok=True)
 
 
 def _keep(path: Path, tensors: dict[str, Tensor], checksum: str) -> None:
@@ -145,6 +218,7 @@ def _keep(path: Path, tensors: dict[str, Tensor], checksum: str) -> None:
     own = {name: tensor.clone() for name, tensor in tensors.items()}  # some share a storage
     try:
         save_file(own, part, metadata={"made_from": checksum})
+        record(path, sha256_of(part))
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
@@ -154,9 +228,21 @@ def _keep(path: Path, tensors: dict[str, Tensor], checksum: str) -> None:
         ) from error
 
 
-def _made_from(path: Path) -> str:
-    with safe_open(path, "pt") as file:
-        return (file.metadata() or {}).get("made_from", "")
+def _verified(path: Path) -> str:
+    """The checksum of the published file that a kept one was made from; empty if it has changed.
+
+    A file that an older version kept, without a record, is checked for what damage leaves.
+    """
+    try:
+        known, found = recorded(path), sha256_of(path)
+        if not known and all(each.isfinite().all() for each in read_tensors(path).values()):
+            record(path, found)
+        elif known != found:
+            return ""
+        with safe_open(path, "pt") as file:
+            return (file.metadata() or {}).get("made_from", "")
+    except WeightsError:
+        return ""
 
 
 def _own_mirrors() -> Iterator[tuple[str, str]]:

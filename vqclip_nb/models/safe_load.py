@@ -1,9 +1,9 @@
 """Load untrusted checkpoints without executing code.
 
-PyTorch checkpoints and TorchScript archives are zip files that contain a pickle. The unpickler here
-builds descriptions of tensors and plain containers; every other global becomes an inert
-placeholder. Only the requested tensors are read: the 300 MB of the VQGAN from a 4 GB transformer
-checkpoint with its optimizer.
+PyTorch checkpoints and TorchScript archives are zip files that contain a pickle. `inert_pickle` reads
+it as descriptions of tensors and plain containers; every other class is a placeholder. Only the
+requested tensors are read: the 300 MB of the VQGAN from a 4 GB transformer checkpoint with its
+optimizer.
 
 Why not `torch.load(weights_only=True, mmap=True)` with placeholders in `safe_globals`? Tried with
 torch 2.14, it
@@ -18,13 +18,9 @@ torch 2.14, it
 
 from __future__ import annotations
 
-import collections
-import io
 import math
-import pickle
-import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import struct
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,34 +29,43 @@ import yaml
 from safetensors import safe_open
 from torch import Tensor
 
-_LARGEST_PICKLE = 64 * 2**20  # bytes; published models need less than 1 MiB
-_MOST_ENTRIES = 1_000_000  # in the tree of a checkpoint
+from vqclip_nb.models.errors import WeightsError
+from vqclip_nb.models.inert_pickle import Inert, PickleError, Storage, StoredTensor, read_pickle
+from vqclip_nb.models.stored_zip import StoredZip
+from vqclip_nb.untrusted.files import open_file, read_file
+from vqclip_nb.untrusted.text import reason_of
 
+# All names of tensors in a file, to those to read: {name: the name in the file}.
+Choose = Callable[[list[str]], dict[str, str]]
 
-class WeightsError(ValueError):
-    """A file cannot be used; the message names the file, the reason and the remedy."""
+_MOST_ENTRIES = 200_000  # in the tree of a checkpoint
+_DEEPEST = 64  # levels of it
+_LONGEST_NAME = 1000  # characters
+_MOST_SHARED = 4  # times that a file's bytes may appear in its tensors
+_LARGEST_HEADER = 16 * 2**20  # bytes, of a safetensors file
+_LARGEST_YAML = 64 * 2**10  # bytes; published ones have 3 KiB
 
 
 def read_tensors(
-    path: str | Path, wanted: Callable[[str], bool] = lambda name: True
+    path: str | Path, choose: Choose = lambda names: dict(zip(names, names, strict=True))
 ) -> dict[str, Tensor]:
     """Read the tensors of a `.safetensors`, `.ckpt`, `.pt` or TorchScript file onto the CPU.
 
-    wanted: called with each name; only tensors for which it returns True are read
+    choose: called with all names; only the tensors that it returns are read, and renamed
 
     If the file has a `state_dict`, only that part is searched. Raises WeightsError.
     """
     path = Path(path)
-    if not path.is_file():
-        raise WeightsError(f"{path} is not a file: give the path of a checkpoint.")
     try:
         read = _read_safetensors if path.suffix == ".safetensors" else _read_archive
-        tensors = read(path, wanted)
+        tensors = read(path, choose)
     except WeightsError:
         raise
     except Exception as error:  # an untrusted file can fail in any way
-        reason = str(error) or type(error).__name__
-        raise WeightsError(f"{path} cannot be read as weights: {reason}.") from error
+        raise WeightsError(
+            f"{path} cannot be read as weights: {reason_of(error)}; give the path of a checkpoint "
+            "saved with torch.save or as safetensors."
+        ) from error
     if not tensors:
         raise WeightsError(
             f"{path} holds no tensors with the expected names: give a checkpoint of this model type."
@@ -68,115 +73,79 @@ def read_tensors(
     return tensors
 
 
+def check_floats(tensors: dict[str, Tensor], file: Path) -> None:
+    """Raise WeightsError unless all of them are real numbers with a fraction, as weights are."""
+    for name, tensor in tensors.items():
+        if not tensor.is_floating_point():
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise WeightsError(
+                f"{file} has {name} as {kind}, expected floating-point numbers: get another copy "
+                "of it."
+            )
+
+
 def read_yaml(path: str | Path) -> dict:
     """Read a yaml file as plain containers; tags that construct objects raise WeightsError."""
     try:
-        with open(path, encoding="utf-8") as file:
-            config = yaml.safe_load(file)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise WeightsError(f"{path} cannot be read as yaml: {error}.") from error
+        config = yaml.load(read_file(path, _LARGEST_YAML), _PlainLoader)
+    except Exception as error:  # also numbers and dates that Python cannot have
+        raise WeightsError(f"{path} cannot be read as yaml: {reason_of(error)}.") from error
     if not isinstance(config, dict):
         raise WeightsError(f"{path} is not a model config: expected a yaml with `model.params`.")
     return config
 
 
-def _read_safetensors(path: Path, wanted: Callable[[str], bool]) -> dict[str, Tensor]:
+class _PlainLoader(yaml.SafeLoader):
+    """PyYAML's safe loader; refuses merge keys, which can double the file again and again."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Merge nothing: the key `<<` has no constructor, which raises."""
+
+
+def _read_safetensors(path: Path, choose: Choose) -> dict[str, Tensor]:
     """Map the tensors: pages that are never touched take no memory."""
+    with open_file(path) as opened:
+        begin = opened.read(8)
+    if len(begin) < 8 or struct.unpack("<Q", begin)[0] > _LARGEST_HEADER:
+        raise ValueError("it is not a safetensors file, or its header is too large")
     with safe_open(path, "pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys() if wanted(name)}  # noqa: SIM118
+        return {name: file.get_tensor(at) for name, at in choose([*file.keys()]).items()}
 
 
-def _read_archive(path: Path, wanted: Callable[[str], bool]) -> dict[str, Tensor]:
-    if not zipfile.is_zipfile(path):
-        raise WeightsError(
-            f"{path} is neither a safetensors file nor a PyTorch archive: "
-            "save it again with torch.save or as safetensors."
-        )
-    with zipfile.ZipFile(path) as file:
-        root = next((n[: -len("data.pkl")] for n in file.namelist() if _is_root(n)), None)
+def _read_archive(path: Path, choose: Choose) -> dict[str, Tensor]:
+    with StoredZip(path) as file:
+        root = next((n[: -len("data.pkl")] for n in file.names() if _is_root(n)), None)
         if root is None:
-            raise WeightsError(
-                f"{path} is a zip file without data.pkl, not a PyTorch archive: "
-                "save it again with torch.save or as safetensors."
-            )
+            raise ValueError("it is a zip file without data.pkl, not a PyTorch archive")
         archive = _Archive(file, root)
-        tree = archive.tree()
+        tree = read_pickle(bytes(file.read(f"{root}data.pkl")))
         if isinstance(tree, dict) and isinstance(tree.get("state_dict"), dict):
             tree = tree["state_dict"]
-        return {name: archive.tensor(s) for name, s in _named_tensors(tree) if wanted(name)}
+        stored = dict(_named_tensors(tree))
+        found = {name: stored[at] for name, at in choose([*stored]).items()}
+        archive.check(found.values())
+        return {name: archive.tensor(each) for name, each in found.items()}
 
 
 def _is_root(name: str) -> bool:
     return name == "data.pkl" or (name.endswith("/data.pkl") and name.count("/") == 1)
 
 
-def _named_tensors(tree: Any) -> Iterator[tuple[str, _StoredTensor]]:
+def _named_tensors(tree: Any) -> Iterator[tuple[str, StoredTensor]]:
     """Yield the dotted names and tensors of nested dicts and of placeholders' attributes."""
-    left, seen = [("", tree)], 0
+    left, seen = [("", tree, 1)], 0
     while left:
-        prefix, node = left.pop()
-        items = vars(node) if isinstance(node, _Inert) else node
+        prefix, node, depth = left.pop()
+        items = node.attributes if isinstance(node, Inert) else node
         seen += len(items) if isinstance(items, dict) else 0
-        if seen > _MOST_ENTRIES:  # a few shared containers can nest to exponential size
-            raise pickle.UnpicklingError("it has more entries than any model")
+        # a few shared containers can nest to exponential size, or hold themselves
+        if seen > _MOST_ENTRIES or depth > _DEEPEST or len(prefix) > _LONGEST_NAME:
+            raise PickleError("it has more entries, or longer names, than any model")
         for name, value in items.items() if isinstance(items, dict) else ():
-            if isinstance(value, _StoredTensor):
+            if isinstance(value, StoredTensor):
                 yield f"{prefix}{name}", value
-            elif isinstance(value, (dict, _Inert)):
-                left.append((f"{prefix}{name}.", value))
-
-
-class _Inert:
-    """Placeholder for any other global in the pickle: it stores its state and does nothing."""
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> _Inert:
-        return super().__new__(cls)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        pass
-
-    def __setstate__(self, state: Any) -> None:
-        if isinstance(state, dict):
-            vars(self).update(state)
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        """Ignore the items of dict subclasses, such as Lightning's AttributeDict."""
-
-    def append(self, item: Any) -> None:
-        """Ignore the items of list subclasses."""
-
-
-@dataclass(frozen=True)
-class _Storage:
-    """A flat array of `count` elements, stored as one file of the archive."""
-
-    key: str
-    dtype: torch.dtype
-    count: int
-
-
-@dataclass(frozen=True)
-class _StoredTensor:
-    """A strided view of a storage."""
-
-    storage: _Storage
-    offset: int
-    size: tuple[int, ...]
-    stride: tuple[int, ...]
-
-
-def _rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> _StoredTensor:
-    view = [offset, *size, *stride]
-    if not isinstance(storage, _Storage) or not all(type(n) is int and n >= 0 for n in view):
-        raise pickle.UnpicklingError("a tensor has an invalid offset, size or stride")
-    reach = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True)) + 1
-    if math.prod(size) > storage.count or (0 not in size and reach > storage.count):
-        raise pickle.UnpicklingError("a tensor reaches beyond its storage")
-    return _StoredTensor(storage, offset, tuple(size), tuple(stride))
-
-
-def _rebuild_parameter(data: Any, *_: Any) -> Any:
-    return data
+            elif isinstance(value, (dict, Inert)):
+                left.append((f"{prefix}{name}.", value, depth + 1))
 
 
 _DTYPES = {
@@ -190,66 +159,45 @@ _DTYPES = {
     "CharStorage": torch.int8,
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
-}
-_BUILDERS = {
-    ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
-    ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
-    ("collections", "OrderedDict"): collections.OrderedDict,
+    "ComplexFloatStorage": torch.complex64,
+    "ComplexDoubleStorage": torch.complex128,
 }
 
 
 class _Archive:
-    """A zip file written by `torch.save` or `torch.jit.save`."""
+    """The storages of a zip file written by `torch.save` or `torch.jit.save`."""
 
-    def __init__(self, file: zipfile.ZipFile, root: str) -> None:
+    def __init__(self, file: StoredZip, root: str) -> None:
         self.file, self.root = file, root
-        self._read: dict[_Storage, Tensor] = {}
+        self._read: dict[str, tuple[Storage, Tensor]] = {}
 
-    def tree(self) -> Any:
-        """The saved object, with `_StoredTensor` for tensors and `_Inert` for other classes."""
-        if self.file.getinfo(f"{self.root}data.pkl").file_size > _LARGEST_PICKLE:
-            raise pickle.UnpicklingError("its data.pkl is larger than that of any model")
-        return _TensorUnpickler(self.file.read(f"{self.root}data.pkl")).load()
+    def check(self, tensors: Collection[StoredTensor]) -> None:
+        """Raise ValueError if the tensors need much more memory than the file has bytes."""
+        sizes = (math.prod(t.size) * _dtype(t.storage).itemsize for t in tensors)
+        if sum(sizes) > _MOST_SHARED * self.file.size:
+            raise ValueError("its tensors share storages to many times the file's size")
 
-    def tensor(self, stored: _StoredTensor) -> Tensor:
+    def tensor(self, stored: StoredTensor) -> Tensor:
         """Read a tensor; tensors of the same storage share memory."""
         storage = stored.storage
-        if storage not in self._read:
-            self._read[storage] = self._elements(storage)
-        return self._read[storage].as_strided(stored.size, stored.stride, stored.offset)
+        if storage.key not in self._read:
+            self._read[storage.key] = storage, self._elements(storage)
+        known, elements = self._read[storage.key]
+        if known != storage:
+            raise ValueError("a storage has two types or sizes")
+        return elements.as_strided(stored.size, stored.stride, stored.offset)
 
-    def _elements(self, storage: _Storage) -> Tensor:
-        name, length = f"{self.root}data/{storage.key}", storage.count * storage.dtype.itemsize
-        info = self.file.getinfo(name)
-        if info.compress_type != zipfile.ZIP_STORED or info.file_size < length:
-            raise pickle.UnpicklingError("a storage is compressed or shorter than declared")
+    def _elements(self, storage: Storage) -> Tensor:
+        name, dtype = f"{self.root}data/{storage.key}", _dtype(storage)
+        length = storage.count * dtype.itemsize
+        if self.file.size_of(name) < length:
+            raise ValueError("a storage is shorter than declared")
         if not length:  # torch.frombuffer refuses an empty buffer
-            return torch.empty(0, dtype=storage.dtype)
-        data = bytearray(info.file_size)
-        with self.file.open(name) as opened:  # verifies the CRC-32 at the end
-            opened.readinto(data)
-        return torch.frombuffer(data, dtype=storage.dtype, count=storage.count)
+            return torch.empty(0, dtype=dtype)
+        return torch.frombuffer(self.file.read(name), dtype=dtype, count=storage.count)
 
 
-class _TensorUnpickler(pickle._Unpickler):
-    """Unpickler that resolves every global except tensors and OrderedDict to `_Inert`.
-
-    It extends the Python implementation because the memo of the C implementation is an array,
-    whose length the file can choose: a memory bomb in ten bytes.
-    """
-
-    def __init__(self, data: bytes) -> None:
-        super().__init__(io.BytesIO(data), encoding="utf-8")
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module == "torch" and name in _DTYPES:
-            return _DTYPES[name]
-        return _BUILDERS.get((module, name), _Inert)
-
-    def persistent_load(self, saved: Any) -> _Storage:
-        kind, dtype, key, _device, count = saved
-        if kind != "storage" or not isinstance(dtype, torch.dtype):
-            raise pickle.UnpicklingError(f"a storage of an unknown kind, {kind!r}")
-        if type(count) is not int or count < 0 or not isinstance(key, str):
-            raise pickle.UnpicklingError("a storage has an invalid size or key")
-        return _Storage(key, dtype, count)
+def _dtype(storage: Storage) -> torch.dtype:
+    if storage.kind not in _DTYPES:
+        raise ValueError(f"it has numbers of the kind {storage.kind}")
+    return _DTYPES[storage.kind]

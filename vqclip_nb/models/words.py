@@ -16,12 +16,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vqclip_nb.models.safe_load import WeightsError
+from vqclip_nb.models.errors import WeightsError
+from vqclip_nb.untrusted.files import parse_json, read_file
+from vqclip_nb.untrusted.text import reason_of
 
 _LARGEST = 2**20  # bytes of a file
 _LONGEST = 60  # characters of a word or phrase
 _MOST_WORDS = 3  # of a phrase in the table
+_MOST_KNOWN = 50_000  # words of a file; the embedded one has two thousand
 _WORD = re.compile(r"[^\W_](?:[\w'’-]*[^\W_])?")
+# Emoji and pictographs, with what joins them to one; letters, digits and punctuation are not in it.
+_EMOJI = re.compile(r"[\u2300-\u2bff\ufe0f\u200d\U0001f000-\U0001faff]+")
+# Words of the names of emoji that say how the symbol is drawn, not what it shows.
+_OF_SYMBOLS = re.compile(
+    r"\b(?:face|symbol|sign|variation selector.*|zero width joiner|emoji modifier.*)\b"
+)
+_OF_OLD_SYMBOLS = re.compile(r"\b(?:black|white|heavy|medium)\b")  # black: filled
 _MARKS = re.compile(r"[,.:;!?()]")
 
 # Words that captions need no drawing for: never unknown, and dropped if CLIP does not know them.
@@ -97,12 +107,9 @@ class Words:
     def load(cls, file: Path) -> Words:
         """Read a `words.json`; raises WeightsError if it is not valid."""
         try:
-            if file.stat().st_size > _LARGEST:
-                raise ValueError(f"it has more than {_LARGEST} bytes")
-            table = json.loads(file.read_text(encoding="utf-8"))
-            return cls(*_checked(table))
-        except (OSError, ValueError, RecursionError) as error:
-            raise WeightsError(f"{file} is not a table of words: {error}.") from error
+            return cls(*_checked(parse_json(read_file(file, _LARGEST))))
+        except ValueError as error:
+            raise WeightsError(f"{file} is not a table of words: {reason_of(error)}.") from error
 
     def to_json(self) -> str:
         """The text of a `words.json`, with sorted words."""
@@ -111,7 +118,9 @@ class Words:
         return text.replace('],"', '],\n"')
 
     def read(self, text: str) -> Reading:
-        """Replace or drop what is not known."""
+        """Replace or drop what is not known; an emoji is read as what it shows."""
+        if _EMOJI.search(text):
+            text = " ".join(_EMOJI.sub(self._shown_by, text).split())
         reading = self._read_once(text)
         while True:  # ends, because a second replacement shortens the text
             again = self._read_once(reading.text)
@@ -122,6 +131,15 @@ class Words:
     def similar_spelling(self, word: str) -> list[str]:
         """Up to three known words that are spelled like an unknown one."""
         return difflib.get_close_matches(word, sorted(self.known), cutoff=0.7)
+
+    def _shown_by(self, emoji: re.Match) -> str:
+        """The known words of an emoji's name in Unicode, e.g. "penguin"; a space if it has none."""
+        names = []
+        for symbol in emoji[0]:
+            name = _OF_SYMBOLS.sub(" ", unicodedata.name(symbol, "").lower())
+            names.append(_OF_OLD_SYMBOLS.sub(" ", name) if symbol < "\u2c00" else name)
+        reading = self._read_once(" ".join(names))
+        return " " if reading.unknown else f" {reading.text} "
 
     def _read_once(self, text: str) -> Reading:
         reading, pieces = Reading(text), []
@@ -233,7 +251,7 @@ def _checked(table: object) -> tuple[list[str], dict[str, tuple[str, float]]]:
     if not isinstance(table, dict) or set(table) != {"known", "near"}:
         raise ValueError("expected an object with `known` and `near`")
     known, near = table["known"], table["near"]
-    if not isinstance(known, list) or not all(map(_is_phrase, known)):
+    if not isinstance(known, list) or len(known) > _MOST_KNOWN or not all(map(_is_phrase, known)):
         raise ValueError("`known` is not a list of words")
     if not isinstance(near, dict) or not all(map(_is_phrase, near)):
         raise ValueError("`near` is not an object with words as keys")

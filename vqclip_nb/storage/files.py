@@ -1,10 +1,17 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and how their paths are told."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 from pathlib import Path
+
+
+def from_here(path: Path) -> Path:
+    """The path as a person in the current folder writes it: relative if it lies below."""
+    with contextlib.suppress(OSError, ValueError):  # there is no current folder; it lies elsewhere
+        return path.relative_to(Path.cwd())
+    return path
 
 
 def write_file(path: Path, data: bytes) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
-import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -12,20 +10,26 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from vqclip_nb.pictures import as_png, copy_name, on_white, open_picture, read_limited
+from vqclip_nb.pictures import MOST_BYTES, as_png, copy_name, on_white, open_picture
 from vqclip_nb.prompt_syntax import is_url
 from vqclip_nb.storage.files import write_file
+from vqclip_nb.untrusted.addresses import fetch_bytes
+from vqclip_nb.untrusted.text import on_one_line
 
-_SECONDS = 20  # to wait for a server's answer
+_SECONDS = 60  # for a whole picture from the web
+_LONGEST_SIDE = 4096  # pixels: the longest that is painted
 
 
 def read_picture(source: str) -> Image.Image:
     """The RGB picture at a path or an http(s) address, upright, transparent parts white.
 
-    Raises ValueError if it cannot be read.
+    One with a longer side than a painted picture can have is made smaller. Raises ValueError if it
+    cannot be read.
     """
     data = _fetch(source) if is_url(source) else source
-    return on_white(open_picture(data, source, upright=True))
+    image = open_picture(data, source, upright=True)
+    image.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
+    return on_white(image)
 
 
 def load_picture(source: str) -> Tensor:
@@ -58,9 +62,16 @@ def kept_picture(picture: Image.Image | np.ndarray | Tensor, folder: Path) -> st
     return str(path)
 
 
-def remembered(source: str, folder: Path) -> Tensor:
-    """`load_picture` from the copy in `folder`, which the first call makes."""
+def remembered(source: str, folder: Path, *, copied: bool = False) -> Tensor:
+    """`load_picture` from the copy in `folder`, which the first call makes.
+
+    copied: the copy was made before, so that `source` is not read; ValueError if it is missing
+    """
     copy = folder / copy_name(source)
+    if copied and not copy.is_file():
+        raise ValueError(
+            f"{folder} lacks {copy.name}, the copy of {on_one_line(source)}: put that picture there."
+        )
     if not copy.is_file():
         data = as_png(read_picture(source), None)
         folder.mkdir(exist_ok=True)
@@ -70,10 +81,7 @@ def remembered(source: str, folder: Path) -> Tensor:
 
 def _fetch(url: str) -> bytes:
     """The content of a picture's file on the web; ValueError if it cannot be fetched or is too large."""
-    request = urllib.request.Request(url, headers={"User-Agent": "vqclip_nb"})
     try:
-        with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
-            return read_limited(answer, "it")
-    except (ValueError, OSError, http.client.HTTPException) as error:
-        reason = str(getattr(error, "reason", error)).rstrip(".")
-        raise ValueError(f"{url} could not be fetched: {reason}.") from None
+        return fetch_bytes(url, most=MOST_BYTES, seconds=_SECONDS)
+    except ValueError as error:
+        raise ValueError(f"{on_one_line(url)} could not be fetched: {error}.") from None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vqclip_nb.prompt_syntax import slug
-from vqclip_nb.settings import PRESETS, Settings, drawn_seed, specs
+from vqclip_nb.settings import PRESETS, Settings, drawn_seed, preset_values, specs
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _plan(values: dict[str, object], settings: Settings, seed: int) -> PlannedRu
             raise ValueError(f"preset is {preset!r}: allowed is one of {', '.join(PRESETS)}.")
         usual = Settings().to_dict()
         chosen = {k: v for k, v in settings.to_dict().items() if v != usual[k]}
-        changes = PRESETS[preset] | chosen | changes
+        changes = preset_values(preset, chosen | changes)
     planned = settings.replace(**changes)
     if planned.seed is None:
         planned = planned.replace(seed=seed)

@@ -2,7 +2,7 @@
 
 Names, sentences and files are untrusted: text is escaped, pictures are re-encoded from their
 pixels, zips are read in memory within limits, and a file that cannot be read is reported and
-left out.
+left out. A page ends at a number of pictures, of bytes and of seconds, whatever it is made from.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import math
 import os
 import re
 import struct
+import time
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,6 +33,11 @@ _SIDE = 256  # pixels of a picture on the page, at most
 _HEAVY = 48 * 2**10  # bytes of a PNG; larger ones become JPEGs
 _MOST_PIXELS = 4096 * 4096  # the largest picture that `Settings` allows
 _MOST_MEMBERS = 1000  # pictures of one zip
+# what is read for one page
+_MOST_PICTURES = 2000
+_MOST_BYTES = 2**30
+_MOST_SECONDS = 60.0
+_MOST_TEXT = 4 * 2**20  # bytes of a picture's settings
 _LONGEST = 500  # letters of a text on the page
 
 _RUN = re.compile(r"\d{8}-\d{6}(-.*)?")  # a run's name: its time, then its prompt
@@ -68,22 +74,51 @@ def collect(folders: Iterable[str | Path]) -> tuple[list[Figure], list[str]]:
 
     Raises ValueError if one of the folders does not exist.
     """
-    found: dict[tuple[str, str], tuple[str, Figure]] = {}
+    found: dict[tuple[str, str], tuple[str, Figure] | None] = {}
     problems: list[str] = []
-    for root in map(Path, folders):
+    room = _Room()
+    roots = [Path(folder) for folder in folders]
+    for root in roots:
         if not root.is_dir():
             raise ValueError(f"{root} is not a folder: name the folder that holds the runs.")
-        for place, data, beside in _pictures(root, problems):
-            pupil = _pupil(root, place)
-            try:
-                figure = _figure_of(data, pupil, beside)
-            except ValueError as error:
-                problems.append(_left_out(root / place, error))
-                continue
-            if figure is not None:
-                found.setdefault((pupil, hashlib.sha256(data).hexdigest()), (str(place), figure))
-    ordered = sorted(found.values(), key=lambda each: (each[1].title.casefold(), each[0]))
+    pictures = ((root, *each) for root in roots for each in _pictures(root, problems))
+    for root, place, data, beside in pictures:
+        if full := room.full_with(len(data) + len(beside)):
+            problems.append(_left_out(f"{root / place}, with all that follows it,", full))
+            break
+        pupil = _pupil(root, place)
+        key = pupil, hashlib.sha256(data).hexdigest()
+        if key in found:
+            continue
+        try:
+            figure = _figure_of(data, pupil, beside)
+        except Exception as error:  # a stranger's file can raise anything
+            problems.append(_left_out(root / place, error))
+            continue
+        found[key] = figure and (str(place), figure)
+    shown = [each for each in found.values() if each]
+    ordered = sorted(shown, key=lambda each: (each[1].title.casefold(), each[0]))
     return [figure for _, figure in ordered], problems
+
+
+class _Room:
+    """What may still be read for a page."""
+
+    def __init__(self) -> None:
+        self._pictures, self._bytes = 0, 0
+        self._ends = time.monotonic() + _MOST_SECONDS
+
+    def full_with(self, size: int) -> str:
+        """Why the page has no room for a picture of `size` bytes; empty if it has."""
+        self._pictures, self._bytes = self._pictures + 1, self._bytes + size
+        for full, limit in (
+            (self._pictures > _MOST_PICTURES, f"{_MOST_PICTURES} pictures"),
+            (self._bytes > _MOST_BYTES, f"{_MOST_BYTES // 2**20} MiB"),
+            (time.monotonic() > self._ends, f"{_MOST_SECONDS:.0f} seconds"),
+        ):
+            if full:
+                return f"a page takes {limit} at most, so make several."
+        return ""
 
 
 def write_page(
@@ -124,7 +159,9 @@ def _pictures(root: Path, problems: list[str]) -> Iterator[tuple[PurePath, bytes
             place = file.relative_to(root)
             try:
                 if name.lower().endswith(".png"):
-                    beside = _read((here / "settings.json").open("rb")) if is_run else b""
+                    settings = here / "settings.json"
+                    known = is_run and settings.is_file() and not settings.is_symlink()
+                    beside = _read(settings.open("rb"), _MOST_TEXT) if known else b""
                     yield place, _read(file.open("rb")), beside
                 elif name.lower().endswith(".zip"):
                     with zipfile.ZipFile(file) as archive:
@@ -147,15 +184,15 @@ def _members(
     for name in names:
         beside = members.get(name.removesuffix("picture.png") + "settings.json")
         try:
-            settings = _read(archive.open(beside)) if beside else b""
+            settings = _read(archive.open(beside), _MOST_TEXT) if beside else b""
             yield PurePosixPath(name.lstrip("/")), _read(archive.open(members[name])), settings
         except _BROKEN as error:
             problems.append(_left_out(file / name.lstrip("/"), error))
 
 
-def _read(file: IO[bytes]) -> bytes:
+def _read(file: IO[bytes], most: int | None = None) -> bytes:
     with file:
-        return read_limited(file, "it")
+        return read_limited(file, "it", most)
 
 
 def _pupil(root: Path, place: PurePath) -> str:
@@ -175,10 +212,12 @@ def _figure_of(data: bytes, pupil: str, beside: bytes) -> Figure | None:
     text = provenance_in(image) or beside
     if not text:
         return None
+    if len(text) > _MOST_TEXT:
+        raise ValueError(f"its settings have more than the allowed {_MOST_TEXT // 2**20} MiB.")
     plan, record = Settings.from_provenance(text, "the record of its settings")
     shared = portable(plan.to_dict())
     values = shared["settings"] | {"updates": shared["updates"]}
-    small = image.convert("RGB")
+    small = image if image.mode == "RGB" else image.convert("RGB")  # one copy less of a large one
     small.thumbnail((_SIDE, _SIDE))
     iterations = record.get("iteration")
     counted = iterations if type(iterations) is int else None
@@ -186,7 +225,7 @@ def _figure_of(data: bytes, pupil: str, beside: bytes) -> Figure | None:
 
 
 def _left_out(place: str | Path, error: object) -> str:
-    reason = getattr(error, "strerror", None) or error
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return _plain(f"{place} was left out: {reason}")
 
 
@@ -247,7 +286,7 @@ _PAGE = Template("""<!DOCTYPE html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+ content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">
 <title>$title</title>
 <style>
 :root { color-scheme: light dark; font: 1rem/1.4 system-ui, sans-serif }

@@ -38,12 +38,6 @@ class ModelCache:
         return self._models
 
 
-def is_done(folder: Path) -> bool:
-    """Whether the folder holds a finished run with its film."""
-    run = RunFolder(folder)
-    return run.timelapse.is_file() and run.load_header().get("done", False)
-
-
 def paint(plan: PlannedRun, out: Path, models: ModelCache) -> str:
     """Paint a run to its end; returns why it failed, in a sentence, or ""."""
     folder = out / plan.name
@@ -57,7 +51,7 @@ def paint(plan: PlannedRun, out: Path, models: ModelCache) -> str:
             pass
     except (ValueError, FloatingPointError, MemoryError, OSError) as error:
         return str(error) or type(error).__name__
-    return ""
+    return "" if RunFolder(folder).is_done() else f"{folder} lacks frames of its film"
 
 
 def paint_on_workers(
@@ -91,14 +85,14 @@ def paint_on_workers(
             while waiting or running:
                 while waiting and len(running) < workers:
                     plan = waiting.popleft()
-                    running[task.remote(plan, str(out.resolve()), offline)] = plan
+                    running[task.remote(plan, str(out), offline)] = plan
                 (finished,), _ = ray.wait(list(running), num_returns=1)
                 failure, messages = _result(ray, finished)
                 for message in dict.fromkeys(messages).keys() - warned:
                     warnings.warn(message, stacklevel=4)
                 warned |= set(messages)
                 done(running.pop(finished), failure)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
             for each in running:
                 ray.cancel(each)  # interrupts the worker, where the run saves itself
             ray.wait(list(running), num_returns=len(running), timeout=60)

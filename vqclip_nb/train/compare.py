@@ -1,5 +1,8 @@
 """Compare presets and single changes of settings at equal time, scored by both judges.
 
+The speed of each way is measured once; all its paintings then have the number of iterations that
+takes the given CPU time, so that schedules and coarse parts are those of a whole run.
+
 `python -m vqclip_nb.train tiny --part compare --threads 1` writes `compare.md` and contact sheets.
 It resumes after an interruption.
 """
@@ -7,6 +10,10 @@ It resumes after an interruption.
 from __future__ import annotations
 
 import json
+import statistics
+import tempfile
+import time
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -16,6 +23,7 @@ from tqdm import tqdm
 from vqclip_nb.core.images import as_images
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.loading import Models
+from vqclip_nb.run import Run
 from vqclip_nb.settings import PRESETS, Settings
 from vqclip_nb.storage.contact_sheet import contact_sheet
 from vqclip_nb.train.battery import KINDS, Case, cases, measured
@@ -23,6 +31,7 @@ from vqclip_nb.train.compositions import Cast
 from vqclip_nb.train.painting_cache import PaintingCache
 
 _SIZE = 256  # pixels per side
+_TIMED = 6  # iterations
 # single changes of the preset `studio`
 INGREDIENTS: dict[str, dict] = {
     "no draft": {"draft_weight": 0.0},
@@ -67,8 +76,11 @@ class Comparison:
 
     def write(self, folder: Path) -> dict[str, dict[str, Scores]]:
         """Paint and judge everything; for each way and kind of sentence, the judges' scores."""
-        ways = {name: Settings.preset(name) for name in PRESETS}
+        # presets for these models, not those with CLIPs of their own
+        ways = {name: Settings.preset(name) for name, own in PRESETS.items() if "clip" not in own}
         ways |= {name: Settings(**changes) for name, changes in INGREDIENTS.items()}
+        folder.mkdir(parents=True, exist_ok=True)
+        ways = self._of_equal_time(ways, folder / "iterations.json")
         gallery, table = PaintingCache(self.models, folder), {}
         for kind, tested in self.tested.items():
             for name, x in self._paintings(gallery, ways, tested).items():
@@ -78,16 +90,36 @@ class Comparison:
                 sheet = contact_sheet(as_images(x[:24]), captions, columns=8)
                 sheet.save(folder / f"{kind} {name.replace('`', '')}.png")
         (folder / "compare.json").write_text(json.dumps(table, indent=2), encoding="utf-8")
-        (folder / "compare.md").write_text(self._table(table), encoding="utf-8")
+        (folder / "compare.md").write_text(self._table(table, ways), encoding="utf-8")
         return table
 
-    def _table(self, table: dict[str, dict[str, Scores]]) -> str:
+    def _of_equal_time(self, ways: dict[str, Settings], file: Path) -> dict[str, Settings]:
+        """The ways with their numbers of iterations; `file` keeps them for when it resumes."""
+        found = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        for name, settings in ways.items():
+            if name not in found:
+                prompt = self.tested["scenes"][0].prompt
+                found[name] = self._iterations(settings.replace(prompt=prompt, seed=0))
+                file.write_text(json.dumps(found, indent=2), encoding="utf-8")
+        return {name: ways[name].replace(total_iter=found[name]) for name in ways}
+
+    def _iterations(self, settings: Settings) -> int:
+        """How many iterations take the CPU time of a painting, which other load leaves alone."""
+        settings = settings.replace(device="cpu", total_iter=_TIMED, show_step=_TIMED)
+        with tempfile.TemporaryDirectory() as folder:
+            began = time.process_time()
+            ends = [time.process_time() for _ in Run(settings, models=self.models, out=folder)]
+        each = statistics.median(b - a for a, b in pairwise(ends))
+        start = ends[0] - began - each  # the draft
+        return max(1, round((self.settings["seconds"] - start) / each))
+
+    def _table(self, table: dict[str, dict[str, Scores]], ways: dict[str, Settings]) -> str:
         columns = [(kind, judge) for kind in self.tested for judge in self.judges]
-        head = ["", "way", *(f"{kind}, {judge}" for kind, judge in columns), ""]
-        lines = [" | ".join(head).strip(), "|---" * (len(columns) + 1) + "|"]
+        head = ["", "way", "iterations", *(f"{kind}, {judge}" for kind, judge in columns), ""]
+        lines = [" | ".join(head).strip(), "|---" * (len(columns) + 2) + "|"]
         for way, scores in table.items():
             cells = ["{:.2f} ± {:.2f}".format(*scores[kind][judge]) for kind, judge in columns]
-            lines.append(f"| {way} | " + " | ".join(cells) + " |")
+            lines.append(" | ".join([f"| {way}", str(ways[way].total_iter), *cells]) + " |")
         return "\n".join([*lines, ""])
 
     def _paintings(
@@ -98,6 +130,6 @@ class Comparison:
         for case in tqdm(tested, "sentences"):
             for name, settings in ways.items():
                 settings = settings.replace(prompt=case.prompt, seed=0, device="cpu")
-                settings = settings.replace(total_iter=100_000, show_step=100_000)
-                pictures[name].append(gallery.painted(settings, self.settings["seconds"]))
+                settings = settings.replace(show_step=settings.total_iter)
+                pictures[name].append(gallery.painted(settings))
         return {name: torch.cat(each) for name, each in pictures.items()}

@@ -82,7 +82,7 @@ class Rivals:
         for painting in paintings:
             painting.optimizer.step()
             painting.optimizer.zero_grad()
-            self.vqgan.clamp_to_box(painting.z)
+            self.vqgan.confine(painting.z)
             painting.age += 1
         scenes = cutouts.apply(torch.stack([p.scene for p in paintings]), draws)
         return scenes[::cutn].clamp(0, 1), crops.detach()[::cutn].clamp(0, 1)

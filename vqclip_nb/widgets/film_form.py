@@ -13,7 +13,7 @@ import ipywidgets as widgets
 from vqclip_nb.films.options import Cut, Journey, Morph, Options
 from vqclip_nb.prompt_syntax import slug
 from vqclip_nb.settings import Settings, specs
-from vqclip_nb.widgets.fields import described, help_text, looks, notes, value_of, widget_for
+from vqclip_nb.widgets.fields import help_text, value_of, widget_for
 
 _KINDS = {"of the run": Cut, "morph": Morph, "journey": Journey}
 _HELP = {
@@ -32,20 +32,14 @@ class FilmForm:
     """
 
     def __init__(self) -> None:
-        self.kind = widgets.Dropdown(description="film", options=list(_KINDS), **looks())
+        self.kind = widgets.Dropdown(description="film", options=list(_KINDS))
         self.sources = widgets.Text(
-            description="sources", placeholder="a cat ^ a dog, or runs/… ^ runs/…", **looks()
+            description="sources", placeholder="a cat ^ a dog, or runs/… ^ runs/…"
         )
-        self._help, beside, row = widgets.HTML(), notes(), widgets.Layout()
-        self.boxes, self._rows = {}, {}
+        self._help, self.boxes = widgets.HTML(), {}
         for kind, options in _KINDS.items():
             known = specs(options) | {"format": specs(Cut)["format"]}
             self.boxes[kind] = {n: widget_for(spec, spec.default) for n, spec in known.items()}
-            self._rows[kind] = [
-                widgets.HBox([self.boxes[kind][n], beside(described(spec))], layout=row)
-                for n, spec in known.items()
-            ]
-        self._rows["morph"].insert(0, self.sources)
         self.widget = widgets.VBox()
         self.kind.observe(lambda _: self._show(), "value")
         self._show()
@@ -83,4 +77,5 @@ class FilmForm:
 
     def _show(self) -> None:
         self._help.value = help_text(_HELP[self.kind.value])
-        self.widget.children = [self.kind, self._help, *self._rows[self.kind.value]]
+        sources = [self.sources] if self.kind.value == "morph" else []
+        self.widget.children = [self.kind, self._help, *sources, *self.fields.values()]

@@ -96,12 +96,28 @@ def still(image: Image.Image | Path, alt: str, width: int | None = None) -> str:
         with Image.open(image) as opened:
             return still(opened, alt, width)
     width = width or max(image.width, min(448, 4 * image.width))
-    small, most = image.convert("RGB"), min(max(width**2 // 6, _THUMBNAIL), _PICTURE)
-    small.thumbnail((min(width, _WIDEST),) * 2)
     return (  # a page limits an image to its own size, a box not
         f'<div style="display:inline-block;width:{width}px;max-width:100%">'
-        f'<img alt="{html.escape(alt)}" style="width:100%" src="{data_url(small, most)}"></div>'
+        f"{_compressed(image, alt, width, 'width:100%')}</div>"
     )
+
+
+def framed(image: Image.Image, alt: str) -> str:
+    """A picture in the panel's frame, which it fills at any size; see `vqclip_nb.widgets.theme`."""
+    return in_frame(_compressed(image, alt, max(image.width, 448)), image.size)
+
+
+def in_frame(content: str, size: tuple[int, int]) -> str:
+    """HTML in a frame of the proportions of a picture of this size."""
+    width, height = size
+    return f'<div class="vq-frame" style="--vq-ratio:{width}/{height}">{content}</div>'
+
+
+def _compressed(image: Image.Image, alt: str, width: int, style: str = "") -> str:
+    """An <img> of a picture that is shown `width` pixels wide."""
+    small, most = image.convert("RGB"), min(max(width**2 // 6, _THUMBNAIL), _PICTURE)
+    small.thumbnail((min(width, _WIDEST),) * 2)
+    return f'<img alt="{html.escape(alt)}" style="{style}" src="{data_url(small, most)}">'
 
 
 def _figure(film: Path, address: str, caption: str, width: int) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import html
-from collections.abc import Callable, Iterable
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PureWindowsPath
 
 import ipywidgets as widgets
@@ -15,155 +17,292 @@ from vqclip_nb.films.progress import progress_of
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.styles import STYLES
 from vqclip_nb.run import Run
-from vqclip_nb.settings import PRESETS, Settings, change_in_words
+from vqclip_nb.settings import PRESETS, Settings, change_in_words, specs
 from vqclip_nb.storage.colab import download, on_colab
 from vqclip_nb.storage.contact_sheet import contact_sheet
-from vqclip_nb.widgets.fields import looks
+from vqclip_nb.storage.run_folder import RunFolder
+from vqclip_nb.widgets.fields import help_text
 from vqclip_nb.widgets.film_form import FilmForm
-from vqclip_nb.widgets.html_media import figure, link, still
+from vqclip_nb.widgets.help_page import EXAMPLES, HELP
+from vqclip_nb.widgets.html_media import figure, framed, in_frame, link, still
 from vqclip_nb.widgets.plots import curve_svg
 from vqclip_nb.widgets.settings_form import FRONT, SECTIONS, Form
+from vqclip_nb.widgets.theme import style_sheet
+from vqclip_nb.widgets.word_chips import WordChips
 
 QUALITY = {
-    "draft": {"total_iter": 75, "show_step": 15, "cutn": 8},
-    "normal": {"total_iter": 150, "show_step": 25, "cutn": 16},
-    "best": {"total_iter": 400, "show_step": 50, "cutn": 32},
+    "draft": {"total_iter": 10, "show_step": 5, "cutn": 8},
+    "normal": {"total_iter": 20, "show_step": 5, "cutn": 16},
+    "best": {"total_iter": 100, "show_step": 20, "cutn": 32},
 }
 ASPECTS = {"square": (1, 1), "portrait 3:4": (3, 4), "landscape 4:3": (4, 3), "wide 16:9": (16, 9)}
+_IN_VIEW = ("prompt", "extras", "w1", "w2", "noise_factor", "learning_rate")
+_FOLDED = {"Picture and run": [name for name in FRONT if name not in _IN_VIEW], **SECTIONS}
+# Every field that a preset sets has a value in all of them, so that choosing one leaves no rest.
+_PRESET_FIELDS = {name for values in PRESETS.values() for name in values}
+_DEFAULTS = {name: specs()[name].default for name in _PRESET_FIELDS}
 BUTTONS = {  # event: label, icon, what it does
-    "start": ("Start", "play", "Paint with the form's values"),
+    "start": ("Start", "play", "Paint a new picture with these values"),
     "pause": ("Pause", "pause", "Pause between two iterations"),
-    "resume": ("Go on", "step-forward", "Continue painting"),
+    "resume": ("Go on", "play", "Continue painting"),
     "stop": ("Stop", "stop", "End the run and keep it"),
+    "more": ("50 more", "plus", "Paint fifty more iterations"),
+    "fork": ("Fork", "code-fork", "Start a new run from the step that is shown"),
     "save": ("Save", "save", "Save everything needed to resume"),
-    "more": ("200 more", "plus", "Paint two hundred more iterations"),
-    "fork": ("Fork", "code-fork", "Start a new run from the slider's step"),
     "film": ("Film", "film", "Make and play the film described in the section Film"),
     "zip": ("Zip", "download", "Zip the run and offer it"),
-    "close": ("Close", "times", "Leave studio.run(wait=True)"),
+    "close": ("End the cell", "times", "Let other cells run; painting then needs this cell again"),
     "load": ("Load", "upload", "Load the settings of that run into the form"),
     "beside": ("Set beside", "columns", "Compare that run with the current one"),
+    "reset": ("Reset", "undo", "Back to the values at the beginning; the prompt stays"),
 }
+_REMEMBERED = 12  # runs whose prompts are offered again
+_SETTLED = 0.7  # seconds without a key, after which a typed prompt is complete
+# Views arrive one after the other, so the panel has its height a little later than its first part.
+_DOT = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
+_SCROLL = f'<img src="{_DOT}" onload="const p = this.closest(`.vq-panel`); '
+_SCROLL += 'for (const t of [100, 600, 1500]) setTimeout(() => p.scrollIntoView(), t)">'
+_EMPTY = "Your picture appears here."
+_MAIN = ("start", "pause", "resume", "stop")
+_MORE = ("more", "fork", "save", "film", "zip", "close")
 
 
 class Panel:
     """Form, menus, buttons and views. Reports each user action, and decides nothing.
 
     put: called with the name of an event: a button, "changed" for the form, "step" for the slider,
-        "upload"
+        "upload", "paint" for an example or Enter in the prompt, "runs" when a section is opened
     """
 
     def __init__(self, settings: Settings | None, put: Callable[[str], None]) -> None:
-        self._put = put
-        folded = [name for names in SECTIONS.values() for name in names]
-        self.form = Form(settings, [*FRONT, *folded], changed=lambda: put("changed"))
+        self._put, self._initial = put, settings or Settings()
+        folded = [name for names in _FOLDED.values() for name in names]
+        self.form = Form(settings, [*_IN_VIEW, *folded], changed=self._changed)
         self.buttons = {event: self._button(event, *words) for event, words in BUTTONS.items()}
-        views = ("picture", "curve", "strip", "status", "notes", "film", "link", "pair")
+        views = ("picture", "curve", "strip", "status", "notes", "film", "link", "pair", "scroll")
         self.views = {name: widgets.HTML() for name in views}
-        wide = widgets.Layout(width="34em")
-        self.progress = widgets.IntProgress(value=0, min=0, max=1, layout=wide)
+        self.views["status"].add_class("vq-status")
+        self.progress = widgets.IntProgress(value=0, min=0, max=1)
+        self.progress.add_class("vq-progress")
         self.steps = widgets.SelectionSlider(
-            options=[("now", 0)], description="step", layout=wide, continuous_update=False
+            options=[("now", 0)], description="step", continuous_update=False
         )
-        self._filling = False
+        self._filling = self._entered = False
+        self._latest: list[str] = []  # prompts of the latest runs
         self.steps.observe(lambda change: None if self._filling else put("step"), "value")
-        self.word = widgets.Combobox(
-            description="add a word", placeholder="one CLIP knows", ensure_option=True, **looks()
-        )
-        self.word.observe(self._add_word, "value")
         self.upload = widgets.FileUpload(
             description="Upload", accept=".safetensors,.ckpt,.pt,.yaml", multiple=True
         )
         self.upload.observe(lambda change: change["new"] and put("upload"), "value")
         self.film = FilmForm()
         self.film.kind.observe(lambda _: put("changed"), "value")
-        self.runs = widgets.Dropdown(description="run", layout=widgets.Layout(width="20em"))
+        self.runs = widgets.Dropdown(description="run")
+        self.menus: dict[str, widgets.Dropdown] = {}
+        self._meanings: dict[str, Mapping[str, dict | None]] = {}  # of each menu's options
+        self._make_menus()
+        self.chips = WordChips(lambda prompt: self.fill(prompt=prompt))
+        self._typed_at = -math.inf  # when the prompt was last typed in
+        self.form.fields["prompt"].observe(self._typed, "value")
+        self.examples = [self._example(prompt) for prompt in EXAMPLES]
+        self._search = widgets.Text(
+            description="search", placeholder="a field, or a word of its help"
+        )
         self.widget = self._laid_out()
+        self._show_menus()
+        self.show_nothing()
+
+    def everything(self) -> Iterator[widgets.Widget]:
+        """All widgets of the panel, those that are out of view included."""
+        roots = [self.widget, *self.form.rows.values()]
+        roots += [field for box in self.film.boxes.values() for field in box.values()]
+        yield from (each for root in [*roots, self.film.sources] for each in _tree(root))
 
     def _button(self, event: str, label: str, icon: str, tooltip: str) -> widgets.Button:
-        layout = widgets.Layout(width="auto", flex="0 0 auto")
-        button = widgets.Button(description=label, icon=icon, tooltip=tooltip, layout=layout)
-        button.on_click(lambda _: self._put(event))
+        button = widgets.Button(description=label, icon=icon, tooltip=tooltip)
+        button.add_class(f"vq-{event}")
+        if event in _MAIN:
+            button.add_class("vq-main")
+        button.on_click(lambda _: self.reset() if event == "reset" else self._put(event))
         return button
 
-    def _laid_out(self) -> widgets.HBox:
-        rows, views, buttons = self.form.rows, self.views, self.buttons
-        front = [rows[name] for name in FRONT]
-        folded = [widgets.VBox([rows[name] for name in names]) for names in SECTIONS.values()]
-        accordion = widgets.Accordion(children=[*folded, self.film.widget], selected_index=None)
-        for index, title in enumerate([*SECTIONS, "Film"]):
-            accordion.set_title(index, title)
-        row = widgets.HBox([buttons[name] for name in buttons if name not in ("load", "beside")])
-        row.layout.flex_flow = "row wrap"
-        menus = widgets.HBox(self._menus(), layout=row.layout)
+    def _example(self, prompt: str) -> widgets.Button:
+        button = widgets.Button(description=prompt, tooltip="Paint this")
+        button.add_class("vq-chip")
+
+        def clicked(_button: widgets.Button) -> None:
+            self.fill(prompt=prompt)
+            self._put("paint")
+
+        button.on_click(clicked)
+        return button
+
+    # layout
+
+    def _laid_out(self) -> widgets.VBox:
+        views = self.views
+        left = [views["picture"], self.steps, views["strip"]]
+        core = widgets.HBox([widgets.VBox(left), widgets.VBox(self._controls())])
+        core.add_class("vq-core")
+        sections = {
+            "Settings": self._folded(),
+            "Runs": self._runs(),
+            "Film": self.film.widget,
+            "Help": widgets.HTML(HELP),
+        }
+        self.sections = _accordion(sections)
+        self.sections.observe(lambda _: self._put("runs"), "selected_index")
+        try_these = widgets.HBox(self.examples)
+        try_these.add_class("vq-chips")
+        rest = [views["notes"], views["film"], views["link"], try_these, self.sections]
+        panel = widgets.VBox([style_sheet(), views["scroll"], core, *rest])
+        panel.add_class("vq-panel")
+        return panel
+
+    def _controls(self) -> list[widgets.Widget]:
+        """What stands beside the picture."""
+        rows, buttons = self.form.rows, self.buttons
+        rows["prompt"].add_class("vq-prompt")
+        main, more = (_row([buttons[name] for name in names]) for names in (_MAIN, _MORE))
+        self.form.hint.add_class("vq-hint")
+        words = widgets.HBox([self.form.hint, self.chips.widget])
+        words.add_class("vq-words")
+        told = [main, self.progress, self.views["status"]]
+        fields = [rows[name] for name in _IN_VIEW if name != "prompt"]
+        return [rows["prompt"], words, *told, *fields, more, self.views["curve"]]
+
+    def _folded(self) -> widgets.VBox:
+        """The other fields in folded sections, or those that a search finds in one list."""
+        form = self.form
+        sections = {
+            title: _fields([form.rows[name] for name in names]) for title, names in _FOLDED.items()
+        }
         own = widgets.HBox([widgets.Label("Your checkpoint and its yaml (some MB):"), self.upload])
-        left = [menus, *front, self.word, self.form.hint, accordion, own]
-        runs = widgets.HBox([self.runs, buttons["load"], buttons["beside"]])
-        right = [row, views["status"], views["notes"], self.progress, views["picture"], self.steps]
-        right += [views["strip"], views["curve"], views["film"], views["link"], runs, views["pair"]]
-        columns = [
-            widgets.VBox(column, layout=widgets.Layout(width=width))
-            for column, width in ((left, "45em"), (right, "36em"))
-        ]
-        return widgets.HBox(columns, layout=row.layout)
+        sections["Picture and model"].children += (own,)
+        folded = _accordion(sections)
+        names = [name for each in _FOLDED.values() for name in each]
+        below = widgets.VBox([folded])
 
-    def _menus(self) -> list[widgets.Dropdown]:
-        """Menus that set several fields, or add a word to one."""
+        def search(change: dict) -> None:
+            found = form.rows_about(change["new"], names)
+            nothing = widgets.HTML(help_text("No field has these words."))
+            below.children = [_fields(found or [nothing])] if change["new"].strip() else [folded]
 
-        def menu(label: str, names: Iterable[str], choose: Callable[[str], None]):
-            made = widgets.Dropdown(
-                options=[("–", ""), *((name, name) for name in names)],
-                description=label,
-                layout=widgets.Layout(width="10.7em"),
-                style={"description_width": "4em"},
-            )
+        self._search.observe(search, "value")
+        menus = [self._search, *self.menus.values(), _row([self.buttons["reset"]])]
+        return widgets.VBox([_fields(menus), below])
 
-            def chosen(change: dict) -> None:
-                if change["new"]:
-                    choose(change["new"])
-                    made.value = ""
+    def _runs(self) -> widgets.VBox:
+        chosen = [self.runs, _row([self.buttons["load"], self.buttons["beside"]])]
+        return widgets.VBox([_fields(chosen), self.views["pair"]])
 
-            made.observe(chosen, "value")
-            return made
+    # menus
 
-        return [
-            menu("preset", PRESETS, lambda name: self.fill(**PRESETS[name])),
-            menu("quality", QUALITY, lambda name: self.fill(**QUALITY[name])),
-            menu("aspect", ASPECTS, self._set_aspect),
-            menu("style", STYLES, self._add_style),
-        ]
+    def _make_menus(self) -> None:
+        """Make menus that set several fields, and show what the form's values are."""
+        self._make_menu("preset", {name: _DEFAULTS | values for name, values in PRESETS.items()})
+        self._make_menu("quality", QUALITY)
+        self._make_menu("aspect", dict.fromkeys(ASPECTS))
+        styles = {name: {"extras": name} for name in STYLES}
+        self._make_menu("style", {"none": {"extras": ""}} | styles)
 
-    def fill(self, **changes: object) -> None:
-        """Change fields of the form, as a user would."""
-        with contextlib.suppress(ValueError):  # the form already shows what is wrong
-            self.form.fill(self.form.settings().replace(**changes))
-            self._put("changed")
+    def _make_menu(self, label: str, values: Mapping[str, dict | None]) -> None:
+        """Make a menu that fills in the values of what is chosen, or the size for an aspect."""
+        menu = widgets.Dropdown(options=["modified", *values], description=label)
 
-    def _set_aspect(self, name: str) -> None:
-        """Keep the number of pixels, and change the shape in multiples of 16."""
+        def chosen(change: dict) -> None:
+            if self._filling or change["new"] == "modified":
+                return
+            wanted = values[change["new"]]
+            self.fill(**(self._size(change["new"]) if wanted is None else wanted))
+
+        menu.observe(chosen, "value")
+        self.menus[label], self._meanings[label] = menu, values
+
+    def _show_menus(self) -> None:
+        """Let the menus show what the form's values are."""
+        try:
+            now = self.form.settings()
+        except ValueError:
+            return
+        self._filling = True
+        for label, menu in self.menus.items():
+            meanings = self._meanings[label].items()
+            shown = (name for name, values in meanings if self._is(now, name, values))
+            menu.value = next(shown, "modified")
+        self._filling = False
+
+    def _is(self, now: Settings, name: str, values: dict | None) -> bool:
+        wanted = self._size(name) if values is None else values
+        return all(getattr(now, field) == value for field, value in wanted.items())
+
+    def _size(self, name: str) -> dict[str, tuple[int, int]]:
+        """An aspect's width and height: the number of pixels stays, in multiples of 16."""
         across, down = ASPECTS[name]
         with contextlib.suppress(ValueError):
             width, height = self.form.settings().im_shape
+            if width * down == height * across:
+                return {"im_shape": (width, height)}
             unit = (width * height / (across * down)) ** 0.5
-            self.fill(im_shape=[max(32, 16 * round(unit * side / 16)) for side in (across, down)])
+            sides = (max(32, 16 * round(unit * side / 16)) for side in (across, down))
+            return {"im_shape": tuple(sides)}
+        return {}
 
-    def _add_style(self, name: str) -> None:
-        extras = self.form.fields["extras"].value
-        self.fill(extras=f"{extras} | {name}" if extras.strip() else name)
+    # the form
+
+    def fill(self, **changes: object) -> None:
+        """Change fields of the form, as a user would."""
+        self.form.show(changes)
+        self._changed()
+
+    def reset(self) -> None:
+        """Show the initial settings; the prompt stays."""
+        prompt = self.form.fields["prompt"].value
+        self.form.fill(self._initial)
+        self.fill(**({"prompt": prompt} if prompt.strip() else {}))
+
+    def load(self, settings: Settings) -> None:
+        """Show settings in the form, and the size of their picture."""
+        self.form.fill(settings)
+        self._show_menus()
+
+    def _changed(self) -> None:
+        self._show_menus()
+        self._put("changed")
 
     def know_words(self, perceptor: Perceptor) -> None:
-        """Suggest the words that a CLIP knows, and warn of others; not every CLIP has a list."""
+        """Check and complete words with those of a CLIP; not every one has a list."""
         self.form.perceptor = perceptor
-        plain = {word for word in perceptor.known_words() if word.isalpha() and word.islower()}
-        # without plurals: the whole list is saved with the notebook
-        single = {word for word in plain if word[-1] != "s" or word[:-1] not in plain}
-        self.word.options = sorted(word for word in single if len(word) > 2)
+        self.chips.know(perceptor)
         self.form.check()
 
-    def _add_word(self, change: dict) -> None:
-        if change["new"]:
-            self.fill(prompt=f"{self.form.fields['prompt'].value} {change['new']}".strip())
-            self.word.value = ""
+    def is_typing(self) -> bool:
+        """Whether the prompt may not be complete, because it changed a moment ago."""
+        return time.monotonic() - self._typed_at < _SETTLED
+
+    def _typed(self, change: dict) -> None:
+        """Suggest words for what was typed in the prompt; Enter paints it."""
+        before, now = change["old"], change["new"]
+        if self._entered:
+            return
+        if self.form.filling:
+            self._suggest(now, now)
+            return
+        self._typed_at = time.monotonic()
+        if "\n" not in now:
+            self._suggest(before, now)
+            return
+        self._entered, self._typed_at = True, -math.inf
+        self.fill(prompt=" ".join(now.split()))
+        self._entered = False
+        if now.replace("\n", "", 1) == before:
+            self._put("paint")
+
+    def _suggest(self, before: str, now: str) -> None:
+        """Suggest words, or the latest prompts for an empty one."""
+        if now.strip():
+            self.chips.suggest(before, now)
+        else:
+            self.chips.offer([(prompt, prompt) for prompt in self._latest])
 
     def uploaded(self) -> dict[str, bytes]:
         """The uploaded files, by name without folders; clears the button."""
@@ -179,14 +318,37 @@ class Panel:
         return {name: data for name, data in named if name and not name.startswith(".")}
 
     def enable(self, usable: dict[str, bool]) -> None:
-        """Enable or disable each button."""
+        """Enable or disable each button; Pause and Go on share a place, the last one is rarer."""
         for name, can in usable.items():
             self.buttons[name].disabled = not can
+        paused = usable["resume"]
+        self.buttons["pause"].layout.display = "none" if paused else None
+        self.buttons["resume"].layout.display = None if paused else "none"
+        self.buttons["close"].layout.display = None if usable["close"] else "none"
+
+    def show_painting(self, painting: bool) -> None:
+        """Mark the fields that wait for the next run while one is painted."""
+        (self.widget.add_class if painting else self.widget.remove_class)("vq-painting")
+
+    def come_into_view(self) -> None:
+        """Scroll the page to the panel, because it is at the end of a long notebook."""
+        self.views["scroll"].value = _SCROLL
+
+    def stay_in_place(self) -> None:
+        """Forget `come_into_view`, so that a saved notebook does not scroll when it is opened."""
+        self.views["scroll"].value = ""
 
     def clear(self) -> None:
         """Remove notes, film, link and comparison of the previous run."""
         for name in ("notes", "film", "link", "pair"):
             self.views[name].value = ""
+
+    def show_nothing(self) -> None:
+        """Show where the picture, its steps and its curve will be."""
+        size = self.form.settings().im_shape
+        self.views["picture"].value = in_frame(_EMPTY, size)
+        self.views["strip"].value = '<div class="vq-strip"></div>'
+        self.views["curve"].value = f'<div class="vq-curve">{curve_svg([])}</div>'
 
     def show_run(self, run: Run) -> None:
         """Show picture, curve, thumbnails and slider of a run."""
@@ -195,26 +357,30 @@ class Panel:
         self.steps.options = [("now", 0), *((str(i), i) for i in kept)]
         self.steps.value = chosen if chosen in kept else 0
         self._filling = False
-        few = kept[:: max(1, -(-len(kept) // 12))]  # at most twelve thumbnails
-        thumbnails = (still(run.folder.step_picture(step), str(step), 48) for step in few)
-        self.views["strip"].value = "".join(thumbnails)
+        few = kept[:: max(1, -(-len(kept) // 8))]  # at most eight thumbnails
+        thumbnails = (still(run.folder.step_picture(step), str(step), 44) for step in few)
+        self.views["strip"].value = f'<div class="vq-strip">{"".join(thumbnails)}</div>'
         self.show_now(run)
 
     def show_now(self, run: Run) -> None:
         """Show the curve, and the current picture unless the slider is at an earlier step."""
-        self.views["curve"].value = curve_svg(run.history, run.plan.updates)
+        curve = curve_svg(run.history, run.plan.updates)
+        self.views["curve"].value = f'<div class="vq-curve">{curve}</div>'
         if not self.steps.value:
             images = run.images()
             sheet = contact_sheet(images, columns=min(4, len(images)), gap=0)
-            self.views["picture"].value = still(sheet, f"{run.settings.prompt}, iteration {run.i}")
+            self._show_picture(sheet, f"{run.settings.prompt}, iteration {run.i}")
 
     def show_step(self, run: Run) -> None:
         """Show the step that the slider is at."""
         if step := self.steps.value:
-            alt = f"{run.settings.prompt}, step {step}"
-            self.views["picture"].value = still(run.folder.step_picture(step), alt)
+            with Image.open(run.folder.step_picture(step)) as image:
+                self._show_picture(image, f"{run.settings.prompt}, step {step}")
         else:
             self.show_now(run)
+
+    def _show_picture(self, image: Image.Image, alt: str) -> None:
+        self.views["picture"].value = framed(image, alt)
 
     def show_film(self, file: Path) -> None:
         """Play an mp4 or a GIF."""
@@ -223,7 +389,7 @@ class Panel:
     def show_frame(self, number: int, total: int, frame: np.ndarray) -> None:
         """Show a frame, uint8 [H, W, 3], of a film that is being made."""
         self.progress.max, self.progress.value = total, number
-        self.views["picture"].value = still(Image.fromarray(frame), f"frame {number} of the film")
+        self._show_picture(Image.fromarray(frame), f"frame {number} of the film")
         self.say(f"Frame {number} of {total}")
 
     def offer(self, file: Path) -> None:
@@ -233,11 +399,18 @@ class Panel:
             download(file)
 
     def list_runs(self, out: Path) -> None:
-        """List the runs of a folder, the latest first."""
+        """List the runs of a folder, the latest first; offer their prompts and extras again."""
         found, chosen = sorted(out.glob("[!.]*/state.safetensors"), reverse=True), self.runs.value
         self.runs.options = [(path.parent.name, str(path.parent)) for path in found]
         paths = [path for _, path in self.runs.options]
         self.runs.value = chosen if chosen in paths else next(iter(paths), None)
+        latest = []
+        for path in paths[:_REMEMBERED]:
+            with contextlib.suppress(ValueError):
+                latest.append(RunFolder(Path(path)).load_settings())
+        self._latest = list(dict.fromkeys(settings.prompt for settings in latest))
+        extras = dict.fromkeys([*(settings.extras for settings in latest), *STYLES])
+        self.form.fields["extras"].options = [each for each in extras if each]
 
     def set_beside(self, first: Path, second: Path) -> None:
         """Show two pictures side by side, and the settings that differ."""
@@ -274,4 +447,31 @@ class Panel:
     def say_error(self, error: Exception) -> None:
         """Show an error above the picture."""
         text = html.escape(str(error))
-        self.views["status"].value = f'<b role="alert" style="color:#c00">✗ {text}</b>'
+        self.views["status"].value = f'<div class="vq-error" role="alert">✗ {text}</div>'
+
+
+def _row(buttons: list[widgets.Widget]) -> widgets.HBox:
+    row = widgets.HBox(buttons)
+    row.add_class("vq-buttons")
+    return row
+
+
+def _fields(rows: list[widgets.Widget]) -> widgets.VBox:
+    box = widgets.VBox(rows)
+    box.add_class("vq-fields")
+    return box
+
+
+def _accordion(sections: Mapping[str, widgets.Widget]) -> widgets.Accordion:
+    """Sections that are all folded at first."""
+    made = widgets.Accordion(children=list(sections.values()), selected_index=None)
+    for index, title in enumerate(sections):
+        made.set_title(index, title)
+    return made
+
+
+def _tree(widget: widgets.Widget) -> Iterator[widgets.Widget]:
+    """A widget and all inside it."""
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from _tree(child)

@@ -8,7 +8,10 @@ from collections.abc import Sequence
 
 from vqclip_nb.settings import change_in_words
 
-_STROKES = (("#000", ""), ("#06c", "5 3"), ("#c50", "2 2"), ("#083", "6 2 2 2"), ("#84a", "1 2"))
+# Mixed with the text's colour, each stands out from a light page and from a dark one.
+_HUES = (("currentColor", ""), ("#06c", "5 3"), ("#d50", "2 2"), ("#083", "6 2 2 2"))
+_HUES += (("#84a", "1 2"),)
+_STROKES = tuple((f"color-mix(in srgb, {hue} 60%, currentColor)", dash) for hue, dash in _HUES)
 
 
 def plot_history(history: Sequence[dict]):
@@ -54,14 +57,15 @@ def curve_svg(
     for name, (colour, dashes) in zip(names, itertools.cycle(_STROKES)):
         points = " ".join(place(row["iteration"], row[name]) for row in rows if name in row)
         drawn.append(
-            f'<polyline points="{points}" fill="none" stroke="{colour}" '
+            f'<polyline points="{points}" fill="none" style="stroke:{colour}" '
             f'stroke-dasharray="{dashes}" stroke-width="1.5"/>'
         )
     for update in updates:
         (x, y), (_, top) = (place(update["iteration"], v).split(",") for v in (low, high))
         title = html.escape(change_in_words(update))
         drawn.append(
-            f'<line x1="{x}" y1="{y}" x2="{x}" y2="{top}" stroke="#777" stroke-dasharray="2 2">'
+            f'<line x1="{x}" y1="{y}" x2="{x}" y2="{top}" '
+            f'stroke="currentColor" opacity="0.6" stroke-dasharray="2 2">'
             f"<title>{title}</title></line>"
         )
     legend = " · ".join(
@@ -71,7 +75,8 @@ def curve_svg(
     now = f"{history[-1]['loss']:.3f} at iteration {history[-1]['iteration']}" if history else "–"
     return (
         f'<svg role="img" aria-label="loss over the iterations, {now}" width="{width}" '
-        f'height="{height}" font-size="10" font-family="sans-serif">'
+        f'height="{height}" viewBox="0 0 {width} {height}" fill="currentColor" font-size="11" '
+        'font-family="sans-serif">'
         f'<text x="2" y="16">{high:.2f}</text><text x="2" y="{height - 20}">{low:.2f}</text>'
         f'<text x="36" y="{height - 5}">1</text>'
         f'<text x="{width - 8}" y="{height - 5}" text-anchor="end">iteration {last}</text>'

@@ -1,22 +1,24 @@
-"""A form for `Settings`: each field with its range, its unit and its help."""
+"""A form for `Settings`: each field explained by its tooltip, and by a sentence if it is wrong."""
 
 from __future__ import annotations
 
 import html
+import threading
 from collections.abc import Callable, Sequence
 
 import ipywidgets as widgets
 
+from vqclip_nb.core.targets import sentences_of
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.registry import find_model
 from vqclip_nb.settings import Settings, specs
-from vqclip_nb.widgets.fields import described, notes, parts_of, show_value, value_of, widget_for
+from vqclip_nb.widgets.fields import help_text, parts_of, row_of, show_value, value_of, widget_for
+from vqclip_nb.widgets.theme import style_sheet
 
 SECTIONS: dict[str, list[str]] = {}  # the fields of each folded section
 for _name, _spec in specs().items():
     SECTIONS.setdefault(_spec.section, []).append(_name)
 FRONT = tuple(SECTIONS.pop(""))  # the fields that are not folded
-_TEXTS = ("prompt", "extras", "exclude")
 
 
 class Form:
@@ -28,7 +30,7 @@ class Form:
     changed: called without arguments after the user has changed a value
 
     `form.settings()` returns the values as `Settings`. A value that is not allowed turns its field
-    red, and the text beside it says what is allowed.
+    red, and the text below it says what is allowed.
     """
 
     def __init__(
@@ -41,14 +43,15 @@ class Form:
         self.perceptor, self._changed = perceptor, changed
         self._base = settings or Settings()
         self.fields = {name: widget_for(specs()[name], getattr(self._base, name)) for name in names}
-        beside, row = notes(), widgets.Layout()
-        self._notes = {name: beside() for name in names}
+        self._notes = {name: widgets.HTML() for name in names}
         self.rows = {
-            name: widgets.HBox([self.fields[name], self._notes[name]], layout=row) for name in names
+            name: row_of(field, specs()[name].live, self._notes[name])
+            for name, field in self.fields.items()
         }
         self.hint = widgets.HTML()
-        self.widget = widgets.VBox([*self.rows.values(), self.hint])
-        self._filling = False
+        self.widget = widgets.VBox([style_sheet(), *self.rows.values(), self.hint])
+        self.widget.add_class("vq-panel")
+        self._filler: int | None = None  # the thread that shows values
         for field in self.fields.values():
             for part in parts_of(field):
                 part.observe(self._edited, "value")
@@ -66,55 +69,66 @@ class Form:
 
     def show(self, values: dict[str, object]) -> None:
         """Show these values of some fields without calling `changed`."""
-        self._filling = True
+        self._filler = threading.get_ident()
         try:
             for name, value in values.items():
                 show_value(specs()[name], self.fields[name], value)
         finally:
-            self._filling = False
+            self._filler = None
         self.check()
+
+    @property
+    def filling(self) -> bool:
+        """Whether a change comes from `show`, and not from the user on another thread."""
+        return self._filler == threading.get_ident()
 
     def check(self) -> str:
         """The error of the form's values, which is also shown; empty if they are allowed."""
-        error = ""
+        error, sentences = "", ""
         try:
-            self.settings()
+            sentences = sentences_of(self.settings())
         except ValueError as refused:
             error = str(refused)
         wrong = error.split(" ")[0]
         for name, note in self._notes.items():
             red = name == wrong
             for part in parts_of(self.fields[name]):
-                part.layout.border = "2px solid #c00" if red else None
-            note.value = _in_red(error) if red else self._help(name)
-        self._hint("" if wrong in self._notes else error)
+                (part.add_class if red else part.remove_class)("vq-wrong")
+            note.value = _in_red(error) if red else self._cost(name)
+        unnamed = "" if wrong in self._notes else error
+        self.hint.value = _in_red(unnamed) if unnamed else self._unusual(sentences)
         return error
 
-    def _help(self, name: str) -> str:
-        """A field's help; for models also the size of their downloads."""
+    def rows_about(self, words: str, names: Sequence[str]) -> list[widgets.Widget]:
+        """The rows of the fields among `names` whose name or help has all these words."""
+        about = {name: f"{name} {specs()[name].help}".lower() for name in names}
+        wanted = words.lower().split()
+        return [self.rows[name] for name in names if all(word in about[name] for word in wanted)]
+
+    def _cost(self, name: str) -> str:
+        """What the named models take to download."""
         if name not in ("models", "clip"):
-            return described(specs()[name])
+            return ""
         kind = "vqgan" if name == "models" else "clip"
         words = self.fields[name].value.split()
         named = [found for word in words if (found := find_model(kind, word))]
-        return described(specs()[name], "; ".join(f"{each.name}: {each.cost}" for each in named))
+        return help_text("; ".join(f"{each.name}: {each.cost}" for each in named)) if named else ""
 
     def _edited(self, _change: object = None) -> None:
-        if not self._filling:
+        if not self.filling:
             self.check()
             if self._changed:
                 self._changed()
 
-    def _hint(self, error: str) -> None:
-        """Show an error that belongs to no single field, and how CLIP reads words it never saw."""
-        texts = [self.fields[name].value for name in _TEXTS if name in self.fields]
-        hint = _in_red(error) if error else ""
+    def _unusual(self, sentences: str) -> str:
+        """How CLIP reads words that it never saw."""
+        told = ""
         if self.perceptor:
-            if replaced := self.perceptor.replaced_in_words(" ".join(texts)):
-                hint += f" CLIP reads {html.escape(replaced)}."
-            if unknown := self.perceptor.unknown_in_words(" ".join(texts)):
-                hint += f" <b>Not in CLIP's vocabulary:</b> {html.escape(unknown)}"
-        self.hint.value = hint
+            if replaced := self.perceptor.replaced_in_words(sentences):
+                told += f"CLIP reads {html.escape(replaced)}. "
+            if unknown := self.perceptor.unknown_in_words(sentences):
+                told += f"<b>Not in CLIP's vocabulary:</b> {html.escape(unknown)}"
+        return f"<div class='vq-quiet'>{told}</div>" if told else ""
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
@@ -123,4 +137,4 @@ class Form:
 
 
 def _in_red(error: str) -> str:
-    return f"<b style='color:#c00'>✗ {html.escape(error)}</b>"
+    return f"<div class='vq-error' role='alert'>✗ {html.escape(error)}</div>"

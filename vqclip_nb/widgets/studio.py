@@ -1,25 +1,24 @@
-"""The Studio: a panel in one cell, the loop in the next.
+"""The Studio: a panel that paints.
 
-`studio = Studio()` shows the panel; `studio.run()` in the next cell paints. The loop runs in that
-cell, on the main thread. Widget callbacks only put events into a queue, which the loop reads
-between iterations, so that no button acts in the middle of one. While no loop runs, events that
-need none (looking at steps, loading settings, a zip) are handled at once.
+Widget callbacks only put events into a queue, which the loop reads between iterations, so that no
+button acts in the middle of one. While no loop runs, events that need none (looking at steps,
+loading settings, a zip) are handled at once, and Start begins a loop on a thread of its own: the
+kernel stays free, so that every button works and a page that is opened again shows the panel.
+Colab does not show what a thread changes after its cell has ended; there the loop runs in a cell.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import queue
-import sys
 import threading
 import time
 import warnings
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-import ipywidgets as widgets
 import numpy as np
 
 from vqclip_nb.films.journey import journey
@@ -27,25 +26,30 @@ from vqclip_nb.films.morph import morph
 from vqclip_nb.films.options import Cut
 from vqclip_nb.films.progress import Watcher, in_notebook
 from vqclip_nb.films.timelapse import timelapse
-from vqclip_nb.models.loading import Models, is_embedded, load_for
+from vqclip_nb.models.loading import Models, is_embedded, load_for, to_confirm
+from vqclip_nb.pictures import sources_in
 from vqclip_nb.run import Iterate, Result, Run
 from vqclip_nb.settings import Settings, specs
-from vqclip_nb.storage.files import write_file
+from vqclip_nb.storage.files import from_here, write_file
 from vqclip_nb.storage.run_folder import RunFolder
+from vqclip_nb.untrusted.text import shown
 from vqclip_nb.widgets.display import zipped
+from vqclip_nb.widgets.events import can_paint_on_thread, cell_id, delivered, nothing, to_own_thread
 from vqclip_nb.widgets.panel import Panel
 
 _EVERY = 0.5  # seconds between two pictures of one show step
 _PAINTS = ("start", "more", "fork", "film")  # need the loop, except the film of a run
-_OPENING = 2.0  # seconds for a front end to open a subshell
-_MORE = 200  # iterations
+_MORE = 50  # iterations
 _UNRESPONSIVE = "Buttons do not work while this cell runs: change the form and run the cell again."
+_NEEDS_CELL = "Run the panel's cell again to paint: on Colab, painting needs a running cell."
+_TURN = threading.Lock()  # one panel of a process paints at a time; the others wait
+_OF_CELLS: weakref.WeakValueDictionary[str, Studio] = weakref.WeakValueDictionary()
 # what painting, or a device that fails, can raise
 _FAILURES = (ValueError, FloatingPointError, MemoryError, OSError, RuntimeError)
 
 
 class Studio:
-    """Shows the panel; `run` paints.
+    """Shows the panel; `run` paints, and so does its Start button.
 
     settings: the form's initial values
     models: a loaded pair; by default the one that the form names
@@ -59,20 +63,26 @@ class Studio:
         models: Models | None = None,
         out: str | Path = "runs",
     ) -> None:
-        self.out, self._models = Path(out), models
+        self.out, self._models = Path(out).absolute(), models  # also after a %cd
         self._events: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._idle = threading.RLock()  # reentrant: handling an event can put another one
         self._looping = self._painting = self._filming = self._paused = False
+        self._edited = False  # whether the form changed since the run was told
+        self._in_cell = False  # whether the loop runs in a cell
+        self._thread: threading.Thread | None = None
         self._responsive = True  # whether events arrive while the loop runs
-        self._deliver: Callable[[], None] = _nothing
+        self._deliver: Callable[[], None] = nothing
         self._requested: str | None = None  # what to paint next, requested while no loop ran
         self._shown_at = 0.0
         self._form_values: dict = {}  # when the form was last read
+        self._unconfirmed = to_confirm(settings) if settings else []  # see `Settings.confirmed`
         self.current: Run | None = None
         self.panel = Panel(settings, self._put)
         self.panel.list_runs(self.out)
         self._load_embedded()
         self._enable()
+        to_own_thread(self.panel.everything())
+        self._replace_panel_of_cell()
         if in_notebook():
             from IPython.display import display
 
@@ -89,37 +99,55 @@ class Studio:
         except ValueError as error:
             self.panel.say_error(error)
         else:
-            self.panel.say("Run the next cell, with studio.run(), to paint.")
+            self.panel.say("Ready: press Start.")
 
-    def run(self, wait: bool = False) -> Result | None:
-        """Paint with the form's values, to the end or to Stop; an interrupt stops too.
+    def _replace_panel_of_cell(self) -> None:
+        """Stop the panel that this cell made when it ran before: nobody can see it any more."""
+        cell = cell_id()
+        if (earlier := _OF_CELLS.get(cell)) is not None and earlier._painting:
+            earlier._put("stop")
+        if cell:
+            _OF_CELLS[cell] = self
 
-        wait: stay, and paint whenever Start is pressed, until Close or an interrupt; if the kernel
-            cannot receive button presses while a cell runs, paint once
+    def run(self, wait: bool = True) -> Result | None:
+        """Paint with the form's values, and stay for the buttons.
 
-        Returns the latest run, also after a film or an error; None if nothing was ever painted.
+        wait: paint now, and again whenever Start is pressed. Where a thread can paint, the cell
+            ends at once and the panel stays; on Colab the cell runs until its button, or an
+            interrupt, ends it. False: paint once in this cell, to the end or to Stop
+
+        Returns the latest run, also after a film or an error; None if there is none yet.
         """
-        self._looping = True
+        self.panel.come_into_view()
+        if wait and can_paint_on_thread():
+            self._put("start")
+            return None
+        self.result()  # of a thread that paints
+        self._looping = self._in_cell = True
+        event = self._requested or "start"
         try:
-            with _delivered(self.panel.widget) as deliver:
-                self._responsive, self._deliver = deliver is not None, deliver or _nothing
-                self._enable()
-                if wait and self._responsive:
-                    while (event := self._next()) is not None:
-                        self._paint(event)
-                else:
-                    self._paint(self._requested or "start")
+            with delivered() as deliver:
+                self._responsive, self._deliver = deliver is not None, deliver or nothing
+                while event:
+                    self._paint(event)
+                    event = self._next() if wait and self._responsive else None
         except KeyboardInterrupt:
             self.panel.say("Interrupted; what was painted is kept.")
         finally:
-            self._looping, self._requested, self._deliver = False, None, _nothing
-            self._handle_idle()
-            self._enable()
+            self._in_cell, self._requested, self._deliver = False, None, nothing
+            self._end_loop()
+        return self.current.result() if self.current else None
+
+    def result(self) -> Result | None:
+        """The latest run, when all painting has ended; None if nothing was painted."""
+        while self._thread is not None and self._thread.is_alive():
+            self._thread.join()
         return self.current.result() if self.current else None
 
     def load(self, settings: Settings) -> None:
-        """Show these settings in the form."""
-        self.panel.form.fill(settings)
+        """Show these settings in the form; what they would read is confirmed by the next button."""
+        self._unconfirmed = to_confirm(settings)
+        self.panel.load(settings)
         self.panel.say("Loaded. Press Start to paint it again, with any live changes.")
         self._enable()
 
@@ -132,8 +160,13 @@ class Studio:
             self._handle_idle()
 
     def _new_events(self) -> Iterator[str]:
-        """The events since the last call; raises _Stopped for Stop or Close while painting."""
+        """The events since the last call; raises _Stopped for Stop or Close while painting.
+
+        Also when the kernel ends, which waits for this thread.
+        """
         self._deliver()
+        if self._painting and not threading.main_thread().is_alive():
+            raise _Stopped
         with contextlib.suppress(queue.Empty):
             while True:
                 event = self._events.get_nowait()
@@ -144,25 +177,46 @@ class Studio:
                 yield event
 
     def _handle_idle(self) -> None:
-        """Handle events that need no loop; remember what to paint for the next `run`."""
+        """Handle events that need no loop, and begin a loop for what does."""
         with self._idle:
             for event in self._new_events():
+                event = "start" if event == "paint" else event
                 if not self._handle(event) and event in _PAINTS:
-                    self._requested = event
-                    self.panel.say("Run the cell with studio.run() to paint.")
+                    self._begin(event)
+
+    def _begin(self, event: str) -> None:
+        """Paint on a thread, or ask for a cell where that is not shown."""
+        if self._looping:
+            return
+        if not can_paint_on_thread():
+            self._requested = event
+            self.panel.say(_NEEDS_CELL)
+            return
+        self._looping = self._responsive = True
+        self.panel.say("Starting …")
+        self._thread = threading.Thread(target=self._paint_alone, args=(event,), name="studio")
+        self._thread.start()
+
+    def _paint_alone(self, event: str) -> None:
+        """Paint on this thread, and let the next event begin another."""
+        try:
+            self._paint(event)
+        finally:
+            self._end_loop()
+
+    def _end_loop(self) -> None:
+        self._looping = False
+        self._handle_idle()
+        self._enable()
 
     def _next(self) -> str | None:
-        """Wait for an event that paints; None for Close."""
-        requested, self._requested = self._requested, None
-        if requested:
-            return requested
+        """Wait in the cell for an event that paints; None for Close."""
         self._enable()
-        if self.current is None:
-            self.panel.say("Ready: press Start.")
         while True:
             for event in self._new_events():
                 if event == "close":
                     return None
+                event = "start" if event == "paint" else event
                 if not self._handle(event) and event in _PAINTS:
                     return event
             time.sleep(0.05)
@@ -170,6 +224,7 @@ class Studio:
     def _handle(self, event: str) -> bool:
         """Handle an event that needs no loop; returns whether it is one."""
         actions = {"changed": self._enable, "load": self._load_chosen, "upload": self._keep_upload}
+        actions |= {"runs": lambda: self.panel.list_runs(self.out)}
         of_run = {
             "step": self.panel.show_step,
             "save": self._save,
@@ -185,16 +240,16 @@ class Studio:
                 actions[event]()
             elif self.current is not None:
                 of_run[event](self.current)
-        except (ValueError, OSError) as error:
+        except Exception as error:  # a stranger's file can raise anything, and the panel stays
             self.panel.say_error(error)
         return True
 
     def _between_iterations(self, run: Run) -> None:
-        """Handle events, and wait while paused."""
+        """Handle events, and wait while paused; a prompt is used when it is typed to its end."""
         while True:
             for event in self._new_events():
-                if event == "changed":
-                    self._change(run)
+                if event in ("changed", "paint"):
+                    self._edited = True
                 elif event == "more":
                     run.extend(_MORE)
                 elif event in ("pause", "resume"):
@@ -204,6 +259,9 @@ class Studio:
                     continue
                 self._enable()
                 self.panel.say_where(run, self._paused)
+            if self._edited and not self.panel.is_typing():
+                self._edited = False
+                self._change(run)
             if not self._paused:
                 return
             time.sleep(0.05)
@@ -217,7 +275,11 @@ class Studio:
         if self.panel.form.check():
             return
         before = self._form_values
-        self._read_form()
+        try:
+            self._read_form()
+        except ValueError as error:
+            self.panel.say_error(error)
+            return
         live = [name for name, spec in specs().items() if spec.live]
         now = self._form_values
         changes = {name: now[name] for name in live if now[name] != before[name]}
@@ -230,7 +292,14 @@ class Studio:
     # painting
 
     def _read_form(self) -> Settings:
+        """The form's settings; raises ValueError once if loaded ones would read something."""
         settings = self.panel.form.settings()
+        asked, self._unconfirmed = self._unconfirmed, []
+        if named := [each for each in asked if each in sources_in(settings.to_dict())]:
+            raise ValueError(
+                f"The settings that were loaded would read {', '.join(map(shown, named))}: press "
+                "the button again if you trust that."
+            )
         self._form_values = settings.to_dict()
         return settings
 
@@ -250,11 +319,11 @@ class Studio:
         return self.current
 
     def _forked(self) -> Run:
-        """A new run from the slider's step, with the form's other values."""
-        step = self.panel.steps.value
-        if self.current is None or not step:
-            raise ValueError("Fork starts from a step: move the slider to one first.")
-        kept = ("init_image", "mask", "im_shape", "models", "clip", "updates")
+        """A new run from the slider's step, or the latest, with the form's other values."""
+        if self.current is None or not self.current.folder.shown_steps():
+            raise ValueError("Fork starts from a step, and there is none yet: paint first.")
+        step = self.panel.steps.value or self.current.folder.shown_steps()[-1]
+        kept = ("init_image", "mask", "im_shape", "models", "clip", "config", "updates")
         changes = {k: v for k, v in self._read_form().to_dict().items() if k not in kept}
         folder = self.current.folder.path
         return Run.fork(folder, step, models=self.current.models, out=self.out, **changes)
@@ -273,18 +342,35 @@ class Studio:
         """Paint what a button requests; the panel shows failures, and what was painted is kept."""
         begin = {"start": self._new, "more": self._longer, "fork": self._forked}.get(event)
         self.panel.clear()
+        self.panel.say("Starting …")
         if not self._responsive:
             self.panel.note(_UNRESPONSIVE)
         self._painting, self._filming, self._shown_at = True, begin is None, 0.0
+        self._edited = False
+        self._enable()
         try:
-            with self._warnings_in_panel():
+            with self._in_turn(), self._warnings_in_panel():
                 self._paint_run(begin) if begin else self._paint_film()
+        except _Stopped:
+            self.panel.say("Stopped before it began.")
         except _FAILURES as error:
             self.panel.say_error(error)
         finally:
             self._painting = self._filming = self._paused = False
+            self.panel.stay_in_place()
             self.panel.list_runs(self.out)
             self._enable()
+
+    @contextlib.contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """Wait until no other panel of this process paints."""
+        while not _TURN.acquire(timeout=0.1):
+            self.panel.say("Waiting until the other panel has finished …")
+            self._between_frames()
+        try:
+            yield
+        finally:
+            _TURN.release()
 
     def _paint_run(self, begin: Callable[[], Run]) -> None:
         run = self.current = begin()
@@ -298,7 +384,7 @@ class Studio:
                     before = self._show_changes(run, before)
                     self._show(it)
                     self._between_iterations(run)
-            self.panel.say_where(run, False, f"Kept in {run.folder.path}")
+            self.panel.say_where(run, False, f"Kept in {from_here(run.folder.path)}")
         finally:
             self.panel.show_run(run)
 
@@ -314,7 +400,7 @@ class Studio:
                 morph(form.phrases(settings), film, settings, **options)
             else:
                 journey(settings, film, **options)
-            self.panel.say(f"Kept as {film}")
+            self.panel.say(f"Kept as {from_here(film)}")
         except _Stopped:
             self.panel.say("Stopped. The film so far is kept; press Film to continue it.")
         if film.exists():
@@ -337,7 +423,7 @@ class Studio:
             yield
 
     def _show_changes(self, run: Run, before: Settings) -> Settings:
-        """Show in the form what a replayed change, or 200 more, changed; returns the settings."""
+        """Show in the form what a replayed change, or 50 more, changed; returns the settings."""
         if run.settings is not before:
             was, now, shown = before.to_dict(), run.settings.to_dict(), self._form_values
             changes = {k: v for k, v in now.items() if v != was[k] and v != shown[k]}
@@ -348,6 +434,7 @@ class Studio:
     def _show(self, it: Iterate) -> None:
         """Show the picture at every shown step, and at most twice a second in between."""
         if it.shown:
+            self.panel.stay_in_place()
             self.panel.show_run(it.run)
         elif time.monotonic() - self._shown_at >= _EVERY:
             self.panel.show_now(it.run)
@@ -360,7 +447,7 @@ class Studio:
 
     def _save(self, run: Run) -> None:
         run.save()
-        self.panel.say(f"Saved in {run.folder.path}.")
+        self.panel.say(f"Saved in {from_here(run.folder.path)}.")
 
     def _make_film(self, run: Run) -> None:
         if run.i:
@@ -380,7 +467,7 @@ class Studio:
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in self.panel.uploaded().items():
             write_file(folder / name, data)
-            self.panel.say(f"Kept {folder / name}.")
+            self.panel.say(f"Kept {from_here(folder / name)}.")
             if not name.endswith(".yaml"):
                 self.panel.fill(models=str(folder / name))
 
@@ -394,15 +481,16 @@ class Studio:
         wrong, painting, filming = bool(self.panel.form.check()), self._painting, self._filming
         there, listed = self.current is not None, bool(self.panel.runs.options)
         of_run = self.panel.film.kind.value == "of the run"
-        usable = {"save": there, "zip": there, "more": there and not filming}
+        usable = {"reset": True, "save": there, "zip": there, "more": there and not filming}
         usable |= {"film": there and not filming if of_run else not wrong and not painting}
         usable |= {"start": not wrong and not painting, "stop": painting}
         usable |= {"pause": painting and not (filming or self._paused), "resume": self._paused}
-        usable |= {"fork": there and not wrong and not painting, "close": self._looping}
+        usable |= {"fork": there and not wrong and not painting, "close": self._in_cell}
         usable |= {"load": listed and not painting, "beside": listed and there}
         if self._looping and not self._responsive:
             usable = dict.fromkeys(usable, False)
         self.panel.enable(usable)
+        self.panel.show_painting(painting)
 
 
 class _Stopped(Exception):  # noqa: N818 - not an error
@@ -431,55 +519,3 @@ class _FilmWatcher(Watcher):
             self.studio.panel.show_frame(number, total, frame)
             self.studio._shown_at = time.monotonic()
         self.studio._between_frames()
-
-
-def _nothing() -> None:
-    """Delivers nothing, where events arrive by themselves or not at all."""
-
-
-@contextlib.contextmanager
-def _delivered(panel: widgets.Widget) -> Iterator[Callable[[], None] | None]:
-    """A function that lets widget events arrive while a cell runs, to be called repeatedly.
-
-    None if they cannot. ipykernel 7 delivers them on another thread, if the front end opened a
-    subshell; ipykernel 6, which Colab has, needs jupyter-ui-poll.
-    """
-    kernel = getattr(sys.modules["IPython"].get_ipython(), "kernel", None)
-    if kernel is None:  # a program that calls the callbacks itself
-        yield _nothing
-    elif sys.modules["ipykernel"].version_info[0] >= 7:
-        for widget in _tree(panel):
-            _send_to_its_own_thread(widget.comm)
-        yield _nothing if _opens_subshell(kernel) else None
-    elif importlib.util.find_spec("jupyter_ui_poll") is None:
-        yield None
-    else:
-        from jupyter_ui_poll import ui_events
-
-        with ui_events() as poll:
-            yield lambda: poll(10)
-
-
-def _opens_subshell(kernel: object) -> bool:
-    """Whether the front end opens a subshell, shortly after it received the first widget."""
-    manager, ends = kernel.shell_channel_thread.manager, time.monotonic() + _OPENING
-    while not manager.list_subshell() and time.monotonic() < ends:
-        time.sleep(0.05)
-    return bool(manager.list_subshell())
-
-
-def _tree(widget: widgets.Widget) -> Iterator[widgets.Widget]:
-    """A widget and all inside it."""
-    yield widget
-    for child in getattr(widget, "children", ()):
-        yield from _tree(child)
-
-
-def _send_to_its_own_thread(comm: object) -> None:
-    """Let a widget's events go where the front end sends them.
-
-    Since ipykernel 7.4 they go to the thread that last changed the widget: here the main thread,
-    which would receive them only after the loop.
-    """
-    if hasattr(comm, "_reply_subshell_for"):
-        comm._reply_subshell_for = lambda data, default: default

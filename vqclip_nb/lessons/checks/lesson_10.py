@@ -19,11 +19,11 @@ from vqclip_nb.models.loading import load_models
 
 
 def bits_of_page(answer: float) -> Verdict:
-    """Bits of a page of 16 x 16 codes out of 4,096."""
-    if answer in (384, 256, 12):
+    """Bits of a page of 16 x 16 codes out of 8,192."""
+    if answer in (416, 256, 13):
         return Verdict(NEAR, "that is an intermediate result: how many bits is it in total?")
-    hint = "how many codes are on the page, and how many yes-or-no questions find one of 4,096?"
-    return check_number(answer, 3072, 0.5, hint)
+    hint = "how many codes are on the page, and how many yes-or-no questions find one of 8,192?"
+    return check_number(answer, 3328, 0.5, hint)
 
 
 def nearest_codes(answer) -> Verdict:
@@ -47,7 +47,7 @@ def nearest_codes(answer) -> Verdict:
 def drawing_with_more_codes(answer: str) -> Verdict:
     """Which of two drawings needs more different codes."""
     hint = "how many different patches does each drawing have? Count its codes with `page`."
-    used = {name: len(_page(name).unique()) for name in ("purple circle", "butterfly")}
+    used = {name: len(_page(name).unique()) for name in ("pencil", "accordion")}
     return check_choice(answer, max(used, key=used.get), used, hint)
 
 
@@ -67,8 +67,8 @@ def straight_through(answer) -> Verdict:
 
 
 def most_frequent_code(answer: int) -> Verdict:
-    """The most frequent code on the koala's page."""
-    codes, counts = _page("koala").unique(return_counts=True)
+    """The most frequent code on the octopus's page."""
+    codes, counts = _page("octopus").unique(return_counts=True)
     best = counts.max()
     place = (codes == int(answer)).nonzero()
     if not len(place):

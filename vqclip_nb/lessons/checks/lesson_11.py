@@ -10,7 +10,7 @@ from vqclip_nb.lessons.checks.verdicts import NEAR, RIGHT, WRONG, Verdict, check
 from vqclip_nb.lessons.drawings import load_drawings
 from vqclip_nb.models.loading import load_models
 
-_SENTENCES = ["a koala", "a red koala", "a grey koala on a white background"]
+_SENTENCES = ["a cat", "a red cat", "a yellow cat on a white background"]
 
 
 def cosine_similarity(answer) -> Verdict:
@@ -56,10 +56,10 @@ def contrastive_loss(answer) -> Verdict:
 
 
 def nearest_sentence(answer: str) -> Verdict:
-    """Which of three sentences fits the koala best."""
+    """Which of three sentences fits the cat best."""
     drawings = load_drawings()
-    koala = drawings.unseen[drawings.names.index("koala")][None]
-    best = "abc"[int(_best(koala, _SENTENCES))]
+    cat = drawings.unseen[drawings.names.index("cat")][None]
+    best = "abc"[int(_best(cat, _SENTENCES))]
     return check_choice(answer, best, "abc", "not that one: compute all three cosines.")
 
 

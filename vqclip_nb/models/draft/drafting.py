@@ -18,7 +18,7 @@ from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.draft.layout import sketch
 from vqclip_nb.models.draft.stored import Draft
 from vqclip_nb.models.vqgan import VQGAN
-from vqclip_nb.prompt_syntax import parse_prompts, parse_story
+from vqclip_nb.prompt_syntax import parse_prompts
 from vqclip_nb.settings import Settings
 
 _FULL_EXTRAS = 0.5  # w2 / w1 from which on a draft shows the extras in full
@@ -76,13 +76,14 @@ def draft_latents(
         text = ", ".join(perceptor.known_part(text) for text in texts)
         z = encoded_draft(draft, vqgan, text, chances, height, width)
         if z is not None:
-            vqgan.clamp_to_box(z)
+            vqgan.confine(z)
         return z
 
     extras = [p.text for p in parse_prompts(settings.extras) if p.kind == "text"]
     share = 0.0
     if extras and settings.w2 > 0:
-        share = min(1.0, settings.w2 / (_FULL_EXTRAS * settings.w1)) if settings.w1 > 0 else 1.0
+        full = _FULL_EXTRAS * settings.w1
+        share = 1.0 if settings.w2 >= full else settings.w2 / full
     drafts = []
     for phrase in phrases if settings.w1 > 0 else [""] * len(phrases):
         alone = drafted([phrase]) if share < 1 else None
@@ -113,7 +114,7 @@ def encoded_draft(
 def sentences_to_draft(settings: Settings) -> list[str]:
     """The sentence with the largest weight in each phrase of the prompt, or an empty string."""
     drawn = []
-    for phrase in parse_story(settings.prompt):
+    for phrase in settings.story:
         sentences = [p for p in phrase if p.kind == "text" and p.weight > 0]
         drawn.append(max(sentences, key=lambda p: p.weight).text if sentences else "")
     return drawn

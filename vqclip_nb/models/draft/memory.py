@@ -28,6 +28,7 @@ HOWS = ("stand", "afloat", "fly", "swim")  # the regions of a place, in the orde
 _LEVELS = 3  # of opacity, above 0
 _LOWEST = 0.75  # height of a place that a wide picture shows at least
 _MOST = 20_000  # drawings or places in a file
+_LONGEST_SIDE = 64  # of a drawing or place, in codes
 _SHAPES = {"codes": 3, "silhouettes": 1, "masks": 1, "place_codes": 3, "regions": 3, "light": 2}
 
 
@@ -75,7 +76,13 @@ class Memory:
             raise ValueError("the numbers of drawings or places differ")
         if tensors["regions"].shape[1:] != (4, 6) or tensors["light"].shape != (there, 4):
             raise ValueError("the regions or the light of the places have another shape")
+        if tensors["regions"].isinf().any() or tensors["light"].isnan().any():
+            raise ValueError("the regions or the light of the places have values that are no share")
         for name in ("codes", "place_codes"):
+            if max(tensors[name].shape[1:]) > _LONGEST_SIDE or tensors[name].is_floating_point():
+                raise ValueError(f"{name!r} has another type, or sides longer than {_LONGEST_SIDE}")
+            if tensors[name].numel() == 0:
+                continue
             if tensors[name].long().max() >= codes or tensors[name].long().min() < 0:
                 raise ValueError(f"{name!r} holds codes that the VQGAN does not have")
         return cls(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ from vqclip_nb.models.draft.reading import in_words, read
 from vqclip_nb.models.safe_load import WeightsError, read_tensors
 from vqclip_nb.models.styles.filters import STYLES
 from vqclip_nb.models.styles.words import SYNONYMS
+from vqclip_nb.untrusted.files import parse_json, read_file
+from vqclip_nb.untrusted.text import reason_of
 
 _LARGEST = 4 * 2**20  # bytes of the table
 
@@ -46,19 +47,17 @@ def load_draft(path: Path, codes: int) -> Draft:
         drawings, places = _list(table, "drawings"), _list(table, "places_in_memory")
         memory = Memory.unpack(tensors, drawings, places, codes)
         return Draft(memory, Phrases.build(table, {style: style for style in STYLES} | SYNONYMS))
-    except (ValueError, TypeError) as error:
+    except Exception as error:  # an untrusted file can fail in any way
         raise WeightsError(
-            f"{path} is no draft of this VQGAN: {error}. Write it again with "
+            f"{path} is no draft of this VQGAN: {reason_of(error)}. Write it again with "
             "`python -m vqclip_nb.train tiny --part draft`."
         ) from error
 
 
 def _read_table(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > _LARGEST:
-            raise WeightsError(f"{path} is larger than any table of phrases.")
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        table = parse_json(read_file(path, _LARGEST))
+    except ValueError as error:
         raise WeightsError(
             f"{path} cannot be read as the draft's phrases: {error}. Write it again with "
             "`python -m vqclip_nb.train tiny --part draft`."

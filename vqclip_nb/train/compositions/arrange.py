@@ -57,14 +57,16 @@ class Arrangement:
 def arrange(
     cast: Cast, size: tuple[int, int], rng: random.Random, kind: str | None = None
 ) -> Arrangement:
-    """A random arrangement at (width, height) pixels; kind: one of `composition.KINDS`."""
-    if kind is None:
-        kind = rng.choices(list(_SHARES), list(_SHARES.values()))[0]
+    """A random arrangement at (width, height) pixels.
+
+    kind: one of `composition.KINDS`; None: any of those that the drawings suffice for
+    """
     for _ in range(20):  # a choice fails if no drawing fits
-        found = _ARRANGERS[kind](cast, size, rng)
+        chosen = kind or rng.choices(list(_SHARES), list(_SHARES.values()))[0]
+        found = _ARRANGERS[chosen](cast, size, rng)
         if found is not None:
             return found
-    raise ValueError(f"the drawings do not suffice for a composition of the kind {kind!r}")
+    raise ValueError(f"the drawings do not suffice for a composition of the kind {chosen!r}")
 
 
 class _Scene:
