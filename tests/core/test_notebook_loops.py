@@ -65,11 +65,12 @@ def test_ten_steps_have_the_losses_and_gradients_of_the_plain_loop(preset, chang
             z.copy_(before)
         loss = plain.step(_draws(run, it.i))
         assert it.loss == pytest.approx(loss, abs=1e-5)
-        # by its length: where a pixel is clamped at 1 to the last bit, rounding decides whether its
-        # gradient passes
+        after = run.loop.latent.z.detach().clone()
+        # by their lengths: where a pixel is clamped at 1 to the last bit, rounding decides whether
+        # its gradient passes, and Adam's step is as long for a tiny gradient as for a large one
         assert (gradients[-1] - z.grad).norm() < 0.02 * z.grad.norm()
-        torch.testing.assert_close(run.loop.latent.z.detach(), z.detach(), atol=2e-3, rtol=1e-3)
-        before = run.loop.latent.z.detach().clone()
+        assert (after - z.detach()).norm() < 0.02 * (z.detach() - before).norm()
+        before = after
     assert it.i == STEPS
 
 

@@ -32,15 +32,19 @@ def copied(tmp_path) -> Path:
 
 
 def _drawings() -> Drawings:
-    """An apple, a pear that is twice as wide as high, and a wide dog in two colours."""
-    things = [*index_of(["apple", "pear", "dog"]), *index_of(["dog"])]
-    pictures, sizes = np.zeros((4, SIDE, SIDE, 4), np.uint8), np.zeros((4, 2), np.int64)
-    colours = [(200, 20, 20), (40, 180, 40), (120, 80, 30), (20, 40, 200)]
-    for i, (height, colour) in enumerate(zip((SIDE, 80, 100, 100), colours, strict=True)):
+    """An apple, a pear that is twice as wide as high, a wide dog in two colours and a square one.
+
+    The square dog is clip art.
+    """
+    things = index_of(["apple", "pear", "dog", "dog", "dog"])
+    pictures, sizes = np.zeros((5, SIDE, SIDE, 4), np.uint8), np.zeros((5, 2), np.int64)
+    colours = [(200, 20, 20), (40, 180, 40), (120, 80, 30), (20, 40, 200), (230, 230, 230)]
+    for i, (height, colour) in enumerate(zip((SIDE, 80, 100, 100, SIDE), colours, strict=True)):
         top = (SIDE - height) // 2
         pictures[i, top : top + height] = (*colour, 255)
         sizes[i] = SIDE, height
-    return Drawings(np.array(things), pictures, sizes, np.zeros(4, bool), np.array(["tests"] * 4))
+    source = np.array(["icons"] * 4 + ["openclipart"])
+    return Drawings(np.array(things), pictures, sizes, np.zeros(5, bool), source)
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +66,13 @@ def test_what_is_written_is_remembered(written, tiny):
     (apple,) = memory.of[index_of(["apple"])[0]]
     picture = np.asarray(memory.draw_things(tiny.vqgan, [apple, pear])[apple])
     assert picture[..., 0].mean() > picture[..., 1:].mean() + 80  # red
+
+
+def test_clip_art_is_a_makeshift_for_icons(written, tiny):
+    memory = load_draft(written, len(tiny.vqgan.codebook)).memory
+    shapes = [memory.sizes[drawing] for drawing in memory.of[index_of(["dog"])[0]]]
+    assert len(shapes) == 2
+    assert all(width > height for width, height in shapes)
 
 
 def test_a_written_draft_draws_a_sentence(written, tiny):

@@ -97,8 +97,10 @@ def _chosen(drawings: Drawings, thing: int, errors: dict[int, float]) -> list[in
     """Up to three drawings: the best one, then others in other colours.
 
     A good drawing is like the others of the thing, is no shadow, and the VQGAN reproduces it well.
+    Icons and emoji are drawn to be told at a glance, so that clip art is a makeshift.
     """
-    each = list(drawings.of[thing])
+    every = list(drawings.of[thing])
+    each = [drawing for drawing in every if drawings.source[drawing] != "openclipart"] or every
     number = min(_MOST, (len(each) + 2) // 2)
     small = np.stack([_thumbnail(drawings.picture(drawing)) for drawing in each])  # (n, 16, 16, 4)
     flat = small.reshape(len(each), -1)

@@ -30,8 +30,16 @@ _STYLED = 0.75  # the same in a style, which needs larger shapes
 _SEVERAL = 1.3  # how much larger several of the same are than in the scenes of the training
 _LEAST = 0.27  # share of the height of a thing in a relation
 _CONTAINERS = frozenset((*names_of(CONTAINERS), "vase", "jar", "glass", "cup"))
-# Colours of silhouettes by what they show; the rest is black or grey.
+# Colours of silhouettes by what they show, or by its kind; the rest is black or grey.
 _SILHOUETTES = {
+    "fox": ("orange",), "polar bear": ("white",), "raven": ("black",), "pegasus": ("white",),
+    "griffin": ("orange", "brown"), "hummingbird": ("green", "blue"), "river": ("blue",),
+    "waterfall": ("light blue",), "whale tail": ("dark blue",), "pagoda": ("red",),
+    "windmill": ("white", "brown"), "submarine": ("yellow", "grey"), "skeleton": ("white",),
+    "cape": ("red", "purple"), "trousers": ("blue", "brown"), "vase": ("blue", "orange"),
+    "fence": ("brown", "white"), "forest": ("dark green",), "oak leaf": ("green", "orange"),
+    "biplane": ("red", "yellow"), "airship": ("grey", "red"), "totem pole": ("brown", "red"),
+    "parrot head": ("red", "green"), "wooden crate": ("brown",), "cowboy boot": ("brown",),
     "animal/land": ("brown", "grey"), "animal/air": ("brown", "dark blue", "grey"),
     "animal/water": ("blue", "grey"), "plant": ("dark green", "green"), "nature": ("grey", "brown"),
     "building": ("brown", "grey", "dark blue"), "vehicle/land": ("red", "dark blue"),
@@ -128,6 +136,7 @@ class _Sketcher:
         figure = Figure.drawn(self.memory, self.rng.choice(things), self.rng)
         if self.memory.silhouettes[figure.drawing]:
             palette = _SILHOUETTES.get(figure.thing.kind, ("black", "grey"))
+            palette = _SILHOUETTES.get(figure.thing.name, palette)
             colour = colour or self.rng.choice(palette)
         figure = replace(figure, colour=colour, scale=scale, mirror=self.rng.random() < 0.4)
         return _Role(item, [figure] * item.number)
