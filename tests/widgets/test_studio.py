@@ -18,6 +18,7 @@ import ipywidgets as widgets
 import pytest
 import torch
 from film_frames import probe
+from PIL import Image, ImageChops, ImageStat
 
 import vqclip_nb as vq
 from vqclip_nb.accel import executor
@@ -314,6 +315,18 @@ def test_the_slider_shows_a_step_and_a_fork_begins_with_it(studio):
     assert studio.current.folder.path != first.folder.path
     assert studio.current.settings.init_image == str(first.folder.latents_of(3))
     assert studio.current.settings.prompt == "a pear"
+
+
+def test_a_step_is_painted_on_at_twice_the_size(studio):
+    first = studio.run(wait=False)
+    studio.panel.steps.value = 3
+    _press(studio, "upscale")
+    larger = studio.result()
+    assert larger.images[0].size == tuple(2 * side for side in first.images[0].size)
+    with Image.open(larger.folder / "steps" / "000003.png") as begun:
+        difference = ImageChops.difference(begun.resize((16, 16)), first.images[0].resize((16, 16)))
+    assert max(ImageStat.Stat(difference).mean) < 25  # the same picture, painted on
+    assert studio.panel.form.settings().im_shape == first.images[0].size  # the next Start is quick
 
 
 def test_film_and_zip_are_offered_in_the_page(studio):

@@ -48,6 +48,7 @@ BUTTONS = {  # event: label, icon, what it does
     "stop": ("Stop", "stop", "End the run and keep it"),
     "more": ("50 more", "plus", "Paint fifty more iterations"),
     "fork": ("Fork", "code-fork", "Start a new run from the step that is shown"),
+    "upscale": ("2×", "expand", "Paint on from the step that is shown, at twice the size"),
     "save": ("Save", "save", "Save everything needed to resume"),
     "film": ("Film", "film", "Make and play the film described in the section Film"),
     "zip": ("Zip", "download", "Zip the run and offer it"),
@@ -64,7 +65,7 @@ _SCROLL = f'<img src="{_DOT}" onload="const p = this.closest(`.vq-panel`); '
 _SCROLL += 'for (const t of [100, 600, 1500]) setTimeout(() => p.scrollIntoView(), t)">'
 _EMPTY = "Your picture appears here."
 _MAIN = ("start", "pause", "resume", "stop")
-_MORE = ("more", "fork", "save", "film", "zip", "close")
+_MORE = ("more", "fork", "upscale", "save", "film", "zip", "close")
 
 
 class Panel:

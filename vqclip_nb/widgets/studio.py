@@ -38,7 +38,7 @@ from vqclip_nb.widgets.events import can_paint_on_thread, cell_id, delivered, no
 from vqclip_nb.widgets.panel import Panel
 
 _EVERY = 0.5  # seconds between two pictures of one show step
-_PAINTS = ("start", "more", "fork", "film")  # need the loop, except the film of a run
+_PAINTS = ("start", "more", "fork", "upscale", "film")  # need the loop, except the film of a run
 _MORE = 50  # iterations
 _UNRESPONSIVE = "Buttons do not work while this cell runs: change the form and run the cell again."
 _NEEDS_CELL = "Run the panel's cell again to paint: on Colab, painting needs a running cell."
@@ -318,14 +318,19 @@ class Studio:
         self._change(self.current)
         return self.current
 
-    def _forked(self) -> Run:
-        """A new run from the slider's step, or the latest, with the form's other values."""
+    def _forked(self, times: int = 1) -> Run:
+        """A new run from the slider's step, or the latest, with the form's other values.
+
+        times: how many times as large its pictures are
+        """
         if self.current is None or not self.current.folder.shown_steps():
-            raise ValueError("Fork starts from a step, and there is none yet: paint first.")
+            raise ValueError("There is no step to start from yet: paint first.")
         step = self.panel.steps.value or self.current.folder.shown_steps()[-1]
         kept = ("init_image", "mask", "im_shape", "models", "clip", "config", "updates")
         changes = {k: v for k, v in self._read_form().to_dict().items() if k not in kept}
         folder = self.current.folder.path
+        width, height = self.current.settings.im_shape
+        changes["im_shape"] = (times * width, times * height)
         return Run.fork(folder, step, models=self.current.models, out=self.out, **changes)
 
     def _loaded(self, settings: Settings) -> Models:
@@ -340,7 +345,9 @@ class Studio:
 
     def _paint(self, event: str) -> None:
         """Paint what a button requests; the panel shows failures, and what was painted is kept."""
-        begin = {"start": self._new, "more": self._longer, "fork": self._forked}.get(event)
+        begins = {"start": self._new, "more": self._longer, "fork": self._forked}
+        begins["upscale"] = lambda: self._forked(times=2)
+        begin = begins.get(event)
         self.panel.clear()
         self.panel.say("Starting …")
         if not self._responsive:
@@ -485,7 +492,8 @@ class Studio:
         usable |= {"film": there and not filming if of_run else not wrong and not painting}
         usable |= {"start": not wrong and not painting, "stop": painting}
         usable |= {"pause": painting and not (filming or self._paused), "resume": self._paused}
-        usable |= {"fork": there and not wrong and not painting, "close": self._in_cell}
+        usable |= dict.fromkeys(("fork", "upscale"), there and not wrong and not painting)
+        usable |= {"close": self._in_cell}
         usable |= {"load": listed and not painting, "beside": listed and there}
         if self._looping and not self._responsive:
             usable = dict.fromkeys(usable, False)
