@@ -25,6 +25,8 @@ _ROWS = {
     "<code>learning_rate</code> or another <code>seed</code>.",
     "the style does not show": "Use a larger <code>w2</code>, or one of the styles in "
     "<i>Settings</i>, which CLIP has learned.",
+    "the picture is small": "<i>2×</i> paints it on at twice the size. Each iteration then takes "
+    "about four times as long.",
     "<i>next run</i> beside a field": "The field cannot change while a picture is painted. All "
     "other fields can.",
     "Start asks for the cell": "On Colab, painting needs a running cell. Run the panel's cell "
