@@ -117,6 +117,37 @@ def test_someone_plays_with_the_studio(front, page, tmp_path):
     assert {name for change in changes for name in change} >= {"w2", "prompt"}
 
 
+@pytest.mark.slow
+def test_a_click_enlarges_a_picture_and_arrows_go_through_its_steps(front, page, tmp_path):
+    with opened(front, page, tmp_path, STUDIO) as person:
+        person.until(lambda: "Ready" in person.status())
+        person.press("4 at once")
+        person.until(lambda: re.match(r"\d+ % · ", page.title()), 90)
+        page.locator(".vq-frame img").nth(2).click()
+        view = page.locator("dialog.vq-large")
+        large, says = view.locator("img"), view.locator("span")
+        person.until(lambda: "picture 3" in says.inner_text())
+        seen = large.get_attribute("src")
+        person.until(lambda: large.get_attribute("src") != seen)  # it follows what is painted
+        person.until(lambda: "Kept in" in person.status(), 120)
+        assert "%" not in page.title()
+        for key, step in (("ArrowLeft", 60), ("ArrowLeft", 50), ("ArrowRight", 60)):
+            page.keyboard.press(key)
+            person.until(lambda step=step: f"step {step}, picture 3" in says.inner_text())
+        wide = large.bounding_box()["width"]
+        page.keyboard.press("1")
+        assert large.bounding_box()["width"] < 256 < wide
+        page.keyboard.press("p")
+        assert large.evaluate("e => getComputedStyle(e).imageRendering") == "pixelated"
+        page.screenshot(path=str(person.screenshots / f"large in {type(front).__name__}.png"))
+        page.keyboard.press("Escape")
+        assert view.count() == 0
+        page.locator(".vq-strip span").first.click()
+        person.until(lambda: "step 10, picture 1" in person.picture()[0])
+        person.keep(f"four in {type(front).__name__}")
+        assert front.errors(page).count() == 0
+
+
 IN_VIEW = [".vq-prompt textarea", ".vq-start", ".vq-pause", ".vq-stop", ".vq-frame img"]
 IN_VIEW += [".vq-slider >> nth=0", ".vq-slider >> nth=3"]  # w1 to learning_rate
 TEXTS = [".vq-prompt textarea", ".vq-status", ".vq-stop", ".vq-chip:visible >> nth=-1"]

@@ -317,6 +317,39 @@ def test_the_slider_shows_a_step_and_a_fork_begins_with_it(studio):
     assert studio.current.settings.prompt == "a pear"
 
 
+def test_a_thumbnail_that_is_clicked_shows_its_step_as_often_as_one_likes(studio):
+    studio.run(wait=False)
+    (box,) = (each for each in studio.panel.everything() if "vq-goto" in each._dom_classes)
+    for step, seen in (("3", "step 3"), ("0", "iteration 6"), ("3", "step 3"), ("99", "step 3")):
+        box.value = step  # as the page does
+        assert f"a red apple, {seen}" in studio.panel.views["picture"].value
+
+
+def test_the_seed_that_was_drawn_is_shown_and_can_be_kept(studio):
+    studio.panel.fill(seed=None)
+    first = studio.run(wait=False)
+    seed = studio.current.settings.seed
+    assert studio.panel.views["seed"].value == f"seed {seed}"
+    _press(studio, "lock")
+    assert studio.panel.buttons["lock"].disabled  # it is kept already
+    assert torch.equal(studio.run(wait=False).latents, first.latents)
+    _press(studio, "dice")
+    assert studio.panel.form.settings().seed is None
+    studio.run(wait=False)
+    assert studio.current.settings.seed != seed
+
+
+def test_four_at_once_are_a_grid_in_which_each_can_be_clicked(studio):
+    _press(studio, "four")
+    assert len(studio.result().images) == 4
+    assert studio.panel.form.settings().batch_size == 1  # the next Start paints one
+    for step in (0, 3):
+        studio.panel.steps.value = step
+        shown = studio.panel.views["picture"].value
+        assert len(set(re.findall(r'src="(data:[^"]*)"', shown))) == 4
+        assert shown.count(f'data-step="{step}"') == shown.count("onclick=") == 4
+
+
 def test_a_step_is_painted_on_at_twice_the_size(studio):
     first = studio.run(wait=False)
     studio.panel.steps.value = 3

@@ -173,8 +173,16 @@ class RunFolder:
         self._write(f"steps/{i:06d}.safetensors", save({"z": z.detach().cpu().contiguous()}))
 
     def step_picture(self, step: int) -> Path:
-        """The picture of a shown step."""
+        """The picture of a shown step, the first of a batch."""
         return self.path / "steps" / f"{step:06d}.png"
+
+    def step_pictures(self, step: int) -> list[Path]:
+        """The pictures of a shown step, one for each of a batch."""
+        first = self.step_picture(step)
+        others = {
+            int(file.stem.split("_")[1]): file for file in first.parent.glob(f"{first.stem}_*.png")
+        }
+        return [first, *(others[item] for item in sorted(others))]
 
     def shown_steps(self) -> list[int]:
         """The iterations of the saved steps, in order."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import math
 import os
 import tempfile
 from collections.abc import Sequence
@@ -20,10 +21,12 @@ from PIL import Image
 from vqclip_nb.pictures import data_url
 from vqclip_nb.storage.colab import on_colab, on_kaggle
 from vqclip_nb.storage.ffmpeg import shrink
+from vqclip_nb.widgets.in_page import enlarged
 
 _KINDS = {".mp4": "video/mp4", ".gif": "image/gif"}
 _PICTURE, _THUMBNAIL, _FILM = 30_000, 1_200, 35_000  # bytes; larger ones are compressed
 _WIDEST = 512  # pixels of a picture in a page
+_FILLS = 'style="width:100%"'
 
 
 def play(*films: str | Path, captions: Sequence[str] = (), width: int = 384):
@@ -98,26 +101,42 @@ def still(image: Image.Image | Path, alt: str, width: int | None = None) -> str:
     width = width or max(image.width, min(448, 4 * image.width))
     return (  # a page limits an image to its own size, a box not
         f'<div style="display:inline-block;width:{width}px;max-width:100%">'
-        f"{_compressed(image, alt, width, 'width:100%')}</div>"
+        f"{_compressed(image, alt, width, _FILLS)}</div>"
     )
 
 
-def framed(image: Image.Image, alt: str) -> str:
-    """A picture in the panel's frame, which it fills at any size; see `vqclip_nb.widgets.theme`."""
-    return in_frame(_compressed(image, alt, max(image.width, 448)), image.size)
+def framed(
+    images: Sequence[Image.Image], alt: str, step: int = 0, files: Sequence[Path] = ()
+) -> str:
+    """The pictures of a batch in the panel's frame, which they fill at any size; a click enlarges.
+
+    step: which step they are of, 0 for the current one; files: whose pictures they are, if any
+    """
+    columns = math.ceil(len(images) ** 0.5)
+    width, height = images[0].size
+    cells = []
+    for number, image in enumerate(images, 1):
+        attributes = f'data-step="{step}" {enlarged()}'
+        if number <= len(files) and (address := served(files[number - 1])):
+            attributes += f' data-full="{html.escape(address)}"'
+        name = f"{alt}, picture {number}" if len(images) > 1 else alt
+        cells.append(_compressed(image, name, max(width, 448) // columns, attributes))
+    rows = math.ceil(len(images) / columns)
+    return in_frame("".join(cells), (columns * width, rows * height), columns)
 
 
-def in_frame(content: str, size: tuple[int, int]) -> str:
+def in_frame(content: str, size: tuple[int, int], columns: int = 1) -> str:
     """HTML in a frame of the proportions of a picture of this size."""
     width, height = size
-    return f'<div class="vq-frame" style="--vq-ratio:{width}/{height}">{content}</div>'
+    style = f"--vq-ratio:{width}/{height};--vq-columns:{columns}"
+    return f'<div class="vq-frame" style="{style}">{content}</div>'
 
 
-def _compressed(image: Image.Image, alt: str, width: int, style: str = "") -> str:
+def _compressed(image: Image.Image, alt: str, width: int, attributes: str = "") -> str:
     """An <img> of a picture that is shown `width` pixels wide."""
     small, most = image.convert("RGB"), min(max(width**2 // 6, _THUMBNAIL), _PICTURE)
     small.thumbnail((min(width, _WIDEST),) * 2)
-    return f'<img alt="{html.escape(alt)}" style="{style}" src="{data_url(small, most)}">'
+    return f'<img alt="{html.escape(alt)}" {attributes} src="{data_url(small, most)}">'
 
 
 def _figure(film: Path, address: str, caption: str, width: int) -> str:

@@ -19,12 +19,12 @@ from vqclip_nb.models.styles import STYLES
 from vqclip_nb.run import Run
 from vqclip_nb.settings import PRESETS, Settings, change_in_words, specs
 from vqclip_nb.storage.colab import download, on_colab
-from vqclip_nb.storage.contact_sheet import contact_sheet
 from vqclip_nb.storage.run_folder import RunFolder
 from vqclip_nb.widgets.fields import help_text
 from vqclip_nb.widgets.film_form import FilmForm
 from vqclip_nb.widgets.help_page import EXAMPLES, HELP
 from vqclip_nb.widgets.html_media import figure, framed, in_frame, link, still
+from vqclip_nb.widgets.in_page import functions, in_title, to_step, when_shown
 from vqclip_nb.widgets.plots import curve_svg
 from vqclip_nb.widgets.settings_form import FRONT, SECTIONS, Form
 from vqclip_nb.widgets.theme import style_sheet
@@ -53,6 +53,9 @@ BUTTONS = {  # event: label, icon, what it does
     "film": ("Film", "film", "Make and play the film described in the section Film"),
     "zip": ("Zip", "download", "Zip the run and offer it"),
     "close": ("End the cell", "times", "Let other cells run; painting then needs this cell again"),
+    "lock": ("Keep it", "lock", "Paint again with this seed: the same beginning, other words"),
+    "dice": ("New ones", "random", "Draw a new seed for each picture"),
+    "four": ("4 at once", "th-large", "Paint four pictures of these words, each begun otherwise"),
     "load": ("Load", "upload", "Load the settings of that run into the form"),
     "beside": ("Set beside", "columns", "Compare that run with the current one"),
     "reset": ("Reset", "undo", "Back to the values at the beginning; the prompt stays"),
@@ -60,11 +63,13 @@ BUTTONS = {  # event: label, icon, what it does
 _REMEMBERED = 12  # runs whose prompts are offered again
 _SETTLED = 0.7  # seconds without a key, after which a typed prompt is complete
 # Views arrive one after the other, so the panel has its height a little later than its first part.
-_DOT = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
-_SCROLL = f'<img src="{_DOT}" onload="const p = this.closest(`.vq-panel`); '
-_SCROLL += 'for (const t of [100, 600, 1500]) setTimeout(() => p.scrollIntoView(), t)">'
+_SCROLL = when_shown(
+    "const panel = this.closest('.vq-panel'); "
+    "for (const t of [100, 600, 1500]) setTimeout(() => panel.scrollIntoView(), t)"
+)
 _EMPTY = "Your picture appears here."
 _MAIN = ("start", "pause", "resume", "stop")
+_SEED = ("lock", "dice", "four")
 _MORE = ("more", "fork", "upscale", "save", "film", "zip", "close")
 
 
@@ -80,14 +85,17 @@ class Panel:
         folded = [name for names in _FOLDED.values() for name in names]
         self.form = Form(settings, [*_IN_VIEW, *folded], changed=self._changed)
         self.buttons = {event: self._button(event, *words) for event, words in BUTTONS.items()}
-        views = ("picture", "curve", "strip", "status", "notes", "film", "link", "pair", "scroll")
-        self.views = {name: widgets.HTML() for name in views}
+        views = ("picture", "strip", "seed", "curve", "status", "notes", "film", "link", "pair")
+        self.views = {name: widgets.HTML() for name in (*views, "scroll", "title")}
         self.views["status"].add_class("vq-status")
         self.progress = widgets.IntProgress(value=0, min=0, max=1)
         self.progress.add_class("vq-progress")
         self.steps = widgets.SelectionSlider(
             options=[("now", 0)], description="step", continuous_update=False
         )
+        self._goto = widgets.Text()  # the page writes the step that was clicked
+        self._goto.add_class("vq-goto")
+        self._goto.observe(self._step_clicked, "value")
         self._filling = self._entered = False
         self._latest: list[str] = []  # prompts of the latest runs
         self.steps.observe(lambda change: None if self._filling else put("step"), "value")
@@ -141,7 +149,9 @@ class Panel:
 
     def _laid_out(self) -> widgets.VBox:
         views = self.views
-        left = [views["picture"], self.steps, views["strip"]]
+        seed = _row([views["seed"], *(self.buttons[name] for name in _SEED)])
+        seed.add_class("vq-seed")
+        left = [views["picture"], self.steps, views["strip"], seed, self._goto]
         core = widgets.HBox([widgets.VBox(left), widgets.VBox(self._controls())])
         core.add_class("vq-core")
         sections = {
@@ -155,7 +165,9 @@ class Panel:
         try_these = widgets.HBox(self.examples)
         try_these.add_class("vq-chips")
         rest = [views["notes"], views["film"], views["link"], try_these, self.sections]
-        panel = widgets.VBox([style_sheet(), views["scroll"], core, *rest])
+        panel = widgets.VBox(
+            [style_sheet(), functions(), views["scroll"], views["title"], core, *rest]
+        )
         panel.add_class("vq-panel")
         return panel
 
@@ -349,6 +361,7 @@ class Panel:
         size = self.form.settings().im_shape
         self.views["picture"].value = in_frame(_EMPTY, size)
         self.views["strip"].value = '<div class="vq-strip"></div>'
+        self.views["seed"].value = ""
         self.views["curve"].value = f'<div class="vq-curve">{curve_svg([])}</div>'
 
     def show_run(self, run: Run) -> None:
@@ -359,8 +372,14 @@ class Panel:
         self.steps.value = chosen if chosen in kept else 0
         self._filling = False
         few = kept[:: max(1, -(-len(kept) // 8))]  # at most eight thumbnails
-        thumbnails = (still(run.folder.step_picture(step), str(step), 44) for step in few)
-        self.views["strip"].value = f'<div class="vq-strip">{"".join(thumbnails)}</div>'
+        thumbnails = (
+            f"<span {to_step(step)}>{still(run.folder.step_picture(step), str(step), 44)}</span>"
+            for step in few
+        )
+        steps = " ".join(map(str, [*kept, 0]))  # for the large view
+        strip = f'<div class="vq-strip" data-steps="{steps}">{"".join(thumbnails)}</div>'
+        self.views["strip"].value = strip
+        self.views["seed"].value = f"seed {run.settings.seed}"
         self.show_now(run)
 
     def show_now(self, run: Run) -> None:
@@ -368,20 +387,27 @@ class Panel:
         curve = curve_svg(run.history, run.plan.updates)
         self.views["curve"].value = f'<div class="vq-curve">{curve}</div>'
         if not self.steps.value:
-            images = run.images()
-            sheet = contact_sheet(images, columns=min(4, len(images)), gap=0)
-            self._show_picture(sheet, f"{run.settings.prompt}, iteration {run.i}")
+            alt = f"{run.settings.prompt}, iteration {run.i}"
+            self.views["picture"].value = framed(run.images(), alt)
 
     def show_step(self, run: Run) -> None:
         """Show the step that the slider is at."""
-        if step := self.steps.value:
-            with Image.open(run.folder.step_picture(step)) as image:
-                self._show_picture(image, f"{run.settings.prompt}, step {step}")
-        else:
+        if not (step := self.steps.value):
             self.show_now(run)
+            return
+        with contextlib.ExitStack() as opened:
+            files = run.folder.step_pictures(step)
+            images = [opened.enter_context(Image.open(file)) for file in files]
+            alt = f"{run.settings.prompt}, step {step}"
+            self.views["picture"].value = framed(images, alt, step, files)
 
-    def _show_picture(self, image: Image.Image, alt: str) -> None:
-        self.views["picture"].value = framed(image, alt)
+    def _step_clicked(self, change: dict) -> None:
+        """Move the slider to a step that was clicked in the page."""
+        if change["new"]:
+            kept = [str(step) for _, step in self.steps.options]
+            if change["new"] in kept:
+                self.steps.value = int(change["new"])
+            self._goto.value = ""  # the same step can be clicked again
 
     def show_film(self, file: Path) -> None:
         """Play an mp4 or a GIF."""
@@ -390,7 +416,8 @@ class Panel:
     def show_frame(self, number: int, total: int, frame: np.ndarray) -> None:
         """Show a frame, uint8 [H, W, 3], of a film that is being made."""
         self.progress.max, self.progress.value = total, number
-        self._show_picture(Image.fromarray(frame), f"frame {number} of the film")
+        alt = f"frame {number} of the film"
+        self.views["picture"].value = framed([Image.fromarray(frame)], alt)
         self.say(f"Frame {number} of {total}")
 
     def offer(self, file: Path) -> None:
@@ -435,10 +462,12 @@ class Panel:
         """Show iteration, speed and time left."""
         self.progress.max, self.progress.value = run.settings.total_iter, run.i
         words = f"{'Paused at' if paused else 'Iteration'} {progress_of(run)}"
+        percent = 100 * run.i // max(run.settings.total_iter, 1)
+        self.views["title"].value = in_title(percent)
         self.say(words + (f". {more}" if more else ""))
 
     def say(self, text: str) -> None:
-        """Show a line above the picture."""
+        """Show a line beside the picture."""
         self.views["status"].value = f'<span role="status">{html.escape(text)}</span>'
 
     def note(self, text: str) -> None:

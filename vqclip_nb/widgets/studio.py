@@ -38,7 +38,7 @@ from vqclip_nb.widgets.events import can_paint_on_thread, cell_id, delivered, no
 from vqclip_nb.widgets.panel import Panel
 
 _EVERY = 0.5  # seconds between two pictures of one show step
-_PAINTS = ("start", "more", "fork", "upscale", "film")  # need the loop, except the film of a run
+_PAINTS = ("start", "four", "more", "fork", "upscale", "film")  # the film of a run needs no loop
 _MORE = 50  # iterations
 _UNRESPONSIVE = "Buttons do not work while this cell runs: change the form and run the cell again."
 _NEEDS_CELL = "Run the panel's cell again to paint: on Colab, painting needs a running cell."
@@ -225,11 +225,13 @@ class Studio:
         """Handle an event that needs no loop; returns whether it is one."""
         actions = {"changed": self._enable, "load": self._load_chosen, "upload": self._keep_upload}
         actions |= {"runs": lambda: self.panel.list_runs(self.out)}
+        actions |= {"dice": lambda: self.panel.fill(seed=None)}
         of_run = {
             "step": self.panel.show_step,
             "save": self._save,
             "zip": lambda run: self.panel.offer(zipped(run.folder.path)),
             "beside": self._set_beside,
+            "lock": lambda run: self.panel.fill(seed=run.settings.seed),
         }
         if self.panel.film.kind.value == "of the run":
             of_run["film"] = self._make_film
@@ -303,9 +305,10 @@ class Studio:
         self._form_values = settings.to_dict()
         return settings
 
-    def _new(self) -> Run:
+    def _new(self, **changes: object) -> Run:
+        """A new run with the form's values, and changes that the form does not show."""
         settings = self._read_form()
-        run = Run(settings, models=self._loaded(settings), out=self.out)
+        run = Run(settings.replace(**changes), models=self._loaded(settings), out=self.out)
         self.panel.form.fill(settings.replace(updates=()))  # the replay shows each change
         return run
 
@@ -347,6 +350,7 @@ class Studio:
         """Paint what a button requests; the panel shows failures, and what was painted is kept."""
         begins = {"start": self._new, "more": self._longer, "fork": self._forked}
         begins["upscale"] = lambda: self._forked(times=2)
+        begins["four"] = lambda: self._new(batch_size=4)
         begin = begins.get(event)
         self.panel.clear()
         self.panel.say("Starting …")
@@ -490,7 +494,10 @@ class Studio:
         of_run = self.panel.film.kind.value == "of the run"
         usable = {"reset": True, "save": there, "zip": there, "more": there and not filming}
         usable |= {"film": there and not filming if of_run else not wrong and not painting}
-        usable |= {"start": not wrong and not painting, "stop": painting}
+        usable |= dict.fromkeys(("start", "four"), not wrong and not painting)
+        kept = str(self.panel.form.fields["seed"].value)
+        usable |= {"lock": there and kept != str(self.current.settings.seed), "dice": bool(kept)}
+        usable["stop"] = painting
         usable |= {"pause": painting and not (filming or self._paused), "resume": self._paused}
         usable |= dict.fromkeys(("fork", "upscale"), there and not wrong and not painting)
         usable |= {"close": self._in_cell}

@@ -35,15 +35,20 @@ html[theme=dark] .vq-panel { --vq-text: #e8eaed; }
   .vq-panel .vq-core { grid-template-columns: minmax(0, 2fr) minmax(0, 3fr); gap: 4px 10px; }
 }
 @container (max-width: 400px) { .vq-panel .vq-core { grid-template-columns: minmax(0, 1fr); } }
-.vq-frame { --vq-high: 380px; display: flex; align-items: center; justify-content: center;
+.vq-frame { --vq-high: 380px; display: grid; align-items: center; justify-items: center; gap: 2px;
+  grid-template-columns: repeat(var(--vq-columns), minmax(0, 1fr)); grid-auto-rows: minmax(0, 1fr);
   width: min(100%, calc(var(--vq-high) * var(--vq-ratio))); aspect-ratio: var(--vq-ratio);
   margin: 0 auto; background: var(--vq-tint); border-radius: 6px; overflow: hidden;
   color: var(--vq-quiet); text-align: center; }
-.vq-frame img { width: 100%; height: 100%; max-width: none; margin: 0; object-fit: contain; }
+.vq-frame img { width: 100%; height: 100%; max-width: none; margin: 0; object-fit: contain;
+  cursor: zoom-in; }
 @container (max-width: 400px) { .vq-frame { --vq-high: 240px; } }
 @container (min-width: 1100px) { .vq-frame { --vq-high: 520px; } }
 .vq-strip { display: flex; gap: 3px; min-height: 44px; }
-.vq-strip > * { flex: 0 1 44px; min-width: 0; }
+.vq-strip > * { flex: 0 1 44px; min-width: 0; cursor: pointer; }
+.vq-panel .vq-seed { align-items: center; }
+.vq-panel .vq-goto { display: none; }
+.vq-dot { position: absolute; width: 1px; height: 1px; opacity: 0; }
 .vq-panel .vq-status { min-height: 38px; margin: 0 2px; }
 .vq-panel .vq-status .widget-html-content { max-height: 54px; overflow: auto; }
 .vq-panel .vq-progress { width: auto; height: 10px; margin: 0 2px; }
@@ -94,6 +99,19 @@ html[theme=dark] .vq-panel { --vq-text: #e8eaed; }
 .vq-panel table { border-collapse: collapse; color: var(--vq-text); font-size: 13px; }
 .vq-panel :is(td, th) { padding: 3px 12px 3px 0; text-align: left; vertical-align: top;
   background: none; color: var(--vq-text); white-space: normal; }
+
+/* the large view is a child of the page's body */
+.vq-large { width: 100vw; height: 100vh; max-width: none; max-height: none; margin: 0; padding: 0;
+  border: 0; color: #eee; background: rgb(0 0 0 / 92%); font: 14px/1.4 sans-serif; }
+.vq-large[open] { display: grid; grid-template-rows: minmax(0, 1fr) auto; }
+.vq-large div { display: flex; overflow: auto; }
+.vq-large img { width: 100%; height: 100%; margin: auto; object-fit: contain; cursor: zoom-in; }
+.vq-large.vq-natural img { width: auto; height: auto; }
+.vq-large.vq-pixels img { image-rendering: pixelated; }
+.vq-large p { display: flex; flex-flow: row wrap; gap: 6px; margin: 0; padding: 8px 12px; }
+.vq-large span { flex: 1 1 200px; }
+.vq-large button { padding: 3px 12px; border: 1px solid #888; border-radius: 4px; color: #eee;
+  background: #333; cursor: pointer; }
 
 /* the front end marks a panel whose kernel is gone */
 .vq-panel.jupyter-widgets-disconnected > * { opacity: 0.45; pointer-events: none; }
