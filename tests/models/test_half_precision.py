@@ -131,6 +131,7 @@ def test_crops_in_pieces_have_the_gradient_of_all_at_once_in_fp16(level):
     pieces.level = level
     x = torch.rand(6, 3, perceptor.input_size, perceptor.input_size)
     expected, found = (_seen(lambda x, by=by: by.encode(perceptor, x), x) for by in (whole, pieces))
-    assert torch.equal(found[0], expected[0])
+    # a processor may add halves up in another order for fewer crops: two steps of a half near 5
+    torch.testing.assert_close(found[0], expected[0], atol=8e-3, rtol=0)
     assert _cosine(found[1], expected[1]) > 0.99999
     assert found[1].norm().item() == pytest.approx(expected[1].norm().item(), rel=1e-4)

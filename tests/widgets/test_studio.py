@@ -397,12 +397,10 @@ def test_a_morph_passes_through_the_phrases_of_the_prompt(studio):
     assert 'src="data:video/mp4;base64,' in studio.panel.views["film"].value
     assert f"Saved as {film}" in studio.panel.views["film"].value
     assert "frame 7 of the film" in studio.panel.views["picture"].value
-    assert {name.split("-", 2)[2] for name, _ in studio.panel.runs.options} == {
-        "a-red-apple",
-        "a-lemon",
-    }
+    runs = studio.panel.history.runs
+    assert {run.name.split("-", 2)[2] for run in runs} == {"a-red-apple", "a-lemon"}
     _film(studio, "morph", format="gif")
-    studio.panel.film.sources.value = " ^ ".join(path for _, path in studio.panel.runs.options)
+    studio.panel.film.sources.value = " ^ ".join(map(str, runs))
     _press(studio, "film")
     studio.result()
     assert {film.suffix for film in _films(studio)} == {".mp4", ".gif"}
@@ -410,7 +408,7 @@ def test_a_morph_passes_through_the_phrases_of_the_prompt(studio):
     _film(again, "morph", seconds=0.4)
     _press(again, "film")
     assert len(again.result().history) == 6  # of a run that was there
-    assert len(studio.panel.runs.options) == 2  # nothing was painted again
+    assert len(studio.panel.history.runs) == 2  # nothing was painted again
 
 
 def test_a_stopped_film_resumes_and_another_has_another_name(studio, monkeypatch):
@@ -469,8 +467,8 @@ def test_a_run_of_the_history_loads_into_the_form_and_stands_beside_another(stud
     _set(studio, "w2", 0.9)
     studio.run(wait=False)
     panel = studio.panel
-    assert len(panel.runs.options) == 2
-    panel.runs.value = next(path for name, path in panel.runs.options if "apple" in name)
+    assert len(panel.history.runs) == 2
+    panel.history.choose(next(run for run in panel.history.runs if "apple" in run.name))
     _press(studio, "beside")
     table = panel.views["pair"].value
     assert "<td>a pear</td><td>a red apple</td>" in table
@@ -662,7 +660,7 @@ def test_a_fork_at_now_takes_the_latest_step_and_its_settings_start_again(studio
     fork = studio.result()
     shutil.rmtree(first.folder.path)
     studio.panel.list_runs(studio.out)
-    studio.panel.runs.value = str(fork.folder)
+    studio.panel.history.choose(fork.folder)
     _press(studio, "load")
     begun = Path(studio.panel.form.settings().init_image)
     assert begun.parent == fork.folder / "inputs"
@@ -684,7 +682,7 @@ def test_every_field_is_heard_while_a_cell_runs(studio):
 def test_the_list_of_runs_is_new_when_it_comes_into_view(studio, quick, tiny):
     vq.generate("a pear", models=tiny, **(quick | {"total_iter": 1, "out": studio.out}))
     studio.panel.sections.selected_index = 1
-    (name, _), *_ = studio.panel.runs.options
+    name = studio.panel.history.runs[0].name
     assert name.endswith("a-pear")
 
 

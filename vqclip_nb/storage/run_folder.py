@@ -36,6 +36,7 @@ from vqclip_nb.storage.locks import FolderLock
 from vqclip_nb.storage.segmented_film import SegmentedFilm
 
 _MOST_PENDING = 200  # frames of the timelapse that are kept as pixels; runs end a segment sooner
+_MOST_NOTE = 100_000  # bytes
 _COLUMNS = {"iteration", "seconds", "loss", "similarity"}  # of every row of a history
 
 
@@ -178,11 +179,11 @@ class RunFolder:
 
     def step_pictures(self, step: int) -> list[Path]:
         """The pictures of a shown step, one for each of a batch."""
-        first = self.step_picture(step)
-        others = {
-            int(file.stem.split("_")[1]): file for file in first.parent.glob(f"{first.stem}_*.png")
-        }
-        return [first, *(others[item] for item in sorted(others))]
+        return _batch(self.step_picture(step))
+
+    def pictures(self) -> list[Path]:
+        """The latest pictures, one for each of a batch."""
+        return _batch(self.picture)
 
     def shown_steps(self) -> list[int]:
         """The iterations of the saved steps, in order."""
@@ -202,6 +203,19 @@ class RunFolder:
         for picture in self.path.glob("picture*.png"):
             number = picture.stem.removeprefix("picture")
             write_file(file.with_stem(file.stem + number), picture.read_bytes())
+
+    def save_note(self, star: bool, note: str) -> None:
+        """Write what a person marked and noted about the run."""
+        self._write("note.json", json.dumps({"star": star, "note": note}).encode())
+
+    def load_note(self) -> tuple[bool, str]:
+        """What `save_note` wrote; False and "" if there is nothing that can be read."""
+        try:
+            with (self.path / "note.json").open("rb") as opened:
+                kept = json.loads(read_limited(opened, "note.json", _MOST_NOTE))
+            return bool(kept["star"]), str(kept["note"])
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return False, ""
 
     def save_history(self, history: list[dict]) -> None:
         """Write `history.csv`, one row an iteration; parts of the loss that were off stay empty."""
@@ -335,6 +349,18 @@ class RunFolder:
 
     def _write(self, name: str, data: bytes) -> None:
         write_file(self.path / name, data)
+
+
+def _batch(first: Path) -> list[Path]:
+    """A picture, and those of the same batch beside it: NAME_1.png and so on."""
+    beside = [path for path in first.parent.glob(f"{first.stem}_*.png") if _number(path)]
+    return [first, *sorted(beside, key=_number)]
+
+
+def _number(path: Path) -> int:
+    """The number of a picture in its batch; 0 if its name has none."""
+    number = path.stem.rpartition("_")[2]
+    return int(number) if number.isascii() and number.isdecimal() else 0
 
 
 def _check_header(header: dict) -> None:

@@ -7,19 +7,21 @@ are defined once in a page; where a front end forbids that, a click does nothing
 from __future__ import annotations
 
 import html
+import json
+from collections.abc import Callable
 
 import ipywidgets as widgets
 
 DOT = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
 
-# show: let the panel of an element show a step; 0 is the current picture
+# write: put a text into a hidden box of the element's panel, whose widget tells the kernel
 # enlarge: a picture in a view as large as the window, which follows the panel while it paints
 # title: how much is painted, in the title of the browser's tab; it goes after a minute without news
 _FUNCTIONS = """
 window.vqclip = {
-  show(element, step) {
-    const box = element.closest('.vq-panel').querySelector('.vq-goto input');
-    box.value = step;
+  write(element, name, text) {
+    const box = element.closest('.vq-panel').querySelector(`.${name} input`);
+    box.value = text;
     for (const kind of ['input', 'change']) box.dispatchEvent(new Event(kind, {bubbles: true}));
   },
   enlarge(picture) {
@@ -44,7 +46,7 @@ window.vqclip = {
     const move = (way) => {
       const steps = panel.querySelector('.vq-strip').dataset.steps.split(' ');
       const next = steps[steps.indexOf(pictures()[0].dataset.step) + way];
-      if (next) vqclip.show(panel, next);
+      if (next) vqclip.write(panel, 'vq-goto', next);
     };
     const keys = {
       ArrowLeft: () => move(-1), ArrowRight: () => move(1), Escape: () => view.close(),
@@ -93,6 +95,25 @@ def enlarged() -> str:
     )
 
 
-def to_step(step: int) -> str:
-    """Attributes of an element: a click shows this step."""
-    return f'onclick="window.vqclip?.show(this, {step})" title="Show step {step}"'
+def page_writes(name: str, written: Callable[[str], None]) -> widgets.Text:
+    """A hidden box of this class: `written` is called with each text that the page writes to it."""
+    box = widgets.Text()
+    box.add_class(name)
+    box.add_class("vq-hidden")
+
+    def told(change: dict) -> None:
+        if change["new"]:
+            written(change["new"])
+            box.value = ""  # so that the same text can be written again
+
+    box.observe(told, "value")
+    return box
+
+
+def written_by_page(name: str, text: str) -> str:
+    """Attributes of an element: a click, or Enter, writes this text to the box of this class."""
+    action = html.escape(f"window.vqclip?.write(this, {json.dumps(name)}, {json.dumps(text)})")
+    return (
+        f'tabindex="0" role="button" onclick="{action}" '
+        f"onkeydown=\"event.key === 'Enter' &amp;&amp; {action}\""
+    )

@@ -6,7 +6,7 @@ import contextlib
 import html
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PureWindowsPath
 
 import ipywidgets as widgets
@@ -17,14 +17,15 @@ from vqclip_nb.films.progress import progress_of
 from vqclip_nb.models.clip_model import Perceptor
 from vqclip_nb.models.styles import STYLES
 from vqclip_nb.run import Run
-from vqclip_nb.settings import PRESETS, Settings, change_in_words, specs
+from vqclip_nb.settings import PRESETS, Settings, specs
 from vqclip_nb.storage.colab import download, on_colab
-from vqclip_nb.storage.run_folder import RunFolder
+from vqclip_nb.widgets.comparison import beside
 from vqclip_nb.widgets.fields import help_text
 from vqclip_nb.widgets.film_form import FilmForm
 from vqclip_nb.widgets.help_page import EXAMPLES, HELP
+from vqclip_nb.widgets.history import History, OpenedRun
 from vqclip_nb.widgets.html_media import figure, framed, in_frame, link, still
-from vqclip_nb.widgets.in_page import functions, in_title, to_step, when_shown
+from vqclip_nb.widgets.in_page import functions, in_title, page_writes, when_shown, written_by_page
 from vqclip_nb.widgets.plots import curve_svg
 from vqclip_nb.widgets.settings_form import FRONT, SECTIONS, Form
 from vqclip_nb.widgets.theme import style_sheet
@@ -56,8 +57,12 @@ BUTTONS = {  # event: label, icon, what it does
     "lock": ("Keep it", "lock", "Paint again with this seed: the same beginning, other words"),
     "dice": ("New ones", "random", "Draw a new seed for each picture"),
     "four": ("4 at once", "th-large", "Paint four pictures of these words, each begun otherwise"),
-    "load": ("Load", "upload", "Load the settings of that run into the form"),
-    "beside": ("Set beside", "columns", "Compare that run with the current one"),
+    "open": ("Open", "folder-open", "Show picture, steps and curve of that run, and go on there"),
+    "finish": ("Finish", "forward", "Paint what is left of that run"),
+    "use": ("Use settings", "sliders", "Load the settings that its picture was painted with"),
+    "load": ("Load", "upload", "Load its settings, to paint it again with its live changes"),
+    "beside": ("Set beside", "columns", "Set its picture beside the current one and the others"),
+    "apart": ("Clear", "times", "Set nothing beside each other"),
     "reset": ("Reset", "undo", "Back to the values at the beginning; the prompt stays"),
 }
 _REMEMBERED = 12  # runs whose prompts are offered again
@@ -69,6 +74,7 @@ _SCROLL = when_shown(
 )
 _EMPTY = "Your picture appears here."
 _MAIN = ("start", "pause", "resume", "stop")
+_OF_CHOSEN = ("open", "finish", "use", "load", "beside", "apart")
 _SEED = ("lock", "dice", "four")
 _MORE = ("more", "fork", "upscale", "save", "film", "zip", "close")
 
@@ -93,9 +99,7 @@ class Panel:
         self.steps = widgets.SelectionSlider(
             options=[("now", 0)], description="step", continuous_update=False
         )
-        self._goto = widgets.Text()  # the page writes the step that was clicked
-        self._goto.add_class("vq-goto")
-        self._goto.observe(self._step_clicked, "value")
+        self._goto = page_writes("vq-goto", self._step_clicked)
         self._filling = self._entered = False
         self._latest: list[str] = []  # prompts of the latest runs
         self.steps.observe(lambda change: None if self._filling else put("step"), "value")
@@ -105,7 +109,7 @@ class Panel:
         self.upload.observe(lambda change: change["new"] and put("upload"), "value")
         self.film = FilmForm()
         self.film.kind.observe(lambda _: put("changed"), "value")
-        self.runs = widgets.Dropdown(description="run")
+        self.history = History(lambda: put("changed"))
         self.menus: dict[str, widgets.Dropdown] = {}
         self._meanings: dict[str, Mapping[str, dict | None]] = {}  # of each menu's options
         self._make_menus()
@@ -205,8 +209,8 @@ class Panel:
         return widgets.VBox([_fields(menus), below])
 
     def _runs(self) -> widgets.VBox:
-        chosen = [self.runs, _row([self.buttons["load"], self.buttons["beside"]])]
-        return widgets.VBox([_fields(chosen), self.views["pair"]])
+        chosen = _row([self.buttons[name] for name in _OF_CHOSEN])
+        return widgets.VBox([self.history.widget, chosen, self.views["pair"]])
 
     # menus
 
@@ -364,7 +368,7 @@ class Panel:
         self.views["seed"].value = ""
         self.views["curve"].value = f'<div class="vq-curve">{curve_svg([])}</div>'
 
-    def show_run(self, run: Run) -> None:
+    def show_run(self, run: Run | OpenedRun) -> None:
         """Show picture, curve, thumbnails and slider of a run."""
         kept, chosen = run.folder.shown_steps(), self.steps.value
         self._filling = True
@@ -373,7 +377,8 @@ class Panel:
         self._filling = False
         few = kept[:: max(1, -(-len(kept) // 8))]  # at most eight thumbnails
         thumbnails = (
-            f"<span {to_step(step)}>{still(run.folder.step_picture(step), str(step), 44)}</span>"
+            f'<span title="Show step {step}" {written_by_page("vq-goto", str(step))}>'
+            f"{still(run.folder.step_picture(step), str(step), 44)}</span>"
             for step in few
         )
         steps = " ".join(map(str, [*kept, 0]))  # for the large view
@@ -382,7 +387,7 @@ class Panel:
         self.views["seed"].value = f"seed {run.settings.seed}"
         self.show_now(run)
 
-    def show_now(self, run: Run) -> None:
+    def show_now(self, run: Run | OpenedRun) -> None:
         """Show the curve, and the current picture unless the slider is at an earlier step."""
         curve = curve_svg(run.history, run.plan.updates)
         self.views["curve"].value = f'<div class="vq-curve">{curve}</div>'
@@ -390,7 +395,7 @@ class Panel:
             alt = f"{run.settings.prompt}, iteration {run.i}"
             self.views["picture"].value = framed(run.images(), alt)
 
-    def show_step(self, run: Run) -> None:
+    def show_step(self, run: Run | OpenedRun) -> None:
         """Show the step that the slider is at."""
         if not (step := self.steps.value):
             self.show_now(run)
@@ -401,13 +406,10 @@ class Panel:
             alt = f"{run.settings.prompt}, step {step}"
             self.views["picture"].value = framed(images, alt, step, files)
 
-    def _step_clicked(self, change: dict) -> None:
+    def _step_clicked(self, step: str) -> None:
         """Move the slider to a step that was clicked in the page."""
-        if change["new"]:
-            kept = [str(step) for _, step in self.steps.options]
-            if change["new"] in kept:
-                self.steps.value = int(change["new"])
-            self._goto.value = ""  # the same step can be clicked again
+        if step in [str(kept) for _, kept in self.steps.options]:
+            self.steps.value = int(step)
 
     def show_film(self, file: Path) -> None:
         """Play an mp4 or a GIF."""
@@ -428,37 +430,17 @@ class Panel:
 
     def list_runs(self, out: Path) -> None:
         """List the runs of a folder, the latest first; offer their prompts and extras again."""
-        found, chosen = sorted(out.glob("[!.]*/state.safetensors"), reverse=True), self.runs.value
-        self.runs.options = [(path.parent.name, str(path.parent)) for path in found]
-        paths = [path for _, path in self.runs.options]
-        self.runs.value = chosen if chosen in paths else next(iter(paths), None)
-        latest = []
-        for path in paths[:_REMEMBERED]:
-            with contextlib.suppress(ValueError):
-                latest.append(RunFolder(Path(path)).load_settings())
+        self.history.list_runs(out)
+        latest = self.history.latest(_REMEMBERED)
         self._latest = list(dict.fromkeys(settings.prompt for settings in latest))
         extras = dict.fromkeys([*(settings.extras for settings in latest), *STYLES])
         self.form.fields["extras"].options = [each for each in extras if each]
 
-    def set_beside(self, first: Path, second: Path) -> None:
-        """Show two pictures side by side, and the settings that differ."""
-        both = [Settings.from_png(picture).to_dict() for picture in (first, second)]
-        for each in both:
-            each["updates"] = "; ".join(map(change_in_words, each["updates"]))
-        cells = [
-            f"<td>{letter}<br>{still(picture, f'picture {letter}', 208)}</td>"
-            for picture, letter in ((first, "A"), (second, "B"))
-        ]
-        rows = [
-            f"<tr><th>{name}</th>"
-            + "".join(f"<td>{html.escape(str(each[name]))}</td>" for each in both)
-            for name in both[0]
-            if both[0][name] != both[1][name]
-        ]
-        table = f"<table><tr><td></td>{''.join(cells)}</tr>{''.join(rows)}</table>"
-        self.views["pair"].value = table
+    def set_beside(self, pictures: Sequence[Path]) -> None:
+        """Show pictures side by side, a wipe between the last two, and the settings that differ."""
+        self.views["pair"].value = beside(pictures) if pictures else ""
 
-    def say_where(self, run: Run, paused: bool, more: str = "") -> None:
+    def say_where(self, run: Run | OpenedRun, paused: bool, more: str = "") -> None:
         """Show iteration, speed and time left."""
         self.progress.max, self.progress.value = run.settings.total_iter, run.i
         words = f"{'Paused at' if paused else 'Iteration'} {progress_of(run)}"

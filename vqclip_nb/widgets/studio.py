@@ -33,12 +33,15 @@ from vqclip_nb.settings import Settings, specs
 from vqclip_nb.storage.files import from_here, write_file
 from vqclip_nb.storage.run_folder import RunFolder
 from vqclip_nb.untrusted.text import shown
+from vqclip_nb.widgets.comparison import MOST
 from vqclip_nb.widgets.display import zipped
 from vqclip_nb.widgets.events import can_paint_on_thread, cell_id, delivered, nothing, to_own_thread
+from vqclip_nb.widgets.history import OpenedRun
 from vqclip_nb.widgets.panel import Panel
 
 _EVERY = 0.5  # seconds between two pictures of one show step
-_PAINTS = ("start", "four", "more", "fork", "upscale", "film")  # the film of a run needs no loop
+# the film of a run needs no loop
+_PAINTS = ("start", "four", "more", "fork", "upscale", "finish", "film")
 _MORE = 50  # iterations
 _UNRESPONSIVE = "Buttons do not work while this cell runs: change the form and run the cell again."
 _NEEDS_CELL = "Run the panel's cell again to paint: on Colab, painting needs a running cell."
@@ -76,7 +79,8 @@ class Studio:
         self._shown_at = 0.0
         self._form_values: dict = {}  # when the form was last read
         self._unconfirmed = to_confirm(settings) if settings else []  # see `Settings.confirmed`
-        self.current: Run | None = None
+        self._compared: list[Path] = []  # pictures that are set beside each other
+        self.current: Run | OpenedRun | None = None
         self.panel = Panel(settings, self._put)
         self.panel.list_runs(self.out)
         self._load_embedded()
@@ -225,12 +229,16 @@ class Studio:
         """Handle an event that needs no loop; returns whether it is one."""
         actions = {"changed": self._enable, "load": self._load_chosen, "upload": self._keep_upload}
         actions |= {"runs": lambda: self.panel.list_runs(self.out)}
-        actions |= {"dice": lambda: self.panel.fill(seed=None)}
+        actions |= {"dice": lambda: self.panel.fill(seed=None), "use": self._use_chosen}
+        actions |= {
+            "open": self._open_chosen,
+            "beside": self._set_beside,
+            "apart": lambda: self._compare([]),
+        }
         of_run = {
             "step": self.panel.show_step,
             "save": self._save,
             "zip": lambda run: self.panel.offer(zipped(run.folder.path)),
-            "beside": self._set_beside,
             "lock": lambda run: self.panel.fill(seed=run.settings.seed),
         }
         if self.panel.film.kind.value == "of the run":
@@ -315,11 +323,24 @@ class Studio:
     def _longer(self) -> Run:
         if self.current is None:
             return self._new()
-        before = self.current.settings
-        self.current.extend(_MORE)
-        self._show_changes(self.current, before)
-        self._change(self.current)
-        return self.current
+        run, before = self._resumed(self.current), self.current.settings
+        run.extend(_MORE)
+        self._show_changes(run, before)
+        self._change(run)
+        return run
+
+    def _finished(self) -> Run:
+        """The chosen run, with what is left of it to paint."""
+        return self._resumed(OpenedRun.of(self._chosen()))
+
+    def _resumed(self, run: Run | OpenedRun) -> Run:
+        """The run itself, or one that continues what was opened."""
+        if isinstance(run, Run):
+            return run
+        resumed = Run.resume(run.folder.path, models=self._loaded(run.plan))
+        self.panel.form.fill(resumed.settings)
+        self._form_values = resumed.settings.to_dict()
+        return resumed
 
     def _forked(self, times: int = 1) -> Run:
         """A new run from the slider's step, or the latest, with the form's other values.
@@ -334,7 +355,8 @@ class Studio:
         folder = self.current.folder.path
         width, height = self.current.settings.im_shape
         changes["im_shape"] = (times * width, times * height)
-        return Run.fork(folder, step, models=self.current.models, out=self.out, **changes)
+        models = self._loaded(self.current.plan)
+        return Run.fork(folder, step, models=models, out=self.out, **changes)
 
     def _loaded(self, settings: Settings) -> Models:
         """The models that the settings name, loaded once."""
@@ -350,7 +372,7 @@ class Studio:
         """Paint what a button requests; the panel shows failures, and what was painted is kept."""
         begins = {"start": self._new, "more": self._longer, "fork": self._forked}
         begins["upscale"] = lambda: self._forked(times=2)
-        begins["four"] = lambda: self._new(batch_size=4)
+        begins |= {"four": lambda: self._new(batch_size=4), "finish": self._finished}
         begin = begins.get(event)
         self.panel.clear()
         self.panel.say("Starting …")
@@ -460,17 +482,40 @@ class Studio:
         run.save()
         self.panel.say(f"Saved in {from_here(run.folder.path)}.")
 
-    def _make_film(self, run: Run) -> None:
+    def _make_film(self, run: Run | OpenedRun) -> None:
         if run.i:
-            run.save_film()
+            if isinstance(run, Run):
+                run.save_film()
             film, cut = run.folder.timelapse, self.panel.film.options()
             if cut != Cut():
                 film = timelapse(run.folder.path, **asdict(cut))
             self.panel.show_film(film)
 
     def _load_chosen(self) -> None:
-        if self.panel.runs.value:
-            self.load(Settings.from_png(RunFolder(Path(self.panel.runs.value)).picture))
+        self.load(Settings.from_png(RunFolder(self._chosen()).picture))
+
+    def _use_chosen(self) -> None:
+        """Show the settings of the chosen picture, those that changed live as they were at last."""
+        run = OpenedRun.of(self._chosen())
+        self.load(run.settings)
+        self.panel.say("These are the settings that the picture was painted with.")
+
+    def _open_chosen(self) -> None:
+        """Show the chosen run, as if it had just been painted."""
+        path = self._chosen()
+        if self._painting or (self.current and self.current.folder.path == path):
+            return
+        self.current = OpenedRun.of(path)
+        self.panel.clear()
+        self.panel.steps.value = 0
+        self.panel.show_run(self.current)
+        self.panel.say_where(self.current, False, f"Opened {from_here(path)}")
+        self._enable()
+
+    def _chosen(self) -> Path:
+        if self.panel.history.chosen is None:
+            raise ValueError("There is no run yet: paint first.")
+        return self.panel.history.chosen
 
     def _keep_upload(self) -> None:
         """Keep an uploaded checkpoint beside the runs, and name it in the form."""
@@ -482,17 +527,30 @@ class Studio:
             if not name.endswith(".yaml"):
                 self.panel.fill(models=str(folder / name))
 
-    def _set_beside(self, run: Run) -> None:
-        if self.panel.runs.value:
-            other = RunFolder(Path(self.panel.runs.value)).picture
-            self.panel.set_beside(run.folder.picture, other)
+    def _set_beside(self) -> None:
+        """Set the chosen run beside the current one, or beside those that are compared already."""
+        if not self._compared and self.current is not None:
+            self._compared = [self.current.folder.picture]
+        chosen = RunFolder(self._chosen()).picture
+        others = [file for file in self._compared if file != chosen]
+        self._compare([*others, chosen][-MOST:])
+
+    def _compare(self, pictures: list[Path]) -> None:
+        self.panel.set_beside(pictures)
+        self._compared = pictures
+        self._enable()
 
     def _enable(self) -> None:
         """Enable the buttons that do something now."""
         wrong, painting, filming = bool(self.panel.form.check()), self._painting, self._filming
-        there, listed = self.current is not None, bool(self.panel.runs.options)
+        there, listed = self.current is not None, self.panel.history.chosen is not None
         of_run = self.panel.film.kind.value == "of the run"
-        usable = {"reset": True, "save": there, "zip": there, "more": there and not filming}
+        usable = {
+            "reset": True,
+            "save": isinstance(self.current, Run),
+            "zip": there,
+            "more": there and not filming,
+        }
         usable |= {"film": there and not filming if of_run else not wrong and not painting}
         usable |= dict.fromkeys(("start", "four"), not wrong and not painting)
         kept = str(self.panel.form.fields["seed"].value)
@@ -501,7 +559,8 @@ class Studio:
         usable |= {"pause": painting and not (filming or self._paused), "resume": self._paused}
         usable |= dict.fromkeys(("fork", "upscale"), there and not wrong and not painting)
         usable |= {"close": self._in_cell}
-        usable |= {"load": listed and not painting, "beside": listed and there}
+        usable |= dict.fromkeys(("open", "finish", "use", "load"), listed and not painting)
+        usable |= {"beside": listed, "apart": bool(self._compared)}
         if self._looping and not self._responsive:
             usable = dict.fromkeys(usable, False)
         self.panel.enable(usable)

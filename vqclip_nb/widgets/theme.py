@@ -47,7 +47,7 @@ html[theme=dark] .vq-panel { --vq-text: #e8eaed; }
 .vq-strip { display: flex; gap: 3px; min-height: 44px; }
 .vq-strip > * { flex: 0 1 44px; min-width: 0; cursor: pointer; }
 .vq-panel .vq-seed { align-items: center; }
-.vq-panel .vq-goto { display: none; }
+.vq-panel .vq-hidden { display: none; }
 .vq-dot { position: absolute; width: 1px; height: 1px; opacity: 0; }
 .vq-panel .vq-status { min-height: 38px; margin: 0 2px; }
 .vq-panel .vq-status .widget-html-content { max-height: 54px; overflow: auto; }
@@ -99,6 +99,18 @@ html[theme=dark] .vq-panel { --vq-text: #e8eaed; }
 .vq-panel table { border-collapse: collapse; color: var(--vq-text); font-size: 13px; }
 .vq-panel :is(td, th) { padding: 3px 12px 3px 0; text-align: left; vertical-align: top;
   background: none; color: var(--vq-text); white-space: normal; }
+
+.vq-runs { display: flex; flex-flow: row wrap; gap: 6px; max-height: 320px; overflow: auto; }
+.vq-run { position: relative; width: 72px; padding: 2px; border: 2px solid transparent;
+  border-radius: 4px; cursor: pointer; font-size: 11px; line-height: 1.25; }
+.vq-run.vq-chosen { border-color: #1565c0; }
+.vq-run i { display: block; max-height: 2.5em; overflow: hidden; font-style: normal; }
+.vq-run b { position: absolute; top: 2px; right: 4px; color: #ffb300;
+  text-shadow: 0 0 3px #000; font-size: 14px; }
+.vq-wipe { position: relative; width: min(100%, 380px); --vq-at: 50%; }
+.vq-wipe img { display: block; width: 100%; margin: 0; }
+.vq-wipe img + img { position: absolute; top: 0; left: 0; clip-path: inset(0 0 0 var(--vq-at)); }
+.vq-wipe input { width: 100%; }
 
 /* the large view is a child of the page's body */
 .vq-large { width: 100vw; height: 100vh; max-width: none; max-height: none; margin: 0; padding: 0;
