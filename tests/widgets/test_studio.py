@@ -266,6 +266,44 @@ def test_a_bad_value_turns_red_says_why_and_stops_start(studio):
     assert not studio.panel.buttons["start"].disabled
 
 
+def test_what_is_started_while_something_paints_waits_in_line(studio, monkeypatch):
+    said, labels = [], set()
+
+    def person():
+        if said:
+            return  # only while the first is painted
+        for seed, button in (("7", "start"), ("8", "four")):
+            _set(studio, "seed", seed)
+            _press(studio, button)
+        _set(studio, "seed", "9")  # not for those in line
+
+    def look():
+        said.append(studio.panel.views["status"].value)
+        labels.add(studio.panel.buttons["start"].description)
+
+    _at(studio, monkeypatch, i2=person, i4=look)
+    studio.run()
+    assert len(studio.result().images) == 4
+    runs = [vq.Settings.from_png(run / "picture.png") for run in studio.panel.history.runs]
+    assert [run.seed for run in runs[::-1]] == [5, 7, 8]
+    assert "2 more in line" in said[0]
+    assert "in line" not in said[-1]
+    assert labels == {"Next"}
+    assert studio.panel.buttons["start"].description == "Start"
+
+
+def test_stop_also_ends_the_line(studio, monkeypatch):
+    _at(
+        studio,
+        monkeypatch,
+        i2=lambda: _press(studio, "start"),
+        i4=lambda: _press(studio, "stop"),
+    )
+    studio.run()
+    assert len(studio.result().history) == 4
+    assert len(studio.panel.history.runs) == 1
+
+
 def test_a_value_that_only_the_run_can_refuse_is_reported_and_ends_nothing(studio, monkeypatch):
     _at(studio, monkeypatch, i2=lambda: _set(studio, "prompt", "nowhere.png"))
     assert len(studio.run(wait=False).history) == 6

@@ -346,6 +346,9 @@ class Panel:
     def show_painting(self, painting: bool) -> None:
         """Mark the fields that wait for the next run while one is painted."""
         (self.widget.add_class if painting else self.widget.remove_class)("vq-painting")
+        start, (label, _, tooltip) = self.buttons["start"], BUTTONS["start"]
+        start.description = "Next" if painting else label
+        start.tooltip = "Paint these values when this picture has ended" if painting else tooltip
 
     def come_into_view(self) -> None:
         """Scroll the page to the panel, because it is at the end of a long notebook."""

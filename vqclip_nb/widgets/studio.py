@@ -15,6 +15,7 @@ import threading
 import time
 import warnings
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -42,6 +43,7 @@ from vqclip_nb.widgets.panel import Panel
 _EVERY = 0.5  # seconds between two pictures of one show step
 # the film of a run needs no loop
 _PAINTS = ("start", "four", "more", "fork", "upscale", "finish", "film")
+_WAITS = {"start": {}, "four": {"batch_size": 4}}  # what can wait in line, and what it changes
 _MORE = 50  # iterations
 _UNRESPONSIVE = "Buttons do not work while this cell runs: change the form and run the cell again."
 _NEEDS_CELL = "Run the panel's cell again to paint: on Colab, painting needs a running cell."
@@ -79,6 +81,7 @@ class Studio:
         self._shown_at = 0.0
         self._form_values: dict = {}  # when the form was last read
         self._unconfirmed = to_confirm(settings) if settings else []  # see `Settings.confirmed`
+        self._line: deque[tuple[Settings, dict]] = deque()  # what `_begun` paints next
         self._compared: list[Path] = []  # pictures that are set beside each other
         self.current: Run | OpenedRun | None = None
         self.panel = Panel(settings, self._put)
@@ -134,7 +137,8 @@ class Studio:
                 self._responsive, self._deliver = deliver is not None, deliver or nothing
                 while event:
                     self._paint(event)
-                    event = self._next() if wait and self._responsive else None
+                    stays = wait and self._responsive
+                    event = "next" if self._line else self._next() if stays else None
         except KeyboardInterrupt:
             self.panel.say("Interrupted; what was painted is kept.")
         finally:
@@ -159,6 +163,9 @@ class Studio:
 
     def _put(self, event: str) -> None:
         """Called by widgets; the loop reads the event if it runs."""
+        if self._painting and event in _WAITS:
+            self._wait_in_line(event)
+            event = "in line"
         self._events.put(event)
         if not self._looping:
             self._handle_idle()
@@ -175,6 +182,7 @@ class Studio:
             while True:
                 event = self._events.get_nowait()
                 if self._painting and event in ("stop", "close"):
+                    self._line.clear()
                     if event == "close":
                         self._events.put(event)  # for `_next`
                     raise _Stopped
@@ -205,6 +213,8 @@ class Studio:
         """Paint on this thread, and let the next event begin another."""
         try:
             self._paint(event)
+            while self._line:
+                self._paint("next")
         finally:
             self._end_loop()
 
@@ -264,11 +274,11 @@ class Studio:
                     run.extend(_MORE)
                 elif event in ("pause", "resume"):
                     self._paused = event == "pause"
-                else:
+                elif event != "in line":
                     self._handle(event)
                     continue
                 self._enable()
-                self.panel.say_where(run, self._paused)
+                self.panel.say_where(run, self._paused, self._waiting())
             if self._edited and not self.panel.is_typing():
                 self._edited = False
                 self._change(run)
@@ -279,6 +289,17 @@ class Studio:
     def _between_frames(self) -> None:
         for event in self._new_events():
             self._handle(event)
+
+    def _wait_in_line(self, event: str) -> None:
+        """Paint the form's values as they are now when what is painted has ended."""
+        try:
+            self._line.append((self._confirmed(), _WAITS[event]))
+        except ValueError as error:
+            self.panel.say_error(error)
+
+    def _waiting(self) -> str:
+        number = len(self._line)
+        return f"{number} more in line" if number else ""
 
     def _change(self, run: Run) -> None:
         """Apply the form's values of live fields to the run."""
@@ -302,6 +323,12 @@ class Studio:
     # painting
 
     def _read_form(self) -> Settings:
+        """The form's settings, from which live changes are counted."""
+        settings = self._confirmed()
+        self._form_values = settings.to_dict()
+        return settings
+
+    def _confirmed(self) -> Settings:
         """The form's settings; raises ValueError once if loaded ones would read something."""
         settings = self.panel.form.settings()
         asked, self._unconfirmed = self._unconfirmed, []
@@ -310,14 +337,16 @@ class Studio:
                 f"The settings that were loaded would read {', '.join(map(shown, named))}: press "
                 "the button again if you trust that."
             )
-        self._form_values = settings.to_dict()
         return settings
 
     def _new(self, **changes: object) -> Run:
         """A new run with the form's values, and changes that the form does not show."""
-        settings = self._read_form()
+        return self._begun(self._read_form(), changes)
+
+    def _begun(self, settings: Settings, changes: dict) -> Run:
         run = Run(settings.replace(**changes), models=self._loaded(settings), out=self.out)
         self.panel.form.fill(settings.replace(updates=()))  # the replay shows each change
+        self._form_values = settings.to_dict()
         return run
 
     def _longer(self) -> Run:
@@ -372,7 +401,8 @@ class Studio:
         """Paint what a button requests; the panel shows failures, and what was painted is kept."""
         begins = {"start": self._new, "more": self._longer, "fork": self._forked}
         begins["upscale"] = lambda: self._forked(times=2)
-        begins |= {"four": lambda: self._new(batch_size=4), "finish": self._finished}
+        begins |= {"four": lambda: self._new(**_WAITS["four"]), "finish": self._finished}
+        begins["next"] = lambda: self._begun(*self._line.popleft())
         begin = begins.get(event)
         self.panel.clear()
         self.panel.say("Starting …")
@@ -387,6 +417,7 @@ class Studio:
         except _Stopped:
             self.panel.say("Stopped before it began.")
         except _FAILURES as error:
+            self._line.clear()  # they would hide the error, and may fail like it
             self.panel.say_error(error)
         finally:
             self._painting = self._filming = self._paused = False
@@ -474,7 +505,7 @@ class Studio:
         else:
             return
         self._shown_at = time.monotonic()
-        self.panel.say_where(it.run, self._paused)
+        self.panel.say_where(it.run, self._paused, self._waiting())
 
     # what needs no loop
 
@@ -552,7 +583,7 @@ class Studio:
             "more": there and not filming,
         }
         usable |= {"film": there and not filming if of_run else not wrong and not painting}
-        usable |= dict.fromkeys(("start", "four"), not wrong and not painting)
+        usable |= dict.fromkeys(_WAITS, not wrong)
         kept = str(self.panel.form.fields["seed"].value)
         usable |= {"lock": there and kept != str(self.current.settings.seed), "dice": bool(kept)}
         usable["stop"] = painting
