@@ -163,10 +163,7 @@ class Studio:
 
     def _put(self, event: str) -> None:
         """Called by widgets; the loop reads the event if it runs."""
-        if self._painting and event in _WAITS:
-            self._wait_in_line(event)
-            event = "in line"
-        self._events.put(event)
+        self._events.put(self._waiting_event(event))
         if not self._looping:
             self._handle_idle()
 
@@ -186,7 +183,14 @@ class Studio:
                     if event == "close":
                         self._events.put(event)  # for `_next`
                     raise _Stopped
-                yield event
+                yield self._waiting_event(event)
+
+    def _waiting_event(self, event: str) -> str:
+        """The event, or "in line" if it was put there because something paints."""
+        if not (self._painting and event in _WAITS):
+            return event
+        self._wait_in_line(event)
+        return "in line"
 
     def _handle_idle(self) -> None:
         """Handle events that need no loop, and begin a loop for what does."""
