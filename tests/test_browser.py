@@ -315,6 +315,6 @@ def _refuse(person) -> None:
     refused = person.page.get_by_text("✗ prompt must say what to paint")
     person.write("prompt", "")
     person.until(lambda: refused.count() == 1)
-    assert person.button("Start").is_disabled()
+    person.until(person.button("Next").is_disabled)  # as Start is called while it paints
     person.write("prompt", "a red heart")
     person.until(lambda: refused.count() == 0)

@@ -343,12 +343,12 @@ class Panel:
         self.buttons["resume"].layout.display = None if paused else "none"
         self.buttons["close"].layout.display = None if usable["close"] else "none"
 
-    def show_painting(self, painting: bool) -> None:
-        """Mark the fields that wait for the next run while one is painted."""
+    def show_painting(self, painting: bool, queues: bool) -> None:
+        """Mark the fields that wait for the next run; queues: Start is for the next one, too."""
         (self.widget.add_class if painting else self.widget.remove_class)("vq-painting")
         start, (label, _, tooltip) = self.buttons["start"], BUTTONS["start"]
-        start.description = "Next" if painting else label
-        start.tooltip = "Paint these values when this picture has ended" if painting else tooltip
+        start.description = "Next" if queues else label
+        start.tooltip = "Paint these values when this picture has ended" if queues else tooltip
 
     def come_into_view(self) -> None:
         """Scroll the page to the panel, because it is at the end of a long notebook."""

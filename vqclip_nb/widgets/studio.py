@@ -599,7 +599,7 @@ class Studio:
         if self._looping and not self._responsive:
             usable = dict.fromkeys(usable, False)
         self.panel.enable(usable)
-        self.panel.show_painting(painting)
+        self.panel.show_painting(painting, queues=painting and self._responsive)
 
 
 class _Stopped(Exception):  # noqa: N818 - not an error
