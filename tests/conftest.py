@@ -4,11 +4,15 @@ import vqclip_nb as vq  # before torch: it says how threads wait
 
 # isort: split
 import contextlib
+import functools
 import gc
+import http.server
 import io
 import os
 import shutil
 import signal
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +52,24 @@ def tiny() -> vq.Models:
     gc.collect()
     gc.freeze()
     return models
+
+
+@pytest.fixture
+def web(tmp_path, monkeypatch) -> Iterator[tuple[Path, str]]:
+    """A folder, and the address at which a server of this machine serves its files."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *words):
+            pass
+
+    handler = functools.partial(Quiet, directory=folder)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("VQCLIP_LOCAL_NETWORK", "1")
+    yield folder, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
 
 
 @pytest.fixture

@@ -3,10 +3,7 @@
 The published files are large, so that the architecture is a small one of open_clip's.
 """
 
-import functools
-import http.server
 import json
-import threading
 import warnings
 
 import clip.model
@@ -41,19 +38,9 @@ def small(tmp_path_factory):
 
 
 @pytest.fixture
-def served(small, tmp_path, monkeypatch):
+def served(small, web, monkeypatch):
     """Serves the small CLIP under a registered name, in the published file's format."""
-    folder = tmp_path / "served"
-    folder.mkdir()
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *words):
-            pass
-
-    handler = functools.partial(Quiet, directory=folder)
-    monkeypatch.setenv("VQCLIP_LOCAL_NETWORK", "1")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    folder, address = web
 
     def serve(name, weights=None):
         file = find_model("clip", name).urls[0].rpartition("/")[2]
@@ -64,7 +51,7 @@ def served(small, tmp_path, monkeypatch):
             torch.save(weights, folder / file)
         entry = registry._TABLE["clip"][name]
         monkeypatch.setitem(entry, "open_clip", "vqclip-tower")
-        monkeypatch.setitem(entry, "urls", [f"http://127.0.0.1:{server.server_port}/{file}"])
+        monkeypatch.setitem(entry, "urls", [f"{address}/{file}"])
         monkeypatch.setitem(entry, "bytes", 1_000_000)
         monkeypatch.delitem(entry, "sha256", raising=False)
         if "tokenizer" in entry:
@@ -72,8 +59,7 @@ def served(small, tmp_path, monkeypatch):
                 (folder / other).write_text(text)
             monkeypatch.setitem(entry, "tokenizer", dict.fromkeys(_tokenizer_files(), ""))
 
-    yield serve
-    server.shutdown()
+    return serve
 
 
 def _tokenizer_files() -> dict[str, str]:

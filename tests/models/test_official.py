@@ -1,13 +1,10 @@
 """Official models at full size: random weights in files of the published format and name."""
 
 import contextlib
-import functools
-import http.server
 import io
 import os
 import subprocess
 import sys
-import threading
 import warnings
 from pathlib import Path
 
@@ -71,18 +68,9 @@ KINDS = {
 
 
 @pytest.fixture
-def served(tmp_path, monkeypatch):
+def served(web, monkeypatch):
     """Makes a full-size checkpoint and serves it as a user's own mirror; its modules."""
-    folder = tmp_path / "served"
-    folder.mkdir()
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *words):
-            pass
-
-    handler = functools.partial(Quiet, directory=folder)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    folder, address = web
 
     def make(name):
         kind, codes, prefix = KINDS[name]
@@ -92,13 +80,11 @@ def served(tmp_path, monkeypatch):
         known = registry._TABLE["vqgan"][name]
         monkeypatch.delitem(known, "sha256", raising=False)
         monkeypatch.setitem(known, "bytes", (folder / "last.ckpt").stat().st_size)
-        url = f"http://127.0.0.1:{server.server_port}/last.ckpt"
+        url = f"{address}/last.ckpt"
         monkeypatch.setenv("VQCLIP_MIRROR", f"{name}={url}")
-        monkeypatch.setenv("VQCLIP_LOCAL_NETWORK", "1")
         return hand
 
-    yield make
-    server.shutdown()
+    return make
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -3,9 +3,6 @@
 Each is compared with a statement of its architecture that uses neither taming nor this package.
 """
 
-import functools
-import http.server
-import threading
 import zipfile
 
 import pytest
@@ -161,19 +158,9 @@ def test_at_full_width_it_has_as_many_parameters_as_the_published_file(name):
 
 
 @pytest.fixture
-def served(tmp_path, monkeypatch):
+def served(web, monkeypatch):
     """Serves a narrow VQGAN under a registered name, as the published file."""
-    folder = tmp_path / "served"
-    folder.mkdir()
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *words):
-            pass
-
-    handler = functools.partial(Quiet, directory=folder)
-    monkeypatch.setenv("VQCLIP_LOCAL_NETWORK", "1")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    folder, address = web
 
     def serve(name, saved):
         torch.save(saved, folder / "model.ckpt")
@@ -184,13 +171,12 @@ def served(tmp_path, monkeypatch):
         file = "model.zip" if "member" in entry else "model.ckpt"
         monkeypatch.setitem(registry._TABLE["architectures"][entry["layout"]]["ddconfig"], "ch", 32)
         monkeypatch.setitem(entry, "codes", 64)
-        monkeypatch.setitem(entry, "urls", [f"http://127.0.0.1:{server.server_port}/{file}"])
+        monkeypatch.setitem(entry, "urls", [f"{address}/{file}"])
         monkeypatch.setitem(entry, "bytes", 1_000_000)
         monkeypatch.delitem(entry, "sha256", raising=False)
         return folder / file
 
-    yield serve
-    server.shutdown()
+    return serve
 
 
 def test_llamagens_is_fetched_and_paints_on_the_sphere(served, quick):

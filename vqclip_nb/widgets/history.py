@@ -68,7 +68,10 @@ class History:
         self.runs: list[Path] = []
         self.chosen: Path | None = None
         self._changed, self._most, self._filling = changed, _AT_FIRST, False
-        self._cells: dict[Path, tuple[int, str]] = {}  # time of the picture's change, thumbnail
+        # what was read of each run, with the time at which that file was changed: a search asks
+        # for all of them at every key
+        self._thumbnails: dict[Path, tuple[int, str]] = {}
+        self._prompts: dict[Path, tuple[int, str]] = {}
         self.search = widgets.Text(
             description="search", placeholder="words of a prompt, a note or a name"
         )
@@ -133,7 +136,7 @@ class History:
         for path in self.runs:
             if wanted or self.only_starred.value:
                 star, note = RunFolder(path).load_note()
-                words = f"{path.name} {note} {_prompt_of(path)}".lower()
+                words = f"{path.name} {note} {self._prompt(path)}".lower()
                 fits = all(word in words for word in wanted)
                 if not fits or (self.only_starred.value and not star):
                     continue
@@ -150,20 +153,16 @@ class History:
     def _cell(self, path: Path) -> str:
         """A thumbnail with its name, which can be clicked."""
         star, _ = RunFolder(path).load_note()
-        picture = RunFolder(path).picture
-        changed = picture.stat().st_mtime_ns if picture.exists() else 0
-        if self._cells.get(path, (None, ""))[0] != changed:
-            try:
-                shown = still(open_picture(picture), path.name, _SIDE)
-            except ValueError:
-                shown = "no picture"
-            self._cells[path] = changed, shown
+        shown = _kept(self._thumbnails, RunFolder(path).picture, _thumbnail)
         marked = " vq-chosen" if path == self.chosen else ""
         mark = '<b title="starred">★</b>' if star else ""
         return (
             f'<span class="vq-run{marked}" {written_by_page("vq-pick", path.name)}>'
-            f"{self._cells[path][1]}{mark}<i>{html.escape(_prompt_of(path))}</i></span>"
+            f"{shown}{mark}<i>{html.escape(self._prompt(path))}</i></span>"
         )
+
+    def _prompt(self, path: Path) -> str:
+        return _kept(self._prompts, path / "settings.json", _prompt_of)
 
     def _show_chosen(self) -> None:
         self._filling = True
@@ -171,16 +170,33 @@ class History:
         star, note = RunFolder(path).load_note() if path else (False, "")
         self.star.value, self.note.value = star, note
         self.star.disabled = self.note.disabled = path is None
-        words = f"<b>{html.escape(_prompt_of(path))}</b> · {html.escape(path.name)}" if path else ""
+        words = (
+            f"<b>{html.escape(self._prompt(path))}</b> · {html.escape(path.name)}" if path else ""
+        )
         self._words.value = words
         self._filling = False
 
 
-def _prompt_of(path: Path) -> str:
+def _kept(kept: dict[Path, tuple[int, str]], file: Path, read: Callable[[Path], str]) -> str:
+    """What `read` returns for a file, read again only if the file has changed."""
+    changed = file.stat().st_mtime_ns if file.exists() else 0
+    if kept.get(file, (None, ""))[0] != changed:
+        kept[file] = changed, read(file)
+    return kept[file][1]
+
+
+def _thumbnail(picture: Path) -> str:
+    try:
+        return still(open_picture(picture), picture.parent.name, _SIDE)
+    except ValueError:
+        return "no picture"
+
+
+def _prompt_of(file: Path) -> str:
     """The prompt that a run was last painted with; its folder's name if that cannot be read."""
     try:
-        settings = RunFolder(path).load_settings()
+        settings = RunFolder(file.parent).load_settings()
     except ValueError:
-        return path.name
+        return file.parent.name
     last = [update["prompt"] for update in settings.updates if "prompt" in update]
     return (last or [settings.prompt])[-1]
