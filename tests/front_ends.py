@@ -240,6 +240,18 @@ class Person:
         self.until(button.is_enabled)
         button.click()
 
+    def halt(self) -> None:
+        """Stop whatever is painting or paused; it may end by itself in the meantime."""
+
+        def stopped() -> bool:
+            for button in (self.button("Go on"), self.button("Stop")):
+                with contextlib.suppress(TimeoutError):
+                    if button.is_enabled():
+                        button.click(timeout=1000)
+            return self.button("Stop").is_disabled()
+
+        self.until(stopped, 120)
+
     def write(self, name: str, value: str) -> None:
         """Fill in a field; Enter in the prompt would paint."""
         hbox = f".widget-inline-hbox:has(label:text-is('{name}'))"
@@ -294,8 +306,7 @@ class Person:
 
     def play(self, chance: random.Random) -> None:
         """Do anything that the panel lets one do, but Close and what takes a small machine long."""
-        controls = self.page.locator(CONTROLS)
-        control = controls.nth(chance.randrange(controls.count())).element_handle()
+        control = chance.choice(self.page.locator(CONTROLS).element_handles())
         label = control.evaluate("e => e.closest('.widget-inline-hbox')?.innerText ?? e.innerText")
         if any(
             name in label
