@@ -103,6 +103,7 @@ def test_someone_plays_with_the_studio(front, page, tmp_path):
         person.press("Set beside")
         person.until(lambda: page.locator("img[alt='picture B']").count() == 1)
         person.keep(f"beside in {type(front).__name__}")
+        _paint_a_grid(person)
 
         files = Path(vq.__file__).parent / "models" / "tiny"
         person.reveal(r"Upload(?: \(0\))?", "Settings", "Picture and model")
@@ -112,7 +113,7 @@ def test_someone_plays_with_the_studio(front, page, tmp_path):
         person.until(lambda: "Kept" in person.status() and "uploads" in person.status())
         assert front.errors(page).count() == 0
         runs = sorted((tmp_path / "runs").glob("*/settings.json"))
-    assert len(runs) == 3  # with the first picture of the journey
+    assert len(runs) == 4  # with the first picture of the journey
     changes = json.loads(runs[0].read_text())["updates"]
     assert {name for change in changes for name in change} >= {"w2", "prompt"}
 
@@ -295,6 +296,16 @@ def _fly(person) -> None:
     person.until(lambda: "Stopped" in person.status())
     person.page.wait_for_function(PLAYS, timeout=60_000)
     person.keep(f"a journey in {type(person.front).__name__}")
+
+
+def _paint_a_grid(person) -> None:
+    """Of one picture, since a small machine needs seconds for each."""
+    person.unfold("Grid")
+    person.choose("down", "nothing")
+    person.write("values", "oil painting")
+    person.press("Paint grid")
+    person.until(lambda: person.page.locator(".vq-grid img").count() == 1, 120)
+    person.keep(f"grid in {type(person.front).__name__}")
 
 
 def _pause_and_go_on(person) -> None:

@@ -24,7 +24,7 @@ _ROWS = {
     "the picture stays a blur": "Use more iterations (<i>50 more</i>), a larger "
     "<code>learning_rate</code> or another <code>seed</code>.",
     "the style does not show": "Use a larger <code>w2</code>, or one of the styles in "
-    "<i>Settings</i>, which CLIP has learned.",
+    "<i>Settings</i>, which CLIP has learned. <i>Grid</i> shows several weights beside each other.",
     "the picture is small": "<i>2×</i> paints it on at twice the size. Each iteration then takes "
     "about four times as long.",
     "<i>next run</i> beside a field": "The field cannot change while a picture is painted. All "

@@ -83,7 +83,7 @@ class History:
         set_tooltip(self.note, "What you want to remember of this run")
         for field in (self.star, self.note):
             field.observe(self._noted, "value")
-        self._box = page_writes("vq-pick", self._picked)
+        self._box = page_writes("vq-pick", self.choose_named)
         self._grid, self._words = widgets.HTML(), widgets.HTML()
         self._older = widgets.Button(description="Older runs", icon="chevron-down")
         self._older.on_click(lambda _: self._show(more=_AT_FIRST))
@@ -117,11 +117,13 @@ class History:
         self._show()
         self._changed()
 
-    def _picked(self, name: str) -> None:
-        """Choose the run whose thumbnail was clicked."""
+    def choose_named(self, name: str) -> bool:
+        """Choose the run of this name, as a click does; returns whether there is one."""
         for path in self.runs:
             if path.name == name:
                 self.choose(path)
+                return True
+        return False
 
     def _noted(self, _change: dict) -> None:
         if self.chosen is not None and not self._filling:

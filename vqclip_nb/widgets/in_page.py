@@ -95,7 +95,7 @@ def enlarged() -> str:
     )
 
 
-def page_writes(name: str, written: Callable[[str], None]) -> widgets.Text:
+def page_writes(name: str, written: Callable[[str], object]) -> widgets.Text:
     """A hidden box of this class: `written` is called with each text that the page writes to it."""
     box = widgets.Text()
     box.add_class(name)

@@ -26,6 +26,7 @@ from vqclip_nb.widgets.help_page import EXAMPLES, HELP
 from vqclip_nb.widgets.history import History, OpenedRun
 from vqclip_nb.widgets.html_media import figure, framed, in_frame, link, still
 from vqclip_nb.widgets.in_page import functions, in_title, page_writes, when_shown, written_by_page
+from vqclip_nb.widgets.picture_grid import OPENS, GridForm, PictureGrid
 from vqclip_nb.widgets.plots import curve_svg
 from vqclip_nb.widgets.settings_form import FRONT, SECTIONS, Form
 from vqclip_nb.widgets.theme import style_sheet
@@ -63,6 +64,7 @@ BUTTONS = {  # event: label, icon, what it does
     "load": ("Load", "upload", "Load its settings, to paint it again with its live changes"),
     "beside": ("Set beside", "columns", "Set its picture beside the current one and the others"),
     "apart": ("Clear", "times", "Set nothing beside each other"),
+    "grid": ("Paint grid", "th", "Paint a picture for every pair of these values"),
     "reset": ("Reset", "undo", "Back to the values at the beginning; the prompt stays"),
 }
 _REMEMBERED = 12  # runs whose prompts are offered again
@@ -92,7 +94,7 @@ class Panel:
         self.form = Form(settings, [*_IN_VIEW, *folded], changed=self._changed)
         self.buttons = {event: self._button(event, *words) for event, words in BUTTONS.items()}
         views = ("picture", "strip", "seed", "curve", "status", "notes", "film", "link", "pair")
-        self.views = {name: widgets.HTML() for name in (*views, "scroll", "title")}
+        self.views = {name: widgets.HTML() for name in (*views, "grid", "scroll", "title")}
         self.views["status"].add_class("vq-status")
         self.progress = widgets.IntProgress(value=0, min=0, max=1)
         self.progress.add_class("vq-progress")
@@ -110,6 +112,8 @@ class Panel:
         self.film = FilmForm()
         self.film.kind.observe(lambda _: put("changed"), "value")
         self.history = History(lambda: put("changed"))
+        self.grid = GridForm()
+        self._cell = page_writes(OPENS, self._cell_clicked)
         self.menus: dict[str, widgets.Dropdown] = {}
         self._meanings: dict[str, Mapping[str, dict | None]] = {}  # of each menu's options
         self._make_menus()
@@ -161,6 +165,7 @@ class Panel:
         sections = {
             "Settings": self._folded(),
             "Runs": self._runs(),
+            "Grid": self._grid(),
             "Film": self.film.widget,
             "Help": widgets.HTML(HELP),
         }
@@ -211,6 +216,10 @@ class Panel:
     def _runs(self) -> widgets.VBox:
         chosen = _row([self.buttons[name] for name in _OF_CHOSEN])
         return widgets.VBox([self.history.widget, chosen, self.views["pair"]])
+
+    def _grid(self) -> widgets.VBox:
+        paint = _row([self.buttons["grid"]])
+        return widgets.VBox([self.grid.widget, paint, self.views["grid"], self._cell])
 
     # menus
 
@@ -442,6 +451,15 @@ class Panel:
     def set_beside(self, pictures: Sequence[Path]) -> None:
         """Show pictures side by side, a wipe between the last two, and the settings that differ."""
         self.views["pair"].value = beside(pictures) if pictures else ""
+
+    def show_grid(self, grid: PictureGrid) -> None:
+        """Show the pictures of a grid that there are."""
+        self.views["grid"].value = grid.as_html()
+
+    def _cell_clicked(self, name: str) -> None:
+        """Open the run whose picture was clicked in the grid."""
+        if self.history.choose_named(name):
+            self._put("open")
 
     def say_where(self, run: Run | OpenedRun, paused: bool, more: str = "") -> None:
         """Show iteration, speed and time left."""

@@ -18,6 +18,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -39,11 +40,13 @@ from vqclip_nb.widgets.display import zipped
 from vqclip_nb.widgets.events import can_paint_on_thread, cell_id, delivered, nothing, to_own_thread
 from vqclip_nb.widgets.history import OpenedRun
 from vqclip_nb.widgets.panel import Panel
+from vqclip_nb.widgets.picture_grid import PictureGrid
 
 _EVERY = 0.5  # seconds between two pictures of one show step
 # the film of a run needs no loop
-_PAINTS = ("start", "four", "more", "fork", "upscale", "finish", "film")
-_WAITS = {"start": {}, "four": {"batch_size": 4}}  # what can wait in line, and what it changes
+_PAINTS = ("start", "four", "grid", "more", "fork", "upscale", "finish", "film")
+_WAITS = ("start", "four", "grid")  # what can wait in line
+_CHANGES = {"start": {}, "four": {"batch_size": 4}}  # of the form's values
 _MORE = 50  # iterations
 _UNRESPONSIVE = "Buttons do not work while this cell runs: change the form and run the cell again."
 _NEEDS_CELL = "Run the panel's cell again to paint: on Colab, painting needs a running cell."
@@ -81,7 +84,8 @@ class Studio:
         self._shown_at = 0.0
         self._form_values: dict = {}  # when the form was last read
         self._unconfirmed = to_confirm(settings) if settings else []  # see `Settings.confirmed`
-        self._line: deque[tuple[Settings, dict]] = deque()  # what `_begun` paints next
+        self._line: deque[Callable[[], Run]] = deque()  # what is painted next
+        self._grid: PictureGrid | None = None
         self._compared: list[Path] = []  # pictures that are set beside each other
         self.current: Run | OpenedRun | None = None
         self.panel = Panel(settings, self._put)
@@ -297,9 +301,17 @@ class Studio:
     def _wait_in_line(self, event: str) -> None:
         """Paint the form's values as they are now when what is painted has ended."""
         try:
-            self._line.append((self._confirmed(), _WAITS[event]))
+            self._line.extend(self._planned(event))
         except ValueError as error:
             self.panel.say_error(error)
+
+    def _planned(self, event: str) -> list[Callable[[], Run]]:
+        """What begins each run that a button asks for, with the form's values as they are now."""
+        settings = self._confirmed()
+        if event != "grid":
+            return [partial(self._begun, settings, _CHANGES[event])]
+        grid = self.panel.grid.plans(settings)
+        return [partial(self._begun_of, grid, place) for place in range(len(grid.plans))]
 
     def _waiting(self) -> str:
         number = len(self._line)
@@ -343,15 +355,37 @@ class Studio:
             )
         return settings
 
-    def _new(self, **changes: object) -> Run:
-        """A new run with the form's values, and changes that the form does not show."""
-        return self._begun(self._read_form(), changes)
+    def _new(self, event: str = "start") -> Run:
+        """The first run that a button asks for; the others wait in line."""
+        first, *others = self._planned(event)
+        self._line.extendleft(reversed(others))
+        return first()
 
     def _begun(self, settings: Settings, changes: dict) -> Run:
+        """A new run with these values, and changes that the form does not show."""
         run = Run(settings.replace(**changes), models=self._loaded(settings), out=self.out)
         self.panel.form.fill(settings.replace(updates=()))  # the replay shows each change
         self._form_values = settings.to_dict()
         return run
+
+    def _begun_of(self, grid: PictureGrid, place: int) -> Run:
+        """A run of a grid."""
+        run = self._begun(grid.plans[place].settings, {})
+        grid.folders[place] = run.folder.path
+        self._grid = grid
+        return run
+
+    def _end_grid(self) -> None:
+        """Show what was painted; after the last one, the form as it was before the grid."""
+        grid = self._grid
+        if grid is None:
+            return
+        self.panel.show_grid(grid)
+        if not self._line:
+            self._grid = None
+            with contextlib.suppress(ValueError):  # the form was edited, and stays
+                if self.panel.form.settings().to_dict() == self._form_values:
+                    self.panel.load(grid.settings)
 
     def _longer(self) -> Run:
         if self.current is None:
@@ -403,10 +437,10 @@ class Studio:
 
     def _paint(self, event: str) -> None:
         """Paint what a button requests; the panel shows failures, and what was painted is kept."""
-        begins = {"start": self._new, "more": self._longer, "fork": self._forked}
+        begins = {"more": self._longer, "fork": self._forked, "finish": self._finished}
         begins["upscale"] = lambda: self._forked(times=2)
-        begins |= {"four": lambda: self._new(**_WAITS["four"]), "finish": self._finished}
-        begins["next"] = lambda: self._begun(*self._line.popleft())
+        begins |= {each: partial(self._new, each) for each in _WAITS}
+        begins["next"] = lambda: self._line.popleft()()
         begin = begins.get(event)
         self.panel.clear()
         self.panel.say("Starting …")
@@ -427,6 +461,7 @@ class Studio:
             self._painting = self._filming = self._paused = False
             self.panel.stay_in_place()
             self.panel.list_runs(self.out)
+            self._end_grid()
             self._enable()
 
     @contextlib.contextmanager

@@ -112,6 +112,10 @@ html[theme=dark] .vq-panel { --vq-text: #e8eaed; }
 .vq-wipe img + img { position: absolute; top: 0; left: 0; clip-path: inset(0 0 0 var(--vq-at)); }
 .vq-wipe input { width: 100%; }
 
+.vq-panel .vq-grid { display: block; overflow: auto; }
+.vq-panel .vq-grid :is(td, th) { padding: 2px 4px; vertical-align: middle; max-width: 160px; }
+.vq-panel .vq-grid td { cursor: pointer; }
+
 /* the large view is a child of the page's body */
 .vq-large { width: 100vw; height: 100vh; max-width: none; max-height: none; margin: 0; padding: 0;
   border: 0; color: #eee; background: rgb(0 0 0 / 92%); font: 14px/1.4 sans-serif; }
