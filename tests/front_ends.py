@@ -310,7 +310,15 @@ class Person:
         label = control.evaluate("e => e.closest('.widget-inline-hbox')?.innerText ?? e.innerText")
         if any(
             name in label
-            for name in ("End the cell", "Upload", "batch_size", "im_shape", "cutn", "×")
+            for name in (
+                "End the cell",
+                "Upload",
+                "Choose a",
+                "batch_size",
+                "im_shape",
+                "cutn",
+                "×",
+            )
         ):
             return
         kind = control.evaluate("e => e.type ?? e.tagName")

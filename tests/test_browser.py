@@ -1,5 +1,6 @@
 """What a browser makes of it: the film plays, the Studio is played with."""
 
+import base64
 import contextlib
 import io
 import json
@@ -326,3 +327,47 @@ def _refuse(person) -> None:
     person.until(person.button("Next").is_disabled)  # as Start is called while it paints
     person.write("prompt", "a red heart")
     person.until(lambda: refused.count() == 0)
+
+
+DROP = """(place, data) => {
+  const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+  const files = new DataTransfer();
+  files.items.add(new File([bytes], 'mine.png', {type: 'image/png'}));
+  place.dispatchEvent(new DragEvent('drop', {dataTransfer: files, bubbles: true}));
+}"""
+
+
+@pytest.mark.slow
+def test_a_picture_is_dropped_painted_on_under_a_mask_and_its_settings_are_loaded(
+    front, page, quick, tiny, tmp_path
+):
+    settings = quick | {"im_shape": (128, 96), "total_iter": 2, "out": tmp_path / "before"}
+    data = (vq.generate("a red apple", models=tiny, **settings).folder / "picture.png").read_bytes()
+    with opened(front, page, tmp_path, STUDIO) as person:
+        person.until(lambda: "Ready" in person.status())
+        person.unfold("Picture")
+        page.locator(".vq-drop").evaluate(DROP, base64.b64encode(data).decode())
+        canvas = page.locator(".vq-masked canvas")
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        page.mouse.move(box["x"] + 20, box["y"] + 20)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 90, box["y"] + 40, steps=5)
+        page.mouse.up()
+        page.wait_for_timeout(1000)  # the mask is on its way to the kernel
+        person.press("Start")
+        person.until(lambda: person.iteration() > 1)
+        person.keep(f"masked in {type(front).__name__}")
+        person.halt()
+        (run,) = (tmp_path / "runs").glob("*/settings.json")
+        used = json.loads(run.read_text())["settings"]
+        assert Path(used["init_image"]).read_bytes() == data
+        mask = np.asarray(Image.open(used["mask"]).convert("L"))
+        assert mask.shape == (96, 128)
+        assert set(np.unique(mask)) >= {0, 255}
+        assert 0.02 < (mask > 127).mean() < 0.5
+        person.press("Its settings")
+        person.until(lambda: "Loaded" in person.status())
+        prompt = page.locator(".vq-prompt textarea")
+        person.until(lambda: prompt.input_value() == "a red apple")
+        assert front.errors(page).count() == 0

@@ -6,6 +6,7 @@ import html
 import math
 import shlex
 from collections.abc import Sequence
+from pathlib import PureWindowsPath
 
 import ipywidgets as widgets
 
@@ -163,6 +164,20 @@ def set_tooltip(widget: widgets.Widget, text: str) -> None:
     """Explain a widget that has a description: ipywidgets 7 and 8 have different names for it."""
     name = "description_tooltip" if widget.has_trait("description_tooltip") else "tooltip"
     setattr(widget, name, text)
+
+
+def uploaded_to(button: widgets.FileUpload) -> dict[str, bytes]:
+    """The files that were uploaded, by name without folders; empties the button."""
+    value = button.value
+    if isinstance(value, dict):  # ipywidgets 7
+        files = {name: bytes(file["content"]) for name, file in value.items()}
+        button.value.clear()
+        button._counter = 0
+    else:
+        files = {file["name"]: bytes(file["content"]) for file in value}
+        button.value = ()
+    named = ((PureWindowsPath(name).name, data) for name, data in files.items())
+    return {name: data for name, data in named if name and not name.startswith(".")}
 
 
 def _hinted(widget: widgets.Widget, spec: Spec) -> widgets.Widget:

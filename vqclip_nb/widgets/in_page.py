@@ -1,4 +1,4 @@
-"""What the panel does in the page itself, without asking the kernel: the large view of a picture.
+"""What the panel does in the page itself: HTML that calls the functions of in_page.js.
 
 A widget's HTML runs no script elements, but the front ends run `onload` and `onclick`. The functions
 are defined once in a page; where a front end forbids that, a click does nothing.
@@ -9,71 +9,17 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import ipywidgets as widgets
 
 DOT = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
 
-# write: put a text into a hidden box of the element's panel, whose widget tells the kernel
-# enlarge: a picture in a view as large as the window, which follows the panel while it paints
-# title: how much is painted, in the title of the browser's tab; it goes after a minute without news
-_FUNCTIONS = """
-window.vqclip = {
-  write(element, name, text) {
-    const box = element.closest('.vq-panel').querySelector(`.${name} input`);
-    box.value = text;
-    for (const kind of ['input', 'change']) box.dispatchEvent(new Event(kind, {bubbles: true}));
-  },
-  enlarge(picture) {
-    const panel = picture.closest('.vq-panel');
-    const pictures = () => [...panel.querySelectorAll('.vq-frame img')];
-    const place = pictures().indexOf(picture);
-    const view = document.createElement('dialog');
-    view.className = 'vq-large';
-    view.innerHTML = `<div><img data-key="1"></div><p><span></span>
-      <button data-key="ArrowLeft" title="An earlier step (arrow key)">\u2190</button>
-      <button data-key="ArrowRight" title="A later step (arrow key)">\u2192</button>
-      <button data-key="1" title="Pixel by pixel, or as large as the window (1)">1:1</button>
-      <button data-key="p" title="Sharp pixels, or smooth (p)">pixels</button>
-      <button data-key="Escape" title="Back to the panel (Esc)">close</button></p>`;
-    const large = view.querySelector('img'), caption = view.querySelector('span');
-    const follow = () => {
-      const now = pictures()[place] ?? pictures()[0];
-      if (!now) return;
-      large.src = now.dataset.full ?? now.src;
-      large.alt = caption.textContent = now.alt;
-    };
-    const move = (way) => {
-      const steps = panel.querySelector('.vq-strip').dataset.steps.split(' ');
-      const next = steps[steps.indexOf(pictures()[0].dataset.step) + way];
-      if (next) vqclip.write(panel, 'vq-goto', next);
-    };
-    const keys = {
-      ArrowLeft: () => move(-1), ArrowRight: () => move(1), Escape: () => view.close(),
-      1: () => view.classList.toggle('vq-natural'), p: () => view.classList.toggle('vq-pixels'),
-    };
-    view.onclick = (event) => keys[event.target.dataset.key]?.();
-    view.onkeydown = (event) => { event.stopPropagation(); keys[event.key]?.(); };
-    const watcher = new MutationObserver(follow);
-    watcher.observe(panel, {subtree: true, childList: true});
-    view.onclose = () => { watcher.disconnect(); view.remove(); };
-    document.body.append(view);
-    follow();
-    view.showModal();
-  },
-  title(percent) {
-    const bare = () => document.title.replace(/^\\d+ % \u00b7 /, '');
-    document.title = percent < 100 ? `${percent} % \u00b7 ${bare()}` : bare();
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => { document.title = bare(); }, 60000);
-  },
-};
-"""
-
 
 def functions() -> widgets.HTML:
     """A widget that is not seen and defines the functions."""
-    return widgets.HTML(when_shown(_FUNCTIONS), layout=widgets.Layout(display="none"))
+    script = Path(__file__).with_name("in_page.js").read_text(encoding="utf-8")
+    return widgets.HTML(when_shown(script), layout=widgets.Layout(display="none"))
 
 
 def when_shown(script: str) -> str:
@@ -116,4 +62,32 @@ def written_by_page(name: str, text: str) -> str:
     return (
         f'tabindex="0" role="button" onclick="{action}" '
         f"onkeydown=\"event.key === 'Enter' &amp;&amp; {action}\""
+    )
+
+
+def drops() -> str:
+    """HTML of a place that takes a picture, which the page writes to the box "vq-brought"."""
+    bring = "window.vqclip?.bring(event, event.{}.files)"
+    return (
+        '<div class="vq-drop" tabindex="0" ondragover="event.preventDefault()" '
+        f'ondrop="{bring.format("dataTransfer")}" onpaste="{bring.format("clipboardData")}" '
+        'onkeydown="event.stopPropagation()">'
+        "Drop a picture here, or click here and paste one.</div>"
+    )
+
+
+def strokes_on(url: str, size: tuple[int, int]) -> str:
+    """HTML of a picture on which a mask is painted; the page writes it to the box "vq-strokes".
+
+    url: of the picture, `size` its width and height in pixels
+    """
+    width, height = size
+    return (
+        f'<div class="vq-masked"><div style="background-image:url({url})">'
+        f'<canvas width="{width}" height="{height}" role="img" '
+        'aria-label="the picture; strokes on it are its mask" '
+        'onpointerdown="window.vqclip?.stroke(event)"></canvas></div>'
+        '<label>brush <input type="range" min="4" max="96" value="32"></label> '
+        '<button class="jupyter-button" onclick="window.vqclip?.unpaint(this)">'
+        "Remove the strokes</button></div>"
     )

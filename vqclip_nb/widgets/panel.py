@@ -7,7 +7,7 @@ import html
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
 import ipywidgets as widgets
 import numpy as np
@@ -27,6 +27,7 @@ from vqclip_nb.widgets.history import History, OpenedRun
 from vqclip_nb.widgets.html_media import figure, framed, in_frame, link, still
 from vqclip_nb.widgets.in_page import functions, in_title, page_writes, when_shown, written_by_page
 from vqclip_nb.widgets.picture_grid import OPENS, GridForm, PictureGrid
+from vqclip_nb.widgets.picture_in import PictureIn
 from vqclip_nb.widgets.plots import curve_svg
 from vqclip_nb.widgets.settings_form import FRONT, SECTIONS, Form
 from vqclip_nb.widgets.theme import style_sheet
@@ -65,6 +66,10 @@ BUTTONS = {  # event: label, icon, what it does
     "beside": ("Set beside", "columns", "Set its picture beside the current one and the others"),
     "apart": ("Clear", "times", "Set nothing beside each other"),
     "grid": ("Paint grid", "th", "Paint a picture for every pair of these values"),
+    "shown": ("Take the one above", "arrow-down", "Use the picture that the panel shows"),
+    "init": ("Start from it", "picture-o", "Paint on from this picture"),
+    "sentence": ("As a prompt", "comment", "Add the picture to the prompt"),
+    "settings": ("Its settings", "sliders", "Load the settings that it was painted with"),
     "reset": ("Reset", "undo", "Back to the values at the beginning; the prompt stays"),
 }
 _REMEMBERED = 12  # runs whose prompts are offered again
@@ -77,6 +82,7 @@ _SCROLL = when_shown(
 _EMPTY = "Your picture appears here."
 _MAIN = ("start", "pause", "resume", "stop")
 _OF_CHOSEN = ("open", "finish", "use", "load", "beside", "apart")
+_OF_PICTURE = ("shown", "init", "sentence", "settings")
 _SEED = ("lock", "dice", "four")
 _MORE = ("more", "fork", "upscale", "save", "film", "zip", "close")
 
@@ -85,7 +91,7 @@ class Panel:
     """Form, menus, buttons and views. Reports each user action, and decides nothing.
 
     put: called with the name of an event: a button, "changed" for the form, "step" for the slider,
-        "upload", "paint" for an example or Enter in the prompt, "runs" when a section is opened
+        "upload", "picture" and "strokes" for a picture that is brought, "paint" for an example or Enter in the prompt, "runs" when a section is opened
     """
 
     def __init__(self, settings: Settings | None, put: Callable[[str], None]) -> None:
@@ -112,6 +118,7 @@ class Panel:
         self.film = FilmForm()
         self.film.kind.observe(lambda _: put("changed"), "value")
         self.history = History(lambda: put("changed"))
+        self.picture_in = PictureIn(put, [self.buttons[name] for name in _OF_PICTURE])
         self.grid = GridForm()
         self._cell = page_writes(OPENS, self._cell_clicked)
         self.menus: dict[str, widgets.Dropdown] = {}
@@ -166,6 +173,7 @@ class Panel:
             "Settings": self._folded(),
             "Runs": self._runs(),
             "Grid": self._grid(),
+            "Picture": self.picture_in.widget,
             "Film": self.film.widget,
             "Help": widgets.HTML(HELP),
         }
@@ -329,19 +337,6 @@ class Panel:
             self.chips.suggest(before, now)
         else:
             self.chips.offer([(prompt, prompt) for prompt in self._latest])
-
-    def uploaded(self) -> dict[str, bytes]:
-        """The uploaded files, by name without folders; clears the button."""
-        value = self.upload.value
-        if isinstance(value, dict):  # ipywidgets 7
-            files = {name: bytes(file["content"]) for name, file in value.items()}
-            self.upload.value.clear()
-            self.upload._counter = 0
-        else:
-            files = {file["name"]: bytes(file["content"]) for file in value}
-            self.upload.value = ()
-        named = ((PureWindowsPath(name).name, data) for name, data in files.items())
-        return {name: data for name, data in named if name and not name.startswith(".")}
 
     def enable(self, usable: dict[str, bool]) -> None:
         """Enable or disable each button; Pause and Go on share a place, the last one is rarer."""

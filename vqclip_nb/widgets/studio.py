@@ -38,6 +38,7 @@ from vqclip_nb.untrusted.text import shown
 from vqclip_nb.widgets.comparison import MOST
 from vqclip_nb.widgets.display import zipped
 from vqclip_nb.widgets.events import can_paint_on_thread, cell_id, delivered, nothing, to_own_thread
+from vqclip_nb.widgets.fields import uploaded_to
 from vqclip_nb.widgets.history import OpenedRun
 from vqclip_nb.widgets.panel import Panel
 from vqclip_nb.widgets.picture_grid import PictureGrid
@@ -253,11 +254,20 @@ class Studio:
             "beside": self._set_beside,
             "apart": lambda: self._compare([]),
         }
+        picture = self.panel.picture_in
+        actions |= {
+            "picture": lambda: self._bring(picture.arrived),
+            "strokes": lambda: self._use_picture(picture.as_mask),
+            "init": lambda: self._use_picture(picture.as_start),
+            "sentence": lambda: self._use_picture(picture.as_prompt),
+            "settings": lambda: self.load(Settings.from_png(picture.file)),
+        }
         of_run = {
             "step": self.panel.show_step,
             "save": self._save,
             "zip": lambda run: self.panel.offer(zipped(run.folder.path)),
             "lock": lambda run: self.panel.fill(seed=run.settings.seed),
+            "shown": self._take_shown,
         }
         if self.panel.film.kind.value == "of the run":
             of_run["film"] = self._make_film
@@ -591,11 +601,26 @@ class Studio:
         """Keep an uploaded checkpoint beside the runs, and name it in the form."""
         folder = self.out / "uploads"
         folder.mkdir(parents=True, exist_ok=True)
-        for name, data in self.panel.uploaded().items():
+        for name, data in uploaded_to(self.panel.upload).items():
             write_file(folder / name, data)
             self.panel.say(f"Kept {from_here(folder / name)}.")
             if not name.endswith(".yaml"):
                 self.panel.fill(models=str(folder / name))
+
+    def _take_shown(self, run: Run | OpenedRun) -> None:
+        """Bring the picture of the step that the slider is at."""
+        step = self.panel.steps.value
+        file = run.folder.step_picture(step) if step else run.folder.picture
+        self._bring(file.read_bytes())
+
+    def _bring(self, data: bytes) -> None:
+        """Keep a picture beside the runs, to be used by the buttons below it."""
+        self.panel.picture_in.take(data, self.out / "inputs")
+        self._enable()
+
+    def _use_picture(self, used: Callable[[Settings], dict]) -> None:
+        """Fill in the fields that use the picture that was brought."""
+        self.panel.fill(**used(self.panel.form.settings()))
 
     def _set_beside(self) -> None:
         """Set the chosen run beside the current one, or beside those that are compared already."""
@@ -630,7 +655,9 @@ class Studio:
         usable |= dict.fromkeys(("fork", "upscale"), there and not wrong and not painting)
         usable |= {"close": self._in_cell}
         usable |= dict.fromkeys(("open", "finish", "use", "load"), listed and not painting)
-        usable |= {"beside": listed, "apart": bool(self._compared)}
+        usable |= {"beside": listed, "apart": bool(self._compared), "shown": there}
+        brought = self.panel.picture_in.file is not None
+        usable |= dict.fromkeys(("init", "sentence", "settings"), brought)
         if self._looping and not self._responsive:
             usable = dict.fromkeys(usable, False)
         self.panel.enable(usable)

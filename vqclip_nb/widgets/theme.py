@@ -112,6 +112,13 @@ html[theme=dark] .vq-panel { --vq-text: #e8eaed; }
 .vq-wipe img + img { position: absolute; top: 0; left: 0; clip-path: inset(0 0 0 var(--vq-at)); }
 .vq-wipe input { width: 100%; }
 
+.vq-drop { max-width: 640px; padding: 22px 12px; text-align: center; cursor: pointer;
+  border: 2px dashed var(--vq-line); border-radius: 6px; color: var(--vq-quiet); }
+.vq-drop:focus { border-color: #1565c0; outline: none; }
+.vq-masked div { width: min(100%, 384px); margin: 4px 0; background-size: 100% 100%; }
+.vq-masked canvas { display: block; width: 100%; opacity: 0.6; cursor: crosshair;
+  touch-action: none; }
+.vq-masked label { display: inline-flex; align-items: center; gap: 6px; margin-right: 12px; }
 .vq-panel .vq-grid { display: block; overflow: auto; }
 .vq-panel .vq-grid :is(td, th) { padding: 2px 4px; vertical-align: middle; max-width: 160px; }
 .vq-panel .vq-grid td { cursor: pointer; }
