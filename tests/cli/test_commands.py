@@ -1,6 +1,7 @@
 """The command line: paths and scores, one sentence for bad input, exit status 2."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -37,7 +38,7 @@ def test_without_json_people_read_the_same(tmp_path, capsys, monkeypatch):
 
 def test_every_field_is_a_flag_with_its_help(capsys):
     with pytest.raises(SystemExit) as stopped:
-        main(["--help"])
+        main(["--help-all"])
     said = "".join(capsys.readouterr().out.split())  # argparse wraps lines, also at hyphens
     assert stopped.value.code == 0
     for name, spec in specs().items():
@@ -153,3 +154,88 @@ def test_offline_says_what_is_missing(tmp_path, capsys):
     words = ["a cat", "--models", "coco", "--offline", "--out", str(tmp_path)]
     assert main(words) == 2
     assert "coco is not in" in capsys.readouterr().err
+
+
+def test_help_shows_the_commands_first_and_the_usual_flags_only(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    said = capsys.readouterr().out
+    for command in COMMANDS[1:]:
+        assert f"  vqclip {command}" in said[: said.index("--extras")]
+    assert "--learning-rate" in said
+    assert "--beta1" not in said
+    assert said.count("\n") < 90
+
+
+MISTYPED = [
+    (["a cat", "--total-itr", "3"], "--total-itr is not a flag: did you mean --total-iter?"),
+    (["a cat", "--lerning-rate=1"], "did you mean --learning-rate?"),
+    (["a cat", "--xyzzy"], "--xyzzy is not a flag."),
+    (["a", "cat"], "'cat' is one word too many: put a sentence of several words in quotes."),
+    ([], "the following arguments are required: prompt."),
+    (["sweep"], "the following arguments are required: FILE."),
+    (["video", "runs/x", "--fsp", "3"], "did you mean --fps?"),
+]
+
+
+@pytest.mark.parametrize(("words", "says"), MISTYPED)
+def test_a_mistyped_flag_gets_one_sentence_that_names_the_one_that_was_meant(words, says, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    said = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert says in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"), [("modles", "models"), ("sweeep", "sweep"), ("pgae", "page")]
+)
+def test_a_mistyped_command_is_not_painted(word, meant, capsys):
+    assert main([word]) == 2
+    assert (
+        f"did you mean {meant}? To paint it, write vqclip paint {word}." in capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize("word", ["beach", "paints", "a page", "videos", "modles in a row"])
+def test_a_word_that_is_like_a_command_is_painted(word, capsys):
+    assert main([word, "--cutn", "0"]) == 2
+    assert "cutn must be" in capsys.readouterr().err  # the next check, so the word is a prompt
+
+
+def test_quiet_prints_only_the_file_and_open_opens_it(tmp_path, capsys, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    assert main(["a red apple", *QUICK, "--out", str(tmp_path), "--quiet", "--open"]) == 0
+    said = capsys.readouterr()
+    picture = Path(said.out.strip())
+    assert opened == [picture.as_uri()]
+    assert Image.open(picture).size == (64, 64)
+    assert said.err == ""
+
+
+def test_a_sweep_shows_the_run_inside_it(tmp_path, capsys):
+    (tmp_path / "prompts.txt").write_text("a red apple\na lemon\n")
+    assert main(["sweep", str(tmp_path / "prompts.txt"), *QUICK, "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().err
+    assert "2/2" in said  # runs
+    assert "/4 [" in said  # iterations
+
+
+COMPLETED = [
+    ("vqclip mo", {"models", "morph"}),
+    ("vqclip 'a cat' --learn", {"--learning-rate"}),
+    ("vqclip sweep prompts.txt --col", {"--columns"}),
+    ("vqclip video --pi", {"--ping-pong"}),
+]
+
+
+@pytest.mark.parametrize(("line", "words"), COMPLETED)
+def test_a_shell_completes_commands_and_flags(line, words, tmp_path):
+    env = {"_ARGCOMPLETE": "1", "COMP_LINE": line, "COMP_POINT": str(len(line)), "IFS": "\013"}
+    env |= {"COMP_TYPE": "9", "_ARGCOMPLETE_STDOUT_FILENAME": str(tmp_path / "words")}
+    command = [sys.executable, "-m", "vqclip_nb"]
+    subprocess.run(command, env=os.environ | env, check=True, cwd=tmp_path)
+    found = (tmp_path / "words").read_text().split("\013")
+    assert {word.strip() for word in found} == words

@@ -11,21 +11,10 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
+from vqclip_nb.cli.parsing import COMMANDS, closest, complete
 from vqclip_nb.cli.streams import open_streams, say
-
-COMMANDS = (
-    "paint",
-    "sweep",
-    "video",
-    "morph",
-    "journey",
-    "restyle",
-    "page",
-    "score",
-    "models",
-    "bench",
-)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,12 +25,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     what was painted is kept.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    name = words.pop(0) if words and words[0] in COMMANDS else "paint"
+    line = os.environ.get("COMP_LINE", "").split()[1:] or words  # of a shell that completes it
+    given = bool(line) and line[0] in COMMANDS
+    name = line[0] if given else "paint"
     open_streams()
     command = importlib.import_module(f"vqclip_nb.cli.{name}")
-    options = vars(command.parser().parse_args(words))
+    parser = command.parser()
+    complete(parser, given)
     warnings.showwarning = _print_warning
     try:
+        _check_command(words)
+        options = vars(parser.parse_args(words[given:]))
         status = command.run(options)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -53,6 +47,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return status
+
+
+def _check_command(words: Sequence[str]) -> None:
+    """Raise ValueError for a mistyped command, which would be painted; no English word is one."""
+    first = words[0].lower() if words else ""
+    meant = closest(first, COMMANDS, 0.75)
+    if not meant or first in COMMANDS:
+        return
+    from vqclip_nb.models.words import Words
+
+    table = Words.load(Path(__file__).parents[1] / "models" / "tiny" / "words.json")
+    if table.read(first).unknown:
+        raise ValueError(
+            f"{first!r} is not a command: did you mean {meant}? To paint it, write vqclip paint "
+            f"{first}."
+        )
 
 
 def _print_warning(message, category, filename, lineno, file=None, line=None) -> None:

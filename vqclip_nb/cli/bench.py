@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser
 from dataclasses import asdict
 
 from vqclip_nb.cli import flags
+from vqclip_nb.cli.parsing import Parser
 from vqclip_nb.cli.streams import say
 from vqclip_nb.settings import Settings
 
 
-def parser() -> ArgumentParser:
-    made = ArgumentParser(
+def parser() -> Parser:
+    made = Parser(
         prog="vqclip bench",
         description="Measure the speed and memory of an iteration, for each size and number of "
         "crops.",

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
 
 from vqclip_nb.cli import flags
+from vqclip_nb.cli.output import tell
+from vqclip_nb.cli.parsing import Parser
 from vqclip_nb.cli.streams import say
+from vqclip_nb.storage.files import from_here
 
 CONTINUES = "After an interrupt, run the same command again to continue the film."
 
 
-def add_film(parser: ArgumentParser, options: type) -> None:
+def add_film(parser: Parser, options: type) -> None:
     """Add `--to`, the flags of a film's options and those of all settings."""
     parser.add_argument(
         "--to", default="film.mp4", help="the film, .mp4 or .gif (default: %(default)s)"
@@ -27,7 +28,7 @@ def given(options: dict, film_options: type) -> dict:
     chosen = flags.given(options, film_options)
     film_options(**chosen)
     more = {"file": options["to"], "out": options["out"], "offline": options["offline"]}
-    return chosen | more | {"show": True}
+    return chosen | more | {"show": not options["quiet"]}
 
 
 def make(options: dict, film: Callable[[], Path]) -> int:
@@ -37,5 +38,5 @@ def make(options: dict, film: Callable[[], Path]) -> int:
     except KeyboardInterrupt:
         say(f"Stopped. {options['to']} has the frames so far, if any.")
         return 130
-    print(json.dumps({"video": str(file)}) if options["json"] else f"video       {file}")
+    tell(options, file, {"video": str(file)}, [f"video       {from_here(file)}"])
     return 0

@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
-from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction
+from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, _ArgumentGroup
+from collections.abc import Callable
+from functools import partial
 
+from vqclip_nb.cli.output import add_output
+from vqclip_nb.cli.parsing import Parser
 from vqclip_nb.settings import PRESETS, Settings, Spec, specs
+
+_USUAL = {  # the settings that --help shows; --help-all shows the others too
+    "what to paint": ("extras", "exclude", "w1", "w2", "init_image", "mask"),
+    "how": (
+        "total_iter",
+        "im_shape",
+        "seed",
+        "batch_size",
+        "cutn",
+        "learning_rate",
+        "noise_factor",
+        "show_step",
+    ),
+    "models": ("models", "clip", "device"),
+}
 
 
 def add_flags(parser: ArgumentParser, fields_of: type, *names: str) -> None:
@@ -14,16 +33,29 @@ def add_flags(parser: ArgumentParser, fields_of: type, *names: str) -> None:
             _add_flag(parser, spec)
 
 
-def add_settings(parser: ArgumentParser) -> None:
-    """Add the flags of every command that paints: all settings, preset, out, offline, json."""
-    add_flags(parser, Settings, *(name for name in specs() if name != "prompt"))
-    add_preset(parser)
-    parser.add_argument("--out", default="runs", help="folder for new runs (default: %(default)s)")
-    parser.add_argument("--offline", action="store_true", help="download nothing")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+def add_settings(parser: Parser) -> None:
+    """Add the flags of every command that paints: all settings, preset, output, offline."""
+    for title, names in _USUAL.items():
+        group = parser.add_argument_group(title)
+        for name in names:
+            _add_flag(group, specs()[name])
+        if title == "how":
+            add_preset(group)
+        if title == "models":
+            group.add_argument("--offline", action="store_true", help="download nothing")
+    output = add_output(parser)
+    output.add_argument("--out", default="runs", help="folder for new runs (default: %(default)s)")
+    usual = {"prompt", *(name for names in _USUAL.values() for name in names)}
+    groups: dict[str, _ArgumentGroup] = {}
+    for name, spec in specs().items():
+        if name not in usual:
+            title = (spec.section or "More about the run").lower()
+            if title not in groups:
+                groups[title] = parser.add_argument_group(title)
+            _add_flag(groups[title], spec, partial(parser.add_rare, groups[title]))
 
 
-def add_preset(parser: ArgumentParser) -> None:
+def add_preset(parser: ArgumentParser | _ArgumentGroup) -> None:
     """Add `--preset`."""
     choices = ", ".join(PRESETS)
     parser.add_argument(
@@ -62,7 +94,10 @@ def _parsed(value: str | list[str]) -> object:
     return value
 
 
-def _add_flag(parser: ArgumentParser, spec: Spec) -> None:
+def _add_flag(
+    parser: ArgumentParser | _ArgumentGroup, spec: Spec, add: Callable[..., None] | None = None
+) -> None:
+    """Add the flag of a field, by `parser.add_argument` or by another function like it."""
     options: dict = {"metavar": spec.name.upper()}
     if spec.kind == "shape":
         options = {"nargs": "+", "metavar": ("WIDTH", "HEIGHT")}
@@ -71,7 +106,7 @@ def _add_flag(parser: ArgumentParser, spec: Spec) -> None:
     elif spec.kind == "switch":
         options = {"action": BooleanOptionalAction}
     flag, text = "--" + spec.name.replace("_", "-"), f"{spec.help} {_default(spec)}".strip()
-    parser.add_argument(flag, default=SUPPRESS, help=text.replace("%", "%%"), **options)
+    (add or parser.add_argument)(flag, default=SUPPRESS, help=text.replace("%", "%%"), **options)
 
 
 def _default(spec: Spec) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
-
 from vqclip_nb.cli import films, flags
+from vqclip_nb.cli.parsing import Parser
 from vqclip_nb.films.options import Journey
 
 
-def parser() -> ArgumentParser:
-    made = ArgumentParser(
+def parser() -> Parser:
+    made = Parser(
         prog="vqclip journey",
         description="Paint a sentence, and a film of a flight through it.",
         epilog=films.CONTINUES,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser
+
+from vqclip_nb.cli.parsing import Parser
 
 
-def parser() -> ArgumentParser:
-    made = ArgumentParser(
+def parser() -> Parser:
+    made = Parser(
         prog="vqclip models", description="List the models, and the size of each download."
     )
     made.add_argument("--json", action="store_true", help="print the table as JSON")

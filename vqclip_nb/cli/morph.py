@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
-
 from vqclip_nb.cli import films, flags
+from vqclip_nb.cli.parsing import Parser
 from vqclip_nb.films.options import Morph
 
 
-def parser() -> ArgumentParser:
-    made = ArgumentParser(
+def parser() -> Parser:
+    made = Parser(
         prog="vqclip morph",
         description="Paint sentences, and a film in which each picture turns into the next.",
         epilog=films.CONTINUES,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from pathlib import Path
 
+from vqclip_nb.cli.output import add_output, tell
+from vqclip_nb.cli.parsing import Parser
 from vqclip_nb.cli.streams import say
+from vqclip_nb.storage.files import from_here
 
 
-def parser() -> ArgumentParser:
-    made = ArgumentParser(
+def parser() -> Parser:
+    made = Parser(
         prog="vqclip page",
         description="Put the pictures of a class on one HTML page, each with its sentence and "
         "settings.",
@@ -20,6 +22,7 @@ def parser() -> ArgumentParser:
     add("folders", type=Path, nargs="+", metavar="FOLDER", help="contains runs, or zips of runs")
     add("--out", type=Path, default=Path("class.html"), help="the page (default: %(default)s)")
     add("--title", default="Our pictures", help="heading of the page (default: %(default)s)")
+    add_output(made)
     return made
 
 
@@ -38,5 +41,7 @@ def run(options: dict) -> int:
     write_page(out, entries, options["title"])
     people = len({entry.title for entry in entries})
     pictures = f"{len(entries)} picture{'s' * (len(entries) > 1)}"
-    print(f"page  {out}, {pictures} of {people} {'people' if people > 1 else 'person'}")
+    by = f"{pictures} of {people} {'people' if people > 1 else 'person'}"
+    facts = {"page": str(out), "pictures": len(entries), "people": people}
+    tell(options, out, facts, [f"page  {from_here(out)}, {by}"])
     return 0

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
-import json
 import os
-from argparse import ArgumentParser
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vqclip_nb import __version__
 from vqclip_nb.cli import flags
+from vqclip_nb.cli.output import tell
+from vqclip_nb.cli.parsing import COMMANDS, Parser
 from vqclip_nb.storage.files import from_here
 
+if TYPE_CHECKING:
+    from vqclip_nb.run import Run
 
-def parser() -> ArgumentParser:
-    made = ArgumentParser(
-        prog="vqclip",
-        description="Paint a picture from a sentence with VQGAN and CLIP.",
-        epilog="Other commands, each with its own --help: vqclip sweep FILE paints every "
-        "combination of settings in a file; vqclip video FOLDER makes a film of a run; vqclip "
-        "morph and vqclip journey make films from sentences; vqclip restyle FILM paints over a "
-        "film; vqclip page FOLDER puts the pictures "
-        "of a class on one page; vqclip score IMAGE scores pictures against sentences; vqclip "
-        "models lists the models; vqclip bench measures speed and memory.",
+
+_COMMANDS = """commands, each with its own --help:
+  vqclip PROMPT         paint a picture
+  vqclip sweep FILE     paint every combination of the settings in a file
+  vqclip journey PROMPT paint a film of a flight through a sentence
+  vqclip morph A B      paint sentences that turn into each other
+  vqclip restyle FILM   paint over a film
+  vqclip video FOLDER   make a film of a run
+  vqclip page FOLDER    put the pictures of a class on one page
+  vqclip score IMAGE    score pictures against sentences
+  vqclip models         list the models
+  vqclip bench          measure speed and memory"""
+
+
+def parser() -> Parser:
+    made = Parser(
+        "vqclip",
+        "Paint a picture from a sentence with VQGAN and CLIP.",
+        usage="vqclip PROMPT [flags]\n       vqclip COMMAND …",
+        commands=_COMMANDS,
     )
-    made.add_argument("prompt", help="what to paint, e.g. 'a red apple'")
+    prompt = made.add_argument("prompt", help="what to paint, e.g. 'a red apple'")
+    prompt.completer = lambda **_: COMMANDS
     made.add_argument(
         "-o",
         dest="file",
@@ -40,18 +54,18 @@ def run(options: dict) -> int:
     settings, file = flags.settings(options), options["file"]
     if file:
         _check_file(file)
-    from vqclip_nb.films.progress import with_bar
+    from vqclip_nb.films.progress import watcher_for
     from vqclip_nb.run import Run
 
     run, interrupted = Run(settings, out=options["out"], offline=options["offline"]), False
     try:
-        for _ in with_bar(run):
+        for _ in watcher_for(not options["quiet"]).run(run):
             pass
     except KeyboardInterrupt:
         interrupted = True
     if file:
         run.folder.copy_pictures(file)
-    _report(run, file or run.folder.picture, options["json"])
+    _report(run, file or run.folder.picture, options)
     return 130 if interrupted else 0
 
 
@@ -63,26 +77,20 @@ def _check_file(file: Path) -> None:
         raise ValueError(f"-o is {str(file)!r}: give a file in a folder that you may write to.")
 
 
-def _report(run, picture: Path, as_json: bool) -> None:
+def _report(run: Run, picture: Path, options: dict) -> None:
+    film = run.folder.timelapse
     facts = {
         "picture": str(picture),
-        "video": str(run.folder.timelapse),
+        "video": str(film),
         "folder": str(run.folder.path),
         "seed": run.settings.seed,
         "iterations": run.i,
         "seconds": round(run.seconds, 2),
     }
+    lines = [f"picture     {from_here(picture)}", f"video       {from_here(film)}"]
     if run.history:
-        facts["similarity_start"] = round(run.history[0]["similarity"], 4)
-        facts["similarity_end"] = round(run.history[-1]["similarity"], 4)
-    if as_json:
-        print(json.dumps(facts, indent=2))
-        return
-    print(f"picture     {from_here(picture)}")
-    print(f"video       {from_here(run.folder.timelapse)}")
-    if run.history:
-        print(
-            f"similarity  {facts['similarity_start']:.3f} at the start, "
-            f"{facts['similarity_end']:.3f} at the end"
-        )
-    print(f"seed {facts['seed']}, {run.i} iterations in {run.seconds:.1f} s")
+        start, end = (row["similarity"] for row in (run.history[0], run.history[-1]))
+        facts |= {"similarity_start": round(start, 4), "similarity_end": round(end, 4)}
+        lines.append(f"similarity  {start:.3f} at the start, {end:.3f} at the end")
+    lines.append(f"seed {run.settings.seed}, {run.i} iterations in {run.seconds:.1f} s")
+    tell(options, picture, facts, lines)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
-
 from vqclip_nb.cli import films, flags
+from vqclip_nb.cli.parsing import Parser
 from vqclip_nb.films.options import Restyle
 
 
-def parser() -> ArgumentParser:
-    made = ArgumentParser(
+def parser() -> Parser:
+    made = Parser(
         prog="vqclip restyle",
         description="Paint over a film: each frame begins with what was painted on the last one.",
         epilog=films.CONTINUES,

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser
 from dataclasses import asdict
 
 from vqclip_nb.cli import flags
+from vqclip_nb.cli.parsing import Parser
 from vqclip_nb.settings import Settings
 
 _NAMES = ("models", "clip", "device", "precision")
 
 
-def parser() -> ArgumentParser:
-    made = ArgumentParser(
+def parser() -> Parser:
+    made = Parser(
         prog="vqclip score",
         description="Score pictures against sentences with CLIP and with the judge, a held-out "
         "CLIP that no picture is optimized for.",

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from argparse import ArgumentParser
 from pathlib import Path
 
 from vqclip_nb.cli import flags
+from vqclip_nb.cli.output import tell
+from vqclip_nb.cli.parsing import Parser
 from vqclip_nb.cli.streams import say
 
 
-def parser() -> ArgumentParser:
-    made = ArgumentParser(
+def parser() -> Parser:
+    made = Parser(
         prog="vqclip sweep",
         description="Paint every combination of settings in a file, and contact sheets of all "
         "pictures.",
@@ -49,15 +49,14 @@ def run(options: dict) -> int:
     from vqclip_nb.sweeps.sweep import sweep
 
     names = ("workers", "address", "gpus", "out", "columns", "score", "offline")
-    painted = sweep(grid, settings, show=True, **{name: options[name] for name in names})
+    painted = sweep(grid, settings, show=not options["quiet"], **{n: options[n] for n in names})
     out = Path(options["out"])
     facts = {"sheet": str(out / "sheet.png"), "page": str(out / "sheet.html")}
     facts["pictures"] = [str(each.folder / "picture.png") for each in painted]
-    if options["json"]:
-        print(json.dumps(facts, indent=2))
-    else:
-        print(f"painted     {len(painted)} of {len(planned)}")
-        print(f"sheet       {facts['sheet']}\npage        {facts['page']}")
+    lines = [f"painted     {len(painted)} of {len(planned)}"]
+    lines += [f"sheet       {out / 'sheet.png'}", f"page        {out / 'sheet.html'}"]
+    if painted:
+        tell(options, out / "sheet.html", facts, lines)
     if len(painted) == len(planned):
         return 0
     say("Some runs are missing; run the same command again to continue.")

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from argparse import ArgumentParser
 from pathlib import Path
 
 from vqclip_nb.cli import flags
+from vqclip_nb.cli.output import add_output, tell
+from vqclip_nb.cli.parsing import Parser
 from vqclip_nb.films.options import Cut
+from vqclip_nb.storage.files import from_here
 
 
-def parser() -> ArgumentParser:
-    made = ArgumentParser(
-        prog="vqclip video", description="Make a film from the recorded frames of a run."
-    )
+def parser() -> Parser:
+    made = Parser(prog="vqclip video", description="Make a film from the recorded frames of a run.")
     made.add_argument("folder", type=Path, help="the run's folder")
     made.add_argument("--to", type=Path, help="the film (default: film.mp4 in the folder)")
-    made.add_argument("--json", action="store_true", help="print the path as JSON")
     flags.add_flags(made, Cut)
+    add_output(made)
     return made
 
 
@@ -27,5 +26,5 @@ def run(options: dict) -> int:
     from vqclip_nb.films.timelapse import timelapse
 
     film = timelapse(options["folder"], options["to"], **cut)
-    print(json.dumps({"video": str(film)}) if options["json"] else f"video       {film}")
+    tell(options, film, {"video": str(film)}, [f"video       {from_here(film)}"])
     return 0

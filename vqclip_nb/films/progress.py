@@ -85,9 +85,15 @@ def in_notebook() -> bool:
     return getattr(shell, "kernel", None) is not None
 
 
-def progress_bar(total: int, unit: str, *, initial: int = 0, show: bool = True) -> tqdm:
-    """A bar on standard error, as long as anybody reads that; in a notebook a widget."""
+def progress_bar(
+    total: int, unit: str, *, initial: int = 0, show: bool = True, leave: bool = True
+) -> tqdm:
+    """A bar on standard error, as long as anybody reads that; in a notebook a widget.
+
+    leave: whether it stays when it is full; a bar inside of another does not
+    """
     options = {"file": _Lenient(sys.stderr), "dynamic_ncols": True, "disable": not show}
+    options["leave"] = leave
     return tqdm(total=total, initial=initial, unit=unit, **options)
 
 
@@ -109,9 +115,9 @@ class _Lenient:
             self._stream.flush()
 
 
-def with_bar(run: Run) -> Iterator[Iterate]:
+def with_bar(run: Run, leave: bool = True) -> Iterator[Iterate]:
     """Iterate a run with a bar that has it/s, time left, loss and similarity."""
-    with progress_bar(run.settings.total_iter, "it", initial=run.i) as bar:
+    with progress_bar(run.settings.total_iter, "it", initial=run.i, leave=leave) as bar:
         for it in run:
             figures = f"loss {it.loss:.3f}, similarity {it.similarity:.3f}"
             bar.set_postfix_str(figures, refresh=False)

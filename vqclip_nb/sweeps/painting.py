@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
 from vqclip_nb.models.loading import Models, load_for
-from vqclip_nb.run import Run
+from vqclip_nb.run import Iterate, Run
 from vqclip_nb.settings import Settings
 from vqclip_nb.storage.run_folder import RunFolder
 from vqclip_nb.sweeps.grid import PlannedRun
@@ -38,8 +38,16 @@ class ModelCache:
         return self._models
 
 
-def paint(plan: PlannedRun, out: Path, models: ModelCache) -> str:
-    """Paint a run to its end; returns why it failed, in a sentence, or ""."""
+def paint(
+    plan: PlannedRun,
+    out: Path,
+    models: ModelCache,
+    watched: Callable[[Run], Iterable[Iterate]] = iter,
+) -> str:
+    """Paint a run to its end; returns why it failed, in a sentence, or "".
+
+    watched: called with the run; iterating the result paints it
+    """
     folder = out / plan.name
     try:
         pair = models(plan.settings)
@@ -47,7 +55,7 @@ def paint(plan: PlannedRun, out: Path, models: ModelCache) -> str:
             run = Run.resume(folder, models=pair)
         else:
             run = Run(plan.settings, models=pair, out=out, name=plan.name)
-        for _ in run:
+        for _ in watched(run):
             pass
     except (ValueError, FloatingPointError, MemoryError, OSError) as error:
         return str(error) or type(error).__name__

@@ -8,13 +8,14 @@ import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from PIL import Image
 
 from vqclip_nb.evaluation.scores import check_prompt, cosines
-from vqclip_nb.films.progress import progress_bar
+from vqclip_nb.films.progress import progress_bar, with_bar
 from vqclip_nb.models.judge import load_judge
 from vqclip_nb.models.loading import check_names
 from vqclip_nb.pictures import open_picture, portable
@@ -89,7 +90,7 @@ def sweep(
     score: sorts sheet.html: `judge`, or `clip`, the run's last similarity, which a picture can
         raise without looking better
     offline: download no model
-    show: display a progress bar
+    show: display a progress bar, and one for the run that is painted
 
     The pictures do not depend on the number of workers: each run has the same CPU threads, those
     of `settings` or else of this process. A run that fails raises a warning, and the others
@@ -119,7 +120,7 @@ def sweep(
                 if workers > 1 or address:
                     paint_on_workers(left, out, workers, address, gpus, offline, done)
                 else:
-                    _paint_here(left, out, offline, done)
+                    _paint_here(left, out, offline, done, show)
         left = {plan.name for plan in _left(plans, out)}
         painted = [Painted(p.settings, p.values, out / p.name) for p in plans if p.name not in left]
         if painted:
@@ -179,11 +180,14 @@ def _no_folder(out: Path, error: OSError) -> ValueError:
     )
 
 
-def _paint_here(plans: Iterable[PlannedRun], out: Path, offline: bool, done: Done) -> None:
+def _paint_here(
+    plans: Iterable[PlannedRun], out: Path, offline: bool, done: Done, show: bool
+) -> None:
     models, threads = ModelCache(offline), torch.get_num_threads()
+    watched = partial(with_bar, leave=False) if show else iter
     try:
         for plan in plans:
-            done(plan, paint(plan, out, models))
+            done(plan, paint(plan, out, models, watched))
     finally:
         torch.set_num_threads(threads)  # each run sets its own
 
