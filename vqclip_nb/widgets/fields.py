@@ -140,7 +140,7 @@ def parts_of(widget: widgets.Widget) -> Sequence[widgets.Widget]:
 
 def row_of(widget: widgets.Widget, live: bool, note: widgets.HTML) -> widgets.VBox:
     """A field with its note below; a mark says that a field waits for the next run."""
-    row = widgets.VBox([widget, note])
+    row = widgets.VBox([widget, note], layout=note.layout)
     row.add_class("vq-row")
     if not live:
         row.add_class("vq-next-run")

@@ -18,7 +18,7 @@ from vqclip_nb.storage.images import kept_picture
 from vqclip_nb.widgets.fields import uploaded_to
 from vqclip_nb.widgets.in_page import drops, page_writes, strokes_on
 
-_SHOWN, _BYTES = 384, 40_000  # the picture in the panel: its longer side in pixels, its file
+_SHOWN, _BYTES = 384, 24_000  # the picture in the panel: its longer side in pixels, its file
 _LONGEST = 24 * 2**20  # characters of what the page sends
 _HELP = (
     "<b>Start from it</b> paints on from the picture; strokes on it say where, and the rest stays. "

@@ -43,7 +43,8 @@ class Form:
         self.perceptor, self._changed = perceptor, changed
         self._base = settings or Settings()
         self.fields = {name: widget_for(specs()[name], getattr(self._base, name)) for name in names}
-        self._notes = {name: widgets.HTML() for name in names}
+        plain = widgets.Layout()  # one for all, because a saved notebook holds each
+        self._notes = {name: widgets.HTML(layout=plain) for name in names}
         self.rows = {
             name: row_of(field, specs()[name].live, self._notes[name])
             for name, field in self.fields.items()
