@@ -7,6 +7,7 @@ SHORTER = {
     "Settings(total_iter=30": "Settings(total_iter=10",
     "total_iter=90, show_step=15": "total_iter=30",
     '"total_iter": 40': '"total_iter": 10',
+    '"total_iter": 60': '"total_iter": 20',
     "total_iter=60)": "total_iter=20)",
     'start="codes", total_iter=60': 'start="codes", total_iter=20',  # the video notebook's
     "seed=0, total_iter=30": "seed=0, total_iter=10",

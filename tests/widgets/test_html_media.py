@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from vqclip_nb.storage.ffmpeg import write_video
-from vqclip_nb.widgets.html_media import figure, link, play, served, still
+from vqclip_nb.widgets.html_media import figure, link, play, served, sheet, still
 
 
 @pytest.mark.parametrize(("ending", "tag"), [("mp4", "video"), ("gif", "img")])
@@ -103,3 +103,13 @@ def test_a_plain_picture_loses_nothing(tmp_path):
     data = re.search(r"data:image/png;base64,([^\"]+)", still(image, "red"))[1]
     (tmp_path / "red.png").write_bytes(base64.b64decode(data))
     assert Image.open(tmp_path / "red.png").tobytes() == image.tobytes()
+
+
+def test_a_sheet_shows_pictures_and_files_above_their_captions_within_limits(tmp_path):
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (600, 600, 3), np.uint8))
+    noise.save(tmp_path / "noise.png")
+    shown = sheet([tmp_path / "noise.png", noise], ["a <b>", "two"], columns=2).data
+    assert re.findall("<figcaption[^>]*>(.*?)</figcaption>", shown) == ["a &lt;b&gt;", "two"]
+    assert shown.count('src="data:image/jpeg') == 2
+    assert len(shown) < 200_000
+    assert sheet([noise]).data.count("<img") == 1

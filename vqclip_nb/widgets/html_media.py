@@ -13,12 +13,13 @@ import math
 import os
 import tempfile
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from urllib.parse import quote
 
 from PIL import Image
 
-from vqclip_nb.pictures import data_url
+from vqclip_nb.pictures import data_url, open_picture
 from vqclip_nb.storage.colab import on_colab, on_kaggle
 from vqclip_nb.storage.ffmpeg import shrink
 from vqclip_nb.widgets.in_page import enlarged
@@ -26,6 +27,7 @@ from vqclip_nb.widgets.in_page import enlarged
 _KINDS = {".mp4": "video/mp4", ".gif": "image/gif"}
 _PICTURE, _THUMBNAIL, _FILM = 30_000, 1_200, 35_000  # bytes; larger ones are compressed
 _WIDEST = 512  # pixels of a picture in a page
+_SHEET = 1080  # pixels of a row of pictures
 _FILLS = 'style="width:100%"'
 
 
@@ -43,6 +45,26 @@ def play(*films: str | Path, captions: Sequence[str] = (), width: int = 384):
         for film, caption in zip(paths, captions, strict=True)
     ]
     return HTML(f'<div style="display:flex;flex-wrap:wrap;gap:1em">{"".join(shown)}</div>')
+
+
+def sheet(images: Sequence[Image.Image | Path], captions: Sequence[str] = (), columns: int = 4):
+    """Pictures in rows that fill the page, each above its caption.
+
+    images: PIL's, or files
+    """
+    from IPython.display import HTML
+
+    cells = []
+    for image, caption in zip_longest(images, captions, fillvalue=""):
+        opened = open_picture(image) if isinstance(image, Path) else image
+        shown = _compressed(opened, caption, _SHEET // columns, 'style="width:100%;margin:0"')
+        cells.append(
+            f'<figure style="margin:0">{shown}'
+            f'<figcaption style="font-size:14px;line-height:1.35">{html.escape(caption)}'
+            "</figcaption></figure>"
+        )
+    style = f"display:grid;gap:12px;grid-template-columns:repeat({columns},minmax(0,1fr))"
+    return HTML(f'<div style="{style};max-width:{_SHEET}px">{"".join(cells)}</div>')
 
 
 def figure(film: Path, caption: str, width: int = 384) -> str:
