@@ -111,5 +111,5 @@ def test_a_sheet_shows_pictures_and_files_above_their_captions_within_limits(tmp
     shown = sheet([tmp_path / "noise.png", noise], ["a <b>", "two"], columns=2).data
     assert re.findall("<figcaption[^>]*>(.*?)</figcaption>", shown) == ["a &lt;b&gt;", "two"]
     assert shown.count('src="data:image/jpeg') == 2
-    assert len(shown) < 200_000
+    assert len(shown) < 250_000  # noise is the largest picture there is
     assert sheet([noise]).data.count("<img") == 1
