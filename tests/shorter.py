@@ -3,7 +3,7 @@
 import nbformat
 
 SHORTER = {
-    '"total_iter": 30': '"total_iter": 10',  # the prompt lab's sixty pictures
+    '"total_iter": 20, "im': '"total_iter": 10, "im',  # the prompt lab's sixty pictures
     "Settings(total_iter=30": "Settings(total_iter=10",
     "total_iter=90, show_step=15": "total_iter=30",
     '"total_iter": 40': '"total_iter": 10',
