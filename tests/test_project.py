@@ -45,6 +45,19 @@ def test_every_requirement_says_why_it_is_there():
     assert [line for line in lines if line and "#" not in line] == []
 
 
+def test_the_lock_has_a_version_that_fits_and_checksums_for_every_requirement():
+    text = (ROOT / ".ci" / "requirements.lock").read_text()
+    entries = re.split(r"\n(?=\S)", text.strip())
+    assert [entry for entry in entries if "--hash=sha256:" not in entry] == []
+    locked = {}
+    for entry in entries:
+        name, version = re.match(r"(\S+)==([^\s;]+)", entry).groups()
+        locked.setdefault(name.lower().replace("_", "-"), []).append(version)
+    for wanted in _requirements():
+        versions = locked[wanted.name.lower().replace("_", "-")]
+        assert any(version in wanted.specifier for version in versions), wanted
+
+
 def test_the_top_level_holds_only_what_belongs_there():
     listed = subprocess.run(
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
