@@ -158,6 +158,8 @@ PICKLES = {
     + _text("system")
     + b"\x93s"
     + STOP,
+    # found by fuzzing: as text, each name is more than twice as long as the one in it
+    "names of names": b"\x80\x04}" + _text("w") * 2 + _text("a") * 41 + b"\x93" * 40 + b"s" + STOP,
     "a state that is a function": PROTO
     + _global("a", "B")
     + b")R"

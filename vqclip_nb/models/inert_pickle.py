@@ -219,7 +219,9 @@ class _Machine:
 
     def _stack_global(self, _: object) -> None:
         name, module = self.stack.pop(), self.stack.pop()
-        self.stack.append(Global(str(module), str(name)))
+        if not (isinstance(name, str) and isinstance(module, str)):
+            raise PickleError("its data.pkl is damaged")
+        self.stack.append(Global(module, name))
 
     def _ext1(self, _: object) -> None:
         self.stack.append(Inert())
