@@ -4,7 +4,7 @@
 
 Inputs that reach new code are kept in FOLDER, so that a later run goes on from there. What fails is
 written beside it as `crash-…`; each such find becomes a case in tests/hostile. A refusal must be one
-sentence in a ValueError, within ten seconds and 1.5 GB.
+sentence in a ValueError, within ten seconds; the process, torch included, may take 2.5 GB.
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     what was painted is kept.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    line = os.environ.get("COMP_LINE", "").split()[1:] or words  # of a shell that completes it
+    asked = "_ARGCOMPLETE" in os.environ  # by a shell that completes a line
+    line = os.environ["COMP_LINE"].split()[1:] if asked else words
     given = bool(line) and line[0] in COMMANDS
     name = line[0] if given else "paint"
     open_streams()

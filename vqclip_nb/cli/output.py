@@ -28,7 +28,7 @@ def tell(options: dict, file: Path, facts: dict[str, object], lines: list[str]) 
         print(file)
     else:
         print("\n".join(lines))
-    if options["open"]:
+    if options["open"] and file.exists():
         import webbrowser  # knows the programs of this machine
 
         webbrowser.open(file.resolve().as_uri())

@@ -55,8 +55,7 @@ def run(options: dict) -> int:
     facts["pictures"] = [str(each.folder / "picture.png") for each in painted]
     lines = [f"painted     {len(painted)} of {len(planned)}"]
     lines += [f"sheet       {out / 'sheet.png'}", f"page        {out / 'sheet.html'}"]
-    if painted:
-        tell(options, out / "sheet.html", facts, lines)
+    tell(options, out / "sheet.html", facts, lines)
     if len(painted) == len(planned):
         return 0
     say("Some runs are missing; run the same command again to continue.")

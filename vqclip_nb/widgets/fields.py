@@ -166,6 +166,13 @@ def set_tooltip(widget: widgets.Widget, text: str) -> None:
     setattr(widget, name, text)
 
 
+def as_many_pixels(size: tuple[int, int], across: int, down: int) -> tuple[int, int]:
+    """Width and height in the proportions across:down, as many pixels as `size`, multiples of 16."""
+    unit = (size[0] * size[1] / (across * down)) ** 0.5
+    width, height = (max(32, 16 * round(unit * side / 16)) for side in (across, down))
+    return width, height
+
+
 def uploaded_to(button: widgets.FileUpload) -> dict[str, bytes]:
     """The files that were uploaded, by name without folders; empties the button."""
     value = button.value

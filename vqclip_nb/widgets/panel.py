@@ -20,7 +20,7 @@ from vqclip_nb.run import Run
 from vqclip_nb.settings import PRESETS, Settings, specs
 from vqclip_nb.storage.colab import download, on_colab
 from vqclip_nb.widgets.comparison import beside
-from vqclip_nb.widgets.fields import help_text
+from vqclip_nb.widgets.fields import as_many_pixels, help_text
 from vqclip_nb.widgets.film_form import FilmForm
 from vqclip_nb.widgets.help_page import EXAMPLES, HELP
 from vqclip_nb.widgets.history import History, OpenedRun
@@ -276,9 +276,7 @@ class Panel:
             width, height = self.form.settings().im_shape
             if width * down == height * across:
                 return {"im_shape": (width, height)}
-            unit = (width * height / (across * down)) ** 0.5
-            sides = (max(32, 16 * round(unit * side / 16)) for side in (across, down))
-            return {"im_shape": tuple(sides)}
+            return {"im_shape": as_many_pixels((width, height), across, down)}
         return {}
 
     # the form

@@ -15,7 +15,7 @@ from vqclip_nb.pictures import data_url, on_white, open_picture
 from vqclip_nb.settings import Settings
 from vqclip_nb.storage.files import write_file
 from vqclip_nb.storage.images import kept_picture
-from vqclip_nb.widgets.fields import uploaded_to
+from vqclip_nb.widgets.fields import as_many_pixels, uploaded_to
 from vqclip_nb.widgets.in_page import drops, page_writes, strokes_on
 
 _SHOWN, _BYTES = 384, 24_000  # the picture in the panel: its longer side in pixels, its file
@@ -71,9 +71,7 @@ class PictureIn:
         """The fields that start from the picture, in its proportions and as many pixels as now."""
         with Image.open(self.file) as picture:
             across, down = picture.size
-        width, height = settings.im_shape
-        unit = (width * height / (across * down)) ** 0.5
-        size = tuple(max(32, 16 * round(unit * side / 16)) for side in (across, down))
+        size = as_many_pixels(settings.im_shape, across, down)
         return {"init_image": str(self.file), "mask": "", "im_shape": size}
 
     def as_prompt(self, settings: Settings) -> dict[str, object]:
