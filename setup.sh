@@ -215,9 +215,13 @@ case "${1:-}" in
     install test train lab
     "$python" -m ruff format --check .
     "$python" -m ruff check .
+    at_once=(-n auto --maxprocesses 4) # each takes a core and 2.5 GB of memory
     case "${2:-}" in
-      "") "$python" -m pytest -m "not slow" ;;
-      --all) "$python" -m pytest -m "not slow" && "$python" -m pytest -m slow ;;
+      "") "$python" -m pytest "${at_once[@]}" -m "not slow" ;;
+      --all)
+        "$python" -m pytest "${at_once[@]}" -m "not slow"
+        "$python" -m pytest "${at_once[@]}" -m slow
+        ;;
       *) fail "test takes --all or nothing, not ${2@Q}." ;;
     esac
     ;;

@@ -25,7 +25,7 @@ from taming.modules.diffusionmodules.model import Decoder, Encoder
 from taming.modules.discriminator.model import NLayerDiscriminator
 from taming.modules.vqvae.quantize import VectorQuantizer2
 
-torch.set_num_threads(2)
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)  # a core for each worker
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 hypothesis.settings.register_profile("no clock", deadline=None)
 hypothesis.settings.load_profile("no clock")

@@ -11,14 +11,11 @@ import time
 import zipfile
 from pathlib import Path
 
-import nbclient
-import nbformat
 import numpy as np
 import pytest
 from front_ends import Classic, JupyterLab, opened, until
 from PIL import Image
 from playwright.sync_api import expect
-from shorter import shortened
 
 import vqclip_nb as vq
 
@@ -43,22 +40,6 @@ STUDIO = [
     "studio = vq.Studio(small.replace(total_iter=60, show_step=10))",
 ]
 QUICK_START = Path(__file__).parents[1] / "notebooks" / "00_quickstart.ipynb"
-
-
-@pytest.mark.slow
-def test_chromium_plays_every_film_of_the_video_notebook(page, tmp_path):
-    """What its cells put out, as a page of its own."""
-    path = Path(__file__).parents[1] / "notebooks" / "02_video.ipynb"
-    notebook = shortened(nbformat.read(path, as_version=4))
-    place = {"metadata": {"path": str(tmp_path)}}
-    nbclient.NotebookClient(notebook, timeout=600, resources=place).execute()
-    outputs = [o for cell in notebook.cells if cell.cell_type == "code" for o in cell.outputs]
-    shown = [o.data["text/html"] for o in outputs if "text/html" in o.get("data", {})]
-    (tmp_path / "films.html").write_text("".join(shown), encoding="utf-8")
-    page.goto((tmp_path / "films.html").as_uri())
-    assert page.locator("video").count() == page.locator("a[download]").count() == 4
-    moving = "[...document.querySelectorAll('video')].every(v => v.currentTime > 0.2)"
-    page.wait_for_function(moving, timeout=30_000)
 
 
 @pytest.fixture(scope="module", params=[JupyterLab, Classic])

@@ -395,12 +395,12 @@ def _painted(models: vq.Models, out: Path) -> vq.Run:
     return run
 
 
-def _victim(out: Path, fatal: int | None, number: int, largest: int | None) -> None:
+def _victim(out: Path, threads: int, fatal: int | None, number: int, largest: int | None) -> None:
     """Paint in a process of its own, which gets the signal `number` at file event `fatal`.
 
     No file grows beyond `largest` bytes.
     """
-    torch.set_num_threads(2)
+    torch.set_num_threads(threads)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     models = vq.load_models("tiny", device="cpu")
     if largest is not None:
@@ -424,7 +424,8 @@ def torture(tiny, tmp_path_factory):
         full_disk = number == 0
         largest = rng.randrange(500, 60_000) if full_disk else None
         fatal = None if full_disk else rng.randint(1, events_of_a_run)
-        process = context.Process(target=_victim, args=(out, fatal, number, largest))
+        threads = torch.get_num_threads()
+        process = context.Process(target=_victim, args=(out, threads, fatal, number, largest))
         process.start()
         process.join()
         assert full_disk or process.exitcode in (-number, 128 + number)

@@ -10,10 +10,9 @@ import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
-import nbclient
 import nbformat
 import pytest
-from shorter import SHORTER, shortened
+from notebook_runs import SHORTER, executed, shortened
 
 ROOT = Path(__file__).parents[1]
 STAMP = SimpleNamespace(**runpy.run_path(str(ROOT / ".ci" / "stamp.py")))
@@ -27,16 +26,24 @@ def _outputs(notebook, kind: str) -> list[str]:
     return [o.data[kind] for o in outputs if kind in o.get("data", {})]
 
 
+def _assert_films_play(notebook, page, file: Path) -> None:
+    """What its cells put out, as a page of its own."""
+    file.write_text("".join(_outputs(notebook, "text/html")), encoding="utf-8")
+    page.goto(file.as_uri())
+    assert page.locator("video").count() == page.locator("a[download]").count() == 4
+    moving = "[...document.querySelectorAll('video')].every(v => v.currentTime > 0.2)"
+    page.wait_for_function(moving, timeout=30_000)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", PAINTING, ids=lambda p: p.stem)
-def test_a_notebook_runs_and_shows_pictures(path, tmp_path):
+def test_a_notebook_runs_and_shows_pictures(path, tmp_path, request):
     notebook = shortened(nbformat.read(path, as_version=4))
     if "quickstart" in path.stem:
         notebook.cells.append(nbformat.v4.new_code_cell("studio.result().images[0]"))
-    client = nbclient.NotebookClient(
-        notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}
-    )
-    client.execute()
+    executed(notebook, tmp_path)
+    if "video" in path.stem:
+        _assert_films_play(notebook, request.getfixturevalue("page"), tmp_path / "films.html")
     assert _outputs(notebook, "image/png")
     assert not [o for o in _outputs(notebook, "text/html") if "Traceback" in o]
     pictures = list((tmp_path / "runs").glob("*/picture.png"))

@@ -100,7 +100,7 @@ def test_a_sentence_that_is_the_name_of_a_file_warns(quick, tiny, tmp_path, monk
 def test_another_process_paints_the_same(quick, tiny, tmp_path):
     ours = _paint(quick, tiny)
     program = (
-        "import torch, vqclip_nb as vq; torch.set_num_threads(2);"
+        f"import torch, vqclip_nb as vq; torch.set_num_threads({torch.get_num_threads()});"
         "vq.generate('a red apple', total_iter=6, show_step=3, im_shape=(64, 64), cutn=4, seed=5,"
         "device='cpu', out='other')"
     )

@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
-import nbclient
 import nbformat
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from notebook_runs import executed
 
 from vqclip_nb.lessons.checks import (
     OPEN,
@@ -37,13 +37,6 @@ def _by_stem(path: Path) -> str:
     return path.stem
 
 
-def _executed(path: Path, folder: Path) -> nbformat.NotebookNode:
-    notebook = nbformat.read(path, as_version=4)
-    resources = {"metadata": {"path": str(folder)}}
-    nbclient.NotebookClient(notebook, timeout=300, resources=resources).execute()
-    return notebook
-
-
 def _verdicts(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
     """The numbers and marks that the checks of a notebook printed."""
     outputs = [o for cell in notebook.cells for o in cell.get("outputs", [])]
@@ -55,7 +48,7 @@ def _verdicts(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("path", LESSONS, ids=_by_stem)
 def test_a_lesson_runs_with_its_exercises_open(path, tmp_path, monkeypatch):
     monkeypatch.setenv("VQCLIP_FAST", "1")
-    notebook = _executed(path, tmp_path)
+    notebook = executed(nbformat.read(path, as_version=4), tmp_path)
     assert _verdicts(notebook) == [(number, OPEN) for number in exercise_numbers(path.stem[:2])]
 
 
@@ -63,7 +56,7 @@ def test_a_lesson_runs_with_its_exercises_open(path, tmp_path, monkeypatch):
 @pytest.mark.parametrize("path", SOLUTIONS, ids=_by_stem)
 def test_solutions_pass_every_check(path, tmp_path, monkeypatch):
     monkeypatch.setenv("VQCLIP_FAST", "1")
-    notebook = _executed(path, tmp_path)
+    notebook = executed(nbformat.read(path, as_version=4), tmp_path)
     assert _verdicts(notebook) == [(number, RIGHT) for number in exercise_numbers(path.stem[:2])]
 
 
