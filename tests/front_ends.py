@@ -164,9 +164,9 @@ def _connected(address: str, token: str) -> bool:
 
 @contextlib.contextmanager
 def opened(
-    front: JupyterLab | Classic, page: Page, folder: Path, cells: list[str] | Path
+    front: JupyterLab | Classic, page: Page, folder: Path, cells: list[str] | Path, ends: str = SAID
 ) -> Iterator[Person]:
-    """A notebook, or one of these cells, opened in a folder and run from top to bottom."""
+    """A notebook, or one of these cells, opened in a folder and run until it shows `ends`."""
     if isinstance(cells, Path):
         notebook = nbformat.read(cells, as_version=4)
     else:
@@ -178,7 +178,7 @@ def opened(
         front.open(page, address, token, "studio.ipynb")
         front.run_all(page)
         person = Person(page, front, folder)
-        person.until(lambda: page.locator(SAID).count() > 0, 120)
+        person.until(lambda: page.locator(ends).count() > 0, 120)
         yield person
 
 

@@ -15,8 +15,8 @@ SHORTER = {
     "total_iter=60)": "total_iter=20)",
     'start="codes", total_iter=60': 'start="codes", total_iter=20',  # the video notebook's
     "seed=0, total_iter=30": "seed=0, total_iter=10",
-    "seconds = 1.5  #": "seconds = 0.5  #",
-    "frames = 72": "frames = 18",
+    "seconds=1.5,": "seconds=0.5,",
+    "frames=72,": "frames=18,",
 }
 
 

@@ -131,6 +131,37 @@ def test_a_click_enlarges_a_picture_and_arrows_go_through_its_steps(front, page,
         assert front.errors(page).count() == 0
 
 
+FORM = """
+from IPython.display import HTML, display
+from vqclip_nb.widgets.form import form
+
+def shout(word="cat", times=2, mark="!"):
+    display(HTML("<i class=way>on its way</i>"))
+    if mark == "?":
+        raise ValueError("nobody asks")
+    return HTML(f"<b class=made>{word * times}{mark}</b>")
+
+form(shout, "Shout", times=(1, 5), mark=["!", "?"])
+"""
+
+
+@pytest.mark.slow
+def test_a_form_makes_its_result_anew_in_the_place_of_the_former(front, page, tmp_path):
+    with opened(front, page, tmp_path, [FORM], ends=".made") as person:
+        made = page.locator(".made")
+        expect(made).to_have_text("catcat!")
+        person.write("word", "dog")
+        person.front.slider(page).press("ArrowRight")
+        person.press("Shout")
+        expect(made).to_have_text("dogdogdog!")
+        expect(page.locator(".way")).to_have_count(1)  # of the cell itself
+        page.screenshot(path=str(person.screenshots / f"form in {type(front).__name__}.png"))
+        person.choose("mark", "?")
+        person.press("Shout")
+        expect(page.get_by_text("ValueError: nobody asks")).to_be_visible()
+        expect(made).to_have_text("dogdogdog!")
+
+
 IN_VIEW = [".vq-prompt textarea", ".vq-start", ".vq-pause", ".vq-stop", ".vq-frame img"]
 IN_VIEW += [".vq-slider >> nth=0", ".vq-slider >> nth=3"]  # w1 to learning_rate
 TEXTS = [".vq-prompt textarea", ".vq-status", ".vq-stop", ".vq-chip:visible >> nth=-1"]
