@@ -1,5 +1,6 @@
 """Runs notebooks for the tests, shortened: fewer iterations and shorter films show that they run."""
 
+import tempfile
 from pathlib import Path
 
 import nbclient
@@ -34,7 +35,8 @@ def executed(notebook: nbformat.NotebookNode, folder: Path | str) -> nbformat.No
     Its kernel is spoken to through files: a port that was free when it was chosen may be taken by
     another process before the kernel listens there.
     """
-    files = Config({"KernelManager": {"transport": "ipc"}})
-    resources = {"metadata": {"path": str(folder)}}
-    nbclient.NotebookClient(notebook, timeout=600, resources=resources, config=files).execute()
+    with tempfile.TemporaryDirectory() as sockets:
+        files = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}})
+        resources = {"metadata": {"path": str(folder)}}
+        nbclient.NotebookClient(notebook, timeout=600, resources=resources, config=files).execute()
     return notebook

@@ -188,6 +188,12 @@ def test_a_mistyped_flag_gets_one_sentence_that_names_the_one_that_was_meant(wor
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize("number", ["-1.1e1", "-2.5E+1", "-.5e2"])
+def test_a_negative_number_may_have_an_exponent(number, capsys):
+    assert main(["a cat", "--w1", number]) == 2
+    assert f"w1 must be a number from -10 to 10, got {float(number)}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("word", "meant"), [("modles", "models"), ("sweeep", "sweep"), ("pgae", "page")]
 )

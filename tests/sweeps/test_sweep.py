@@ -208,6 +208,8 @@ def test_an_unknown_score_is_refused(tmp_path):
         vq.sweep({"seed": [1]}, out=tmp_path, score="me")
     with pytest.raises(ValueError, match="workers is 0"):
         vq.sweep({"seed": [1]}, out=tmp_path, workers=0)
+    with pytest.raises(ValueError, match="columns is -5"):
+        vq.sweep({"seed": [1]}, out=tmp_path, columns=-5)
 
 
 def test_the_command_line_paints_a_toml_file(tmp_path, capsys):

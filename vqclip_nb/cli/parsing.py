@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from argparse import SUPPRESS, Action, ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterable, Sequence
 from typing import NoReturn
@@ -22,6 +23,9 @@ COMMANDS = (
 )
 
 
+_NEGATIVE = re.compile(r"-(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$", re.IGNORECASE)
+
+
 class Parser(ArgumentParser):
     """An `ArgumentParser` whose errors say which flag was probably meant.
 
@@ -33,6 +37,7 @@ class Parser(ArgumentParser):
             description = f"{description}\n\n{commands}"
             more["formatter_class"] = RawDescriptionHelpFormatter
         super().__init__(prog=prog, description=description, add_help=False, **more)
+        self._negative_number_matcher = _NEGATIVE  # argparse's knows no exponents before 3.14
         self._has_rare = False
         self.add_argument("-h", "--help", action="help", help="show the usual flags")
 

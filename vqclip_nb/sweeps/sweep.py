@@ -101,7 +101,7 @@ def sweep(
     this sweep.
     """
     settings, out, threads = settings or Settings(), Path(out).absolute(), torch.get_num_threads()
-    _check(workers, score)
+    _check(workers, columns, score)
     seed = _seed_of(out)
     plans = combinations(grid, settings.replace(threads=settings.threads or threads), seed)
     for named in {(p.settings.models, p.settings.clip, p.settings.config) for p in plans}:
@@ -151,11 +151,12 @@ def _claimed(out: Path) -> Iterator[None]:
         lock.release()
 
 
-def _check(workers: int, score: str) -> None:
+def _check(workers: int, columns: int | None, score: str) -> None:
     if score not in SCORES:
         raise ValueError(f"score is {score!r}: allowed is {' or '.join(SCORES)}.")
-    if workers < 1 or workers != int(workers):
-        raise ValueError(f"workers is {workers!r}: allowed are whole numbers from 1.")
+    for name, value in {"workers": workers, "columns": 1 if columns is None else columns}.items():
+        if value < 1 or value != int(value):
+            raise ValueError(f"{name} is {value!r}: allowed are whole numbers from 1.")
 
 
 def _seed_of(out: Path) -> int:
