@@ -1,5 +1,10 @@
 """Shared fixtures: the embedded pair, loaded once, files of random small models, a browser."""
 
+import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # a core for each worker, and what it starts
+    os.environ["OMP_NUM_THREADS"] = "1"
+
 import vqclip_nb as vq  # before torch: it says how threads wait
 
 # isort: split
@@ -8,7 +13,6 @@ import functools
 import gc
 import http.server
 import io
-import os
 import shutil
 import signal
 import threading

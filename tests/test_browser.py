@@ -10,6 +10,7 @@ import re
 import time
 import zipfile
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -259,10 +260,12 @@ def test_on_colab_the_cell_paints_and_says_what_is_true_of_buttons(front, page, 
 
 
 @pytest.mark.slow
-def test_random_play_leaves_no_stuck_panel(page, tmp_path):
-    """MONKEY=2000 does so many things."""
-    number, chance = int(os.environ.get("MONKEY", "200")), random.Random(6)
+def test_random_play_leaves_the_panel_as_it_was(page, tmp_path):
+    """MONKEY=2000 does so many things, in ten minutes."""
+    number, chance, frames = int(os.environ.get("MONKEY", "200")), random.Random(6), []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda _: frames.append(1)))
     with opened(JupyterLab(tmp_path), page, tmp_path, STUDIO) as person:
+        before = _painted_star(person, tmp_path, frames)
         person.press("Start")
         person.until(lambda: person.iteration() > 2)
         for _ in range(number):
@@ -272,21 +275,46 @@ def test_random_play_leaves_no_stuck_panel(page, tmp_path):
         person.halt()
         person.reveal("Load", "Runs")
         person.press("Load")
-        person.press("Start")
-        person.until(lambda: person.iteration() > 1 or "Kept in" in person.status(), 120)
-        person.halt()
-        person.until(lambda: "Kept in" in person.status())
+        after = _painted_star(person, tmp_path, frames)
         assert page.get_by_text("Traceback").count() == 0
-    until(lambda: _processes_in(tmp_path) == [], 30)
+    until(lambda: _processes_in(tmp_path) == {}, 30)
+    print(f"before {before}, after {number} things {after}")
+    assert after.threads <= before.threads
+    assert after.messages <= 1.2 * before.messages
+    assert after.megabytes <= before.megabytes + 300
 
 
-def _processes_in(folder: Path) -> list[str]:
-    """The commands of processes that work in a folder."""
-    found = []
+class Cost(NamedTuple):
+    """What a kernel holds after a painting, and how many messages the page got on its way."""
+
+    threads: int
+    megabytes: int
+    messages: int
+
+
+def _painted_star(person, folder: Path, frames: list) -> Cost:
+    """The cost of one painting with the settings of the beginning."""
+    person.reveal("Reset", "Settings")
+    person.press("Reset")
+    person.write("prompt", "a yellow star")
+    frames.clear()
+    person.press("Start")
+    person.until(lambda: person.iteration() > 1 or "Kept in" in person.status(), 120)
+    person.until(lambda: "Kept in" in person.status(), 120)
+    person.page.wait_for_timeout(1000)
+    (kernel,) = (pid for pid, what in _processes_in(folder).items() if "ipykernel" in what)
+    told = Path(f"/proc/{kernel}/status").read_text()
+    kilobytes, threads = (int(re.search(rf"{n}:\s+(\d+)", told)[1]) for n in ("VmRSS", "Threads"))
+    return Cost(threads, kilobytes // 1000, len(frames))
+
+
+def _processes_in(folder: Path) -> dict[int, str]:
+    """The numbers and commands of processes that work in a folder."""
+    found = {}
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             if (process / "cwd").resolve().is_relative_to(folder):
-                found.append((process / "cmdline").read_text())
+                found[int(process.name)] = (process / "cmdline").read_text()
     return found
 
 

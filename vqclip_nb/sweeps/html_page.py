@@ -64,6 +64,18 @@ class Figure:
     score: float | None = None
 
 
+@dataclass(frozen=True)
+class Tally:
+    """How a class answered a question.
+
+    counts: how many chose each of the choices; right: one of them
+    """
+
+    question: str
+    right: str
+    counts: dict[str, int]
+
+
 def collect(folders: Iterable[str | Path]) -> tuple[list[Figure], list[str]]:
     """The pictures with settings in the folders and their zips, and a sentence for each problem.
 
@@ -122,23 +134,28 @@ class _Room:
 
 
 def write_page(
-    file: str | Path, figures: Sequence[Figure], title: str, most: int | None = None
+    file: str | Path,
+    figures: Sequence[Figure],
+    title: str,
+    most: int | None = None,
+    tallies: Sequence[Tally] = (),
 ) -> None:
     """Write the first `most` pictures as one HTML file without scripts and external parts.
 
-    If they have scores, the best come first.
+    If they have scores, the best come first. Below them is how a class answered, if it did.
 
-    Raises ValueError if there is no picture.
+    Raises ValueError if there is nothing to show.
     """
-    if not figures:
+    if not figures and not tallies:
         raise ValueError("A page needs at least one picture.")
     if any(figure.score is not None for figure in figures):
         figures = sorted(figures, key=lambda f: math.inf if f.score is None else -f.score)
     figures = figures[:most]
     page = _PAGE.substitute(
         title=_escaped(title),
-        count=f"{len(figures)} picture{'s' * (len(figures) > 1)}",
+        count=f"{len(figures)} picture{'s' * (len(figures) != 1)}",
         figures="\n".join(map(_as_html, figures)),
+        answers=_answers(tallies) if tallies else "",
     )
     write_file(Path(file), page.encode())
 
@@ -245,6 +262,21 @@ def _as_html(figure: Figure) -> str:
     )
 
 
+def _answers(tallies: Sequence[Tally]) -> str:
+    return f"<section><h2>What we guessed</h2>{''.join(map(_tallied, tallies))}</section>"
+
+
+def _tallied(tally: Tally) -> str:
+    """A question and a bar for each choice; the right one is in bold."""
+    most, rows = max(1, *tally.counts.values()), []
+    for choice, count in tally.counts.items():
+        name = _escaped(choice)
+        name = f"<strong>{name} ✓</strong>" if choice == tally.right else name
+        bar = f'<i style="width:{100 * count / most:.0f}%"></i>'
+        rows.append(f"<tr><th>{name}</th><td>{count}</td><td>{bar}</td></tr>")
+    return f"<h3>{_escaped(tally.question)}</h3><table>{''.join(rows)}</table>"
+
+
 def _facts(figure: Figure) -> str:
     """Score, seed and iterations, if known."""
     facts = []
@@ -298,6 +330,10 @@ strong, small, dt { display: block }
 summary, small, dl { font-size: .85rem }
 dt { font-weight: bold }
 dd { margin: 0 }
+table { width: min(100%, 40rem) }
+th { width: 40%; text-align: left; font-weight: normal }
+td:last-child { width: 50% }
+td i { display: block; height: .8rem; background: currentColor; opacity: .6 }
 @media print {
   body { margin: 0 }
   main { grid-template-columns: repeat(4, 1fr) }
@@ -310,6 +346,7 @@ dd { margin: 0 }
 <main>
 $figures
 </main>
+$answers
 <footer><p>painted with vqclip_nb</p></footer>
 </body>
 </html>
