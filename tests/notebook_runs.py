@@ -9,11 +9,12 @@ from traitlets.config import Config
 
 SHORTER = {
     '"total_iter": 20, "im': '"total_iter": 4, "im',  # the prompt lab's sixty pictures
-    "Settings(total_iter=30": "Settings(total_iter=10",
+    '"total_iter": 15}': '"total_iter": 3}',
+    '"total_iter": 40}': '"total_iter": 4}',
+    '"total_iter": 60}': '"total_iter": 8}',
+    "total_iter=60)": "total_iter=8)",
     "total_iter=90, show_step=15": "total_iter=30",
-    '"total_iter": 40': '"total_iter": 10',
-    '"total_iter": 60': '"total_iter": 20',
-    "total_iter=60)": "total_iter=20)",
+    "Settings(total_iter=30": "Settings(total_iter=5",
     'start="codes", total_iter=60': 'start="codes", total_iter=20',  # the video notebook's
     "seed=0, total_iter=30": "seed=0, total_iter=10",
     "seconds=1.5,": "seconds=0.5,",

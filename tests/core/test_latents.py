@@ -283,6 +283,6 @@ def test_any_settings_paint_or_are_refused_with_a_sentence(values, tiny, tmp_pat
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:im_shape", "ignore:clip reads", "ignore:clip never saw")
 @given(values=RANDOM)
-@settings(max_examples=500, suppress_health_check=list(HealthCheck))
-def test_five_hundred_settings_paint_or_are_refused_with_a_sentence(values, tiny, tmp_path):
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
+def test_two_hundred_settings_paint_or_are_refused_with_a_sentence(values, tiny, tmp_path):
     assert _is_whole(*_painted(tiny, tmp_path, values))
