@@ -1,6 +1,8 @@
 """Runs notebooks for the tests, shortened: fewer iterations and shorter films show that they run."""
 
-import tempfile
+import contextlib
+import secrets
+import socket
 from pathlib import Path
 
 import nbclient
@@ -31,13 +33,23 @@ def shortened(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def executed(notebook: nbformat.NotebookNode, folder: Path | str) -> nbformat.NotebookNode:
-    """The notebook after it ran in a folder, changed in place.
-
-    Its kernel is spoken to through files: a port that was free when it was chosen may be taken by
-    another process before the kernel listens there.
-    """
-    with tempfile.TemporaryDirectory() as sockets:
-        files = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}})
-        resources = {"metadata": {"path": str(folder)}}
-        nbclient.NotebookClient(notebook, timeout=600, resources=resources, config=files).execute()
+    """The notebook after it ran in a folder, changed in place."""
+    # By default the ports are among those that the system gives to any other process; one that was
+    # free when it was chosen may be taken before the kernel listens there, which then never answers.
+    names = ("shell_port", "iopub_port", "stdin_port", "hb_port", "control_port")
+    ports = dict(zip(names, _free_ports(len(names)), strict=True))
+    own = Config({"KernelManager": {"cache_ports": False, **ports}})
+    resources = {"metadata": {"path": str(folder)}}
+    nbclient.NotebookClient(notebook, timeout=300, resources=resources, config=own).execute()
     return notebook
+
+
+def _free_ports(count: int) -> list[int]:
+    """Free ports below those that systems give to whoever asks for any."""
+    found = []
+    while len(found) < count:
+        port = secrets.choice(range(15_000, 30_000))
+        with contextlib.suppress(OSError), socket.socket() as free:
+            free.bind(("127.0.0.1", port))
+            found.append(port)
+    return found

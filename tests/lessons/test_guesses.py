@@ -7,7 +7,7 @@ import pytest
 from ipywidgets import HTML, Button
 
 from vqclip_nb.cli import main
-from vqclip_nb.lessons.guesses import FILE, gather, guess
+from vqclip_nb.lessons.guesses import FILE, gather, guess_first
 from vqclip_nb.sweeps.html_page import Tally
 
 QUESTION = "Which <code> wins?", ["red", "blue"], "blue", "it is nearer"
@@ -36,7 +36,7 @@ def _click(panel, choice: str) -> str:
 
 @pytest.mark.parametrize(("choice", "told"), [("blue", "Yes. it is"), ("red", "No: blue. it is")])
 def test_a_click_says_whether_it_was_right_and_shows_the_result(choice, told, shown):
-    guess(*QUESTION, result="the result")
+    guess_first(*QUESTION, result="the result")
     (panel,) = shown
     assert "&lt;code&gt;" in _inside(panel)[1].value
     assert told in _click(panel, choice)
@@ -45,11 +45,11 @@ def test_a_click_says_whether_it_was_right_and_shows_the_result(choice, told, sh
 
 
 def test_the_first_answer_is_kept_and_others_stay(shown):
-    guess(*QUESTION)
+    guess_first(*QUESTION)
     _click(shown[0], "red")
-    guess(*QUESTION)
+    guess_first(*QUESTION)
     _click(shown[1], "blue")
-    guess("Another?", ["yes", "no"], "no", "so it is")
+    guess_first("Another?", ["yes", "no"], "no", "so it is")
     _click(shown[2], "no")
     known = json.loads(FILE.read_text())
     assert {question: each["chosen"] for question, each in known.items()} == {
@@ -62,20 +62,20 @@ def test_the_first_answer_is_kept_and_others_stay(shown):
 def test_a_broken_file_of_answers_spoils_no_lesson(broken, shown):
     FILE.parent.mkdir()
     FILE.write_text(broken)
-    guess(*QUESTION, result="the result")
+    guess_first(*QUESTION, result="the result")
     _click(shown[0], "red")
     assert shown[1:] == ["the result"]
 
 
 def test_for_printing_the_result_is_shown_at_once(shown, monkeypatch):
     monkeypatch.setenv("VQCLIP_ANSWERS", "1")
-    guess(*QUESTION, result="the result")
+    guess_first(*QUESTION, result="the result")
     assert shown[1:] == ["the result"]
 
 
 def test_a_question_whose_right_answer_is_missing_is_refused(shown):
     with pytest.raises(ValueError, match="right is 'green'"):
-        guess("Which?", ["red", "blue"], "green", "")
+        guess_first("Which?", ["red", "blue"], "green", "")
 
 
 def _class(folder, **chosen: str) -> None:

@@ -22,7 +22,7 @@ FILE = Path("runs", "guesses.json")
 _MOST_FILES, _MOST_BYTES, _MOST_QUESTIONS, _MOST_CHOICES = 500, 2**16, 100, 8  # of a class
 
 
-def guess(
+def guess_first(
     question: str, choices: Sequence[str], right: str, because: str, *, result: object = None
 ) -> None:
     """Ask what will happen; a click on a choice tells what did, why, and shows the result.
