@@ -49,6 +49,25 @@ def code_map(indices: Tensor, picture: Image.Image, *, columns: int = 16) -> Fig
 
 
 @torch.no_grad()
+def groups(points: Tensor, centres: Tensor, nearest: Tensor) -> Figure:
+    """Points [n, 2], a line from each to its centre [k, 2], and the centres as crosses.
+
+    nearest: of each point the number of its centre, [n]
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(4.5, 4.5), layout="constrained")
+    for mark, centre in zip("os^Dv<>p", range(len(centres)), strict=False):
+        mine = points[nearest == centre]
+        for point in mine.tolist():
+            axes.plot(*zip(point, centres[centre].tolist(), strict=True), color="0.8", zorder=0)
+        axes.plot(*mine.T, mark, color="0.35", markersize=5)
+    axes.plot(*centres.T, "kX", markersize=15)
+    axes.set(xticks=[], yticks=[])
+    plt.close(figure)
+    return figure
+
+
 def codebook_sheet(vqgan: VQGAN, codes: Tensor, *, columns: int = 24) -> Image.Image:
     """A sheet of tiles: codes with the indices [n], each decoded among copies of itself.
 
