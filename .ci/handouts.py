@@ -46,7 +46,9 @@ def figures_of(path: Path) -> tuple[str, list[Figured]]:
     notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
         resources = {"metadata": {"path": folder}}
-        nbclient.NotebookClient(notebook, timeout=600, resources=resources).execute()
+        client = nbclient.NotebookClient(notebook, timeout=600, resources=resources)
+        client.widget_registry.clear()  # what widgets capture belongs to the cell
+        client.execute()
     figures = []
     for cell, after in zip(notebook.cells, notebook.cells[1:], strict=False):
         if "page" in cell.metadata.get("tags", ()):

@@ -40,7 +40,11 @@ def executed(notebook: nbformat.NotebookNode, folder: Path | str) -> nbformat.No
     ports = dict(zip(names, _free_ports(len(names)), strict=True))
     own = Config({"KernelManager": {"cache_ports": False, **ports}})
     resources = {"metadata": {"path": str(folder)}}
-    nbclient.NotebookClient(notebook, timeout=300, resources=resources, config=own).execute()
+    client = nbclient.NotebookClient(notebook, timeout=300, resources=resources, config=own)
+    # What widgets capture belongs to the cell: otherwise nbclient answers the kernel through a socket
+    # on which it waits, and may then miss the kernel's own answer.
+    client.widget_registry.clear()
+    client.execute()
     return notebook
 
 
