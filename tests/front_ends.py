@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
-from playwright.sync_api import Locator, Page, TimeoutError
+from playwright.sync_api import Error, Locator, Page, TimeoutError
 
 import vqclip_nb as vq
 
@@ -322,7 +322,7 @@ class Person:
         ):
             return
         kind = control.evaluate("e => e.type ?? e.tagName")
-        with contextlib.suppress(TimeoutError):  # what went away in the meantime
+        with contextlib.suppress(Error):  # what went away in the meantime
             if kind.startswith("select"):
                 options = control.evaluate("e => e.length")
                 control.select_option(index=chance.randrange(max(1, options)), timeout=2000)
