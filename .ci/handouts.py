@@ -17,9 +17,11 @@ import textwrap
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import nbclient
 import nbformat
 from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from notebook_runs import executed
 
 LESSONS = Path(__file__).parents[1] / "notebooks" / "lessons"
 WIDTH, HEIGHT, MARGIN = 8.27, 11.69, 0.5  # inches of A4
@@ -45,10 +47,7 @@ def figures_of(path: Path) -> tuple[str, list[Figured]]:
     """The lesson's title, and its tagged figures with their captions."""
     notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
-        resources = {"metadata": {"path": folder}}
-        client = nbclient.NotebookClient(notebook, timeout=600, resources=resources)
-        client.widget_registry.clear()  # what widgets capture belongs to the cell
-        client.execute()
+        executed(notebook, folder)
     figures = []
     for cell, after in zip(notebook.cells, notebook.cells[1:], strict=False):
         if "page" in cell.metadata.get("tags", ()):

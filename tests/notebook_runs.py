@@ -48,12 +48,12 @@ def executed(notebook: nbformat.NotebookNode, folder: Path | str) -> nbformat.No
     return notebook
 
 
-def _free_ports(count: int) -> list[int]:
+def _free_ports(count: int) -> set[int]:
     """Free ports below those that systems give to whoever asks for any."""
-    found = []
+    found = set()
     while len(found) < count:
         port = secrets.choice(range(15_000, 30_000))
         with contextlib.suppress(OSError), socket.socket() as free:
             free.bind(("127.0.0.1", port))
-            found.append(port)
+            found.add(port)
     return found
